@@ -1,0 +1,506 @@
+//! The events of the `control` topic: configuration, commands and evidence, all in JSON.
+//!
+//! Every change says who, when, from where, and why if given ([`By`]). A change names the last
+//! event that its writer had seen of the object: of two that race, the fold decides, and the
+//! loser is told.
+
+use crate::{
+    DeliveryId, EventId, Offset, ReceiptId, Sealed, SecretId, SourceId, SubscriptionId, Timestamp,
+    TokenId,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Names a configuration: the last event that changed a source, subscription, secret or token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct ConfigurationVersion {
+    /// Its offset in `control`.
+    pub offset: Offset,
+    /// Its id.
+    pub event: EventId,
+}
+
+/// Who did something, when, from where, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct By {
+    /// A token's name, or `hooklog` for what the program does on its own.
+    pub actor: String,
+    /// The client's address, or `local`.
+    pub from: String,
+    /// When.
+    pub at: Timestamp,
+    /// The reason that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+macro_rules! event {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    };
+}
+
+event!(
+    /// `log.created`: the first event. It fixes what can never change.
+    LogCreated {
+        /// Names the log; checkpoints and snapshots of another log are refused.
+        log_id: EventId,
+        /// Partitions of `webhooks` and of `deliveries`.
+        partitions: u32,
+        /// When.
+        at: Timestamp,
+    }
+);
+event!(
+    /// `process.started`: which build, with which configuration.
+    ProcessStarted {
+        /// `all`, or the roles it plays.
+        role: String,
+        /// The release.
+        build: String,
+        /// The highest format that it can read.
+        format: u32,
+        /// The effective configuration, secrets masked.
+        configuration: BTreeMap<String, String>,
+        /// When.
+        at: Timestamp,
+    }
+);
+
+/// What a source is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct SourceSpec {
+    /// Stands in the URL: `/webhooks/{name}`.
+    pub name: String,
+    /// `github.com`, or the name of a GitHub Enterprise Server.
+    pub host: String,
+    /// Networks that may send, in CIDR form; empty means any.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Webhooks a second over all connections; none means no limit.
+    #[serde(default)]
+    pub rate_per_second: Option<u32>,
+}
+
+/// A secret that was sealed, with what it may sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct SealedSecret {
+    /// Its id: what a receipt names as the version that verified it.
+    pub id: SecretId,
+    /// The secret.
+    pub sealed: Sealed,
+    /// The organisations that it may speak for; empty means any.
+    #[serde(default)]
+    pub organization_ids: Vec<i64>,
+}
+
+event!(
+    /// `source.created`.
+    SourceCreated {
+        /// Its id.
+        id: SourceId,
+        /// What it is.
+        spec: SourceSpec,
+        /// Its first secret.
+        secret: SealedSecret,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `source.changed`: the whole new description.
+    SourceChanged {
+        /// Its id.
+        id: SourceId,
+        /// The last event of this source that the writer had seen.
+        expected: EventId,
+        /// What it is from now on.
+        spec: SourceSpec,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `source.paused`: it answers 503 until resumed.
+    SourcePaused {
+        /// Its id.
+        id: SourceId,
+        /// The last event of this source that the writer had seen.
+        expected: EventId,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `source.resumed`.
+    SourceResumed {
+        /// Its id.
+        id: SourceId,
+        /// The last event of this source that the writer had seen.
+        expected: EventId,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `source.deleted`: it answers 404. Its secrets stay, so that old signatures can be verified.
+    SourceDeleted {
+        /// Its id.
+        id: SourceId,
+        /// The last event of this source that the writer had seen.
+        expected: EventId,
+        /// By whom.
+        by: By,
+    }
+);
+
+/// What a subscription is: filter, destination, policy. It belongs to a team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct SubscriptionSpec {
+    /// Its name; unique among those that are not deleted.
+    pub name: String,
+    /// The team that it belongs to.
+    pub team: String,
+    /// What it wants.
+    #[serde(default)]
+    pub filter: Filter,
+    /// Where it goes: an `https` URL.
+    pub to: String,
+    /// How deliveries are signed.
+    #[serde(default)]
+    pub sign: Signing,
+    /// How deliveries are tried.
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+/// What a subscription wants. Every clause that is given must hold; one of its values suffices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    /// `push`, or `pull_request.opened`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// Names of sources.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Hosts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// Globs over the organisation's login.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub organizations: Vec<String>,
+    /// Globs over the repository's full name: `acme/*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
+    /// Globs over the branch: `main`, `release/*`. Events without one do not match.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<String>,
+    /// Globs over the sender's login.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub senders: Vec<String>,
+}
+
+/// How a delivery is signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Signing {
+    /// Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    #[default]
+    Standard,
+    /// As GitHub does: its headers and `X-Hub-Signature-256`, body as JSON.
+    Github,
+    /// Not at all.
+    None,
+}
+
+/// How deliveries are tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Tries before the dead letter. 1 to 100.
+    pub attempts_max: u32,
+    /// The first delay, in milliseconds; each later one doubles, with jitter.
+    pub delay_first_ms: u64,
+    /// The longest delay, in milliseconds.
+    pub delay_max_ms: u64,
+    /// One deadline over connect, headers and body, in milliseconds.
+    pub deadline_ms: u64,
+    /// Attempts under way at once.
+    pub concurrency_max: u32,
+    /// Attempts a second; none means no limit.
+    pub rate_per_second: Option<u32>,
+    /// GitHub mode: also send the old `X-Hub-Signature`.
+    pub sha1: bool,
+    /// GitHub mode: send the body as a form.
+    pub form: bool,
+    /// Deliver an event again when GitHub redelivers it, or another hook sees it.
+    pub duplicates: bool,
+}
+
+impl Default for Policy {
+    /// Ten attempts over about three days, as the Standard Webhooks specification proposes.
+    fn default() -> Self {
+        Self {
+            attempts_max: 10,
+            delay_first_ms: 5_000,
+            delay_max_ms: 24 * 3_600_000,
+            deadline_ms: 15_000,
+            concurrency_max: 16,
+            rate_per_second: None,
+            sha1: false,
+            form: false,
+            duplicates: false,
+        }
+    }
+}
+
+event!(
+    /// `subscription.created`.
+    SubscriptionCreated {
+        /// Its id.
+        id: SubscriptionId,
+        /// What it is.
+        spec: SubscriptionSpec,
+        /// What signs its deliveries; none if it does not sign.
+        secret: Option<SealedSecret>,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `subscription.changed`: the whole new description.
+    SubscriptionChanged {
+        /// Its id.
+        id: SubscriptionId,
+        /// The last event of this subscription that the writer had seen.
+        expected: EventId,
+        /// What it is from now on.
+        spec: SubscriptionSpec,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `subscription.paused`: its deliveries wait.
+    SubscriptionPaused {
+        /// Its id.
+        id: SubscriptionId,
+        /// The last event of this subscription that the writer had seen.
+        expected: EventId,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `subscription.resumed`.
+    SubscriptionResumed {
+        /// Its id.
+        id: SubscriptionId,
+        /// The last event of this subscription that the writer had seen.
+        expected: EventId,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `subscription.deleted`: its open deliveries are cancelled.
+    SubscriptionDeleted {
+        /// Its id.
+        id: SubscriptionId,
+        /// The last event of this subscription that the writer had seen.
+        expected: EventId,
+        /// By whom.
+        by: By,
+    }
+);
+
+/// Whose secret it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SecretOwner {
+    /// A source's: it verifies.
+    Source(SourceId),
+    /// A subscription's: it signs.
+    Subscription(SubscriptionId),
+}
+
+event!(
+    /// `secret.rotated`: a new secret; the old ones stay valid until `old_valid_until`.
+    ///
+    /// Of a source every secret of the overlap verifies. Of a subscription every secret of the
+    /// overlap signs (Standard Webhooks), or the newest alone (GitHub mode).
+    SecretRotated {
+        /// Whose.
+        owner: SecretOwner,
+        /// The last event of the owner that the writer had seen.
+        expected: EventId,
+        /// The new secret.
+        secret: SealedSecret,
+        /// When the older secrets retire.
+        old_valid_until: Timestamp,
+        /// By whom.
+        by: By,
+    }
+);
+
+/// What a token may do. Each role may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Looks.
+    Read,
+    /// Also changes subscriptions, redrives, cancels, pauses; reads bodies.
+    Operate,
+    /// Also changes sources and tokens, and erases.
+    Admin,
+}
+
+/// Whether a token names a person or a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Holder {
+    /// A person.
+    Person,
+    /// A program.
+    Service,
+}
+
+event!(
+    /// `token.created`.
+    TokenCreated {
+        /// Its id.
+        id: TokenId,
+        /// The name of the person or service.
+        name: String,
+        /// Which of the two.
+        holder: Holder,
+        /// What it may do.
+        role: Role,
+        /// SHA-256 of the token, in hex. The token has 256 random bits, so no salt is needed.
+        sha256: String,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `token.revoked`.
+    TokenRevoked {
+        /// Its id.
+        id: TokenId,
+        /// By whom.
+        by: By,
+    }
+);
+
+/// What a command of an operator is about. All given clauses must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Scope {
+    /// These deliveries, at most 1,000.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<DeliveryId>,
+    /// Those of this subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<SubscriptionId>,
+    /// Those received at or after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Those received before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// Everything; must be said when nothing else is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+event!(
+    /// `deliveries.paused`: no attempt starts, of one subscription's source or of all.
+    DeliveriesPaused {
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `deliveries.resumed`.
+    DeliveriesResumed {
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `cancel.requested`: open deliveries in scope are to be cancelled.
+    CancelRequested {
+        /// Which.
+        scope: Scope,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `redrive.requested`: dead deliveries in scope are to be tried again.
+    RedriveRequested {
+        /// Which.
+        scope: Scope,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `erasure.requested`: the bodies of these receipts go. It lives for ever.
+    ErasureRequested {
+        /// The receipts.
+        receipts: Vec<ErasedReceipt>,
+        /// A repository whose name is blanked in tables.
+        repository_id: Option<i64>,
+        /// A sender whose id is blanked in tables.
+        sender_id: Option<i64>,
+        /// By whom; the reason must be given.
+        by: By,
+    }
+);
+
+/// A receipt to erase, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct ErasedReceipt {
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// Its partition of `webhooks`.
+    pub partition: u32,
+    /// Its offset there.
+    pub offset: Offset,
+}
+
+event!(
+    /// `webhooks.rejected`: at most one a minute per source and reason.
+    WebhooksRejected {
+        /// The source's name; `unknown` for all names that are no source.
+        source: String,
+        /// The reason: `signature`, `organization`, `address`, …
+        reason: String,
+        /// How many.
+        count: u64,
+        /// The GUIDs that they claimed, up to a bound. Nothing about them is verified.
+        claimed_guids: Vec<String>,
+        /// The first of them.
+        from: Timestamp,
+        /// The last of them.
+        to: Timestamp,
+    }
+);

@@ -1,0 +1,26 @@
+//! What is said: every event that hooklog writes to its log, with its version and its place.
+//!
+//! This crate holds values and their encoding, and does no I/O. An event is an immutable fact in
+//! the past tense; a [`Record`] is an event with its place in the log.
+
+mod ids;
+pub use ids::{DeliveryId, EventId, Key, ReceiptId, SecretId, SourceId, SubscriptionId, TokenId};
+
+mod position;
+pub use position::{Offset, Partition, Position, PositionError, Topic, partition_of};
+
+mod timestamp;
+pub use timestamp::{Timestamp, TimestampError};
+
+mod record;
+pub use record::{Append, Header, Record};
+
+pub mod control;
+pub mod deliveries;
+pub mod webhook;
+
+mod event;
+pub use event::{DecodeError, Event, EventType};
+
+mod sealed;
+pub use sealed::Sealed;

@@ -1,0 +1,56 @@
+//! What the operator wrote, one section a file. Unknown keys are refused; units are in the names.
+
+mod deliver;
+mod log;
+mod project;
+mod receive;
+
+pub use deliver::DeliverConfig;
+pub use log::LogConfig;
+pub use project::ProjectConfig;
+pub use receive::ReceiveConfig;
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole configuration file. Everything has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder that holds the log, the tables and the key file.
+    pub data: PathBuf,
+    /// Where webhooks come in.
+    pub listen: SocketAddr,
+    /// Where API, console, health and metrics are served.
+    pub api_listen: SocketAddr,
+    /// The key file; `key` in the data folder unless set.
+    pub key_file: Option<PathBuf>,
+    /// The longest time in which a stopping server finishes what it began, in milliseconds.
+    pub shutdown_ms: u64,
+    /// Receiving.
+    pub receive: ReceiveConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// Delivering.
+    pub deliver: DeliverConfig,
+    /// Projecting.
+    pub project: ProjectConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            api_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            key_file: None,
+            // GitHub waits for 10 s; one second is left for the network.
+            shutdown_ms: 9_000,
+            receive: ReceiveConfig::default(),
+            log: LogConfig::default(),
+            deliver: DeliverConfig::default(),
+            project: ProjectConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The configuration in force: follows the `control` topic, and submits changes to it.
+
+use crate::clock::{self, Clock};
+use crate::log::{AppendError, EventLog, ReadError, ReadLimit};
+use arc_swap::ArcSwap;
+use hooklog_projections::configuration::{Configuration, Folded};
+use hooklog_schemas::{Append, DecodeError, Event, EventId, Offset, Partition, Position, Topic};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Follows `control`. Everybody who decides by the configuration holds one of these.
+pub struct Control {
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+    current: ArcSwap<Configuration>,
+    /// The next offset to fold: everything before it is in `current`.
+    next: watch::Sender<Offset>,
+    /// What became of the latest events, by offset, for those who submitted them.
+    outcomes: Mutex<BTreeMap<Offset, Folded>>,
+}
+
+/// A change that took effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Submitted {
+    /// Its event.
+    pub event: EventId,
+    /// Its offset in `control`.
+    pub offset: Offset,
+}
+
+/// Why a change did not take effect.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Another change of the same object came first.
+    #[error("it was changed by somebody else in the meantime; look at it again, then repeat")]
+    Conflict,
+    /// The object is not there any more.
+    #[error("it does not exist, or not any more")]
+    Gone,
+    /// The log did not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The follower has stopped, so nobody knows what became of it.
+    #[error("the change was written, but the configuration is not followed any more")]
+    Stopped,
+}
+
+/// Why the configuration cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record is not understood.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl Control {
+    /// Reads `control` to its end.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds an event that this release does not know.
+    pub async fn open(
+        log: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, FollowError> {
+        let control = Arc::new(Self {
+            log,
+            clock,
+            current: ArcSwap::default(),
+            next: watch::Sender::new(Offset(0)),
+            outcomes: Mutex::default(),
+        });
+        while control.step().await? {}
+        Ok(control)
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Configuration> {
+        self.current.load_full()
+    }
+
+    /// Tells the next offset to fold, and every change of it.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Offset> {
+        self.next.subscribe()
+    }
+
+    /// Resolves when everything before `offset` is folded.
+    pub async fn reached(&self, offset: Offset) {
+        let mut next = self.watch();
+        // An error means that the sender is gone, and with it this `Control`.
+        let _ = next.wait_for(|next| *next >= offset).await;
+    }
+
+    /// Follows until the log fails. Dropping the future stops it.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds an event that this release does not know.
+    pub async fn follow(&self) -> Result<(), FollowError> {
+        loop {
+            if !self.step().await? {
+                self.log.wait(&[self.position()]).await;
+            }
+        }
+    }
+
+    /// Appends `event` and waits until the fold has decided about it.
+    ///
+    /// # Errors
+    /// When another change came first, or the log does not take it.
+    pub async fn submit(&self, event: impl Into<Event>) -> Result<Submitted, SubmitError> {
+        let event = event.into();
+        let id = clock::event_id();
+        let Some((event_type, version, value)) = event.encode() else {
+            return Err(SubmitError::Gone);
+        };
+        let append = Append {
+            partition: Partition(0),
+            event_id: id,
+            key: clock::key(),
+            event_type,
+            version,
+            epoch: None,
+            at: self.clock.now(),
+            headers: Vec::new(),
+            value: Some(value),
+        };
+        let offsets = self.log.append(Topic::Control, vec![append]).await?;
+        let offset = offsets.first().copied().ok_or(SubmitError::Stopped)?;
+        self.decided(offset).await?;
+        Ok(Submitted { event: id, offset })
+    }
+
+    async fn decided(&self, offset: Offset) -> Result<(), SubmitError> {
+        self.reached(offset.next()).await;
+        let remembered = self.with_outcomes(|outcomes| outcomes.remove(&offset));
+        match remembered {
+            Some(Folded::Applied | Folded::Evidence) => Ok(()),
+            Some(Folded::Conflict) => Err(SubmitError::Conflict),
+            Some(Folded::Ignored) => Err(SubmitError::Gone),
+            None => Err(SubmitError::Stopped),
+        }
+    }
+
+    /// Folds what is there; tells whether there was anything.
+    async fn step(&self) -> Result<bool, FollowError> {
+        let records = self.log.read(self.position(), ReadLimit::default()).await?;
+        let Some(last) = records.last() else {
+            return Ok(false);
+        };
+        let mut configuration = Configuration::clone(&self.current());
+        for record in &records {
+            let event = Event::decode(record)?;
+            let offset = record.position.offset;
+            let folded = configuration.fold(offset, record.event_id, &event);
+            self.remember(offset, folded);
+        }
+        let next = last.position.offset.next();
+        self.current.store(Arc::new(configuration));
+        self.next.send_replace(next);
+        Ok(true)
+    }
+
+    fn remember(&self, offset: Offset, folded: Folded) {
+        self.with_outcomes(|outcomes| {
+            outcomes.insert(offset, folded);
+            // A submitter asks within moments; what nobody asked for is forgotten.
+            while outcomes.len() > OUTCOMES_MAX {
+                outcomes.pop_first();
+            }
+        });
+    }
+
+    fn with_outcomes<T>(&self, work: impl FnOnce(&mut BTreeMap<Offset, Folded>) -> T) -> T {
+        work(&mut self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn position(&self) -> Position {
+        Position::new(Topic::Control, Partition(0), *self.next.borrow())
+    }
+}
+
+/// How many outcomes of changes are remembered for those who submitted them.
+const OUTCOMES_MAX: usize = 10_000;

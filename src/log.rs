@@ -1,0 +1,112 @@
+//! The log: records in order per partition, durable, for ever.
+
+pub mod memory;
+
+use async_trait::async_trait;
+use hooklog_schemas::{Append, Offset, Partition, Position, Record, Topic};
+use std::sync::Arc;
+
+/// An append-only sequence of records in numbered partitions of three topics.
+///
+/// # Rules for implementers
+/// - When `append` returns offsets, the records are durable: they survive the end of the process
+///   and, where the back end is on disk, of the power.
+/// - Offsets of a partition only grow, in append order. There may be gaps (compaction, fillers).
+/// - The records of one `append` that go to one partition keep their order. A batch is not a
+///   transaction: after an error each of its records may be there or not.
+/// - A dropped `append` future does not undo the append: it happens wholly or not at all.
+/// - `appended_at` of a partition never goes back: the larger of the writer's time and the
+///   predecessor's.
+/// - Nothing is ever changed. A record without a value is a tombstone; `compact` drops the headers
+///   and the value of the record that has its key, and keeps the place, so results never depend on
+///   whether compaction has run.
+/// - The first error of a write or a sync poisons the log: every later append fails.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// How many partitions `topic` has: fixed for life.
+    fn partitions(&self, topic: Topic) -> u32;
+
+    /// Appends, and tells the offsets in the order of `batch`.
+    async fn append(&self, topic: Topic, batch: Vec<Append>) -> Result<Vec<Offset>, AppendError>;
+
+    /// Records of one partition from `from` on, in order; none at the tail. At least one record
+    /// is returned when there is one, even when it alone is over the limit.
+    async fn read(&self, from: Position, limit: ReadLimit) -> Result<Vec<Arc<Record>>, ReadError>;
+
+    /// Where a partition starts and ends.
+    async fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, ReadError>;
+
+    /// Resolves when any of these positions can be read, or when the log is poisoned.
+    async fn wait(&self, any_of: &[Position]);
+
+    /// Drops the bytes that tombstones of `topic` erase, and tells how many records lost theirs.
+    async fn compact(&self, topic: Topic) -> Result<u64, AppendError>;
+}
+
+/// How much one read may return.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimit {
+    /// Records at the most.
+    pub records: usize,
+    /// Bytes of headers and values at the most, but for a single larger record.
+    pub bytes: usize,
+}
+
+impl Default for ReadLimit {
+    fn default() -> Self {
+        Self {
+            records: 1024,
+            bytes: 8 << 20,
+        }
+    }
+}
+
+/// Where a partition starts and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first offset that can be read.
+    pub start: Offset,
+    /// The first offset that is not written yet.
+    pub tail: Offset,
+}
+
+/// Why an append failed. The record may be there or not, unless the variant says otherwise.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The reserve of the disk is reached; nothing was written.
+    #[error("the disk of the log is nearly full: {0}")]
+    NoSpace(String),
+    /// One record is larger than the log takes; nothing was written.
+    #[error("a record of {bytes} bytes is over the log's limit of {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A write or a sync failed earlier: the process must end and recover by reading the disk.
+    #[error("the log stopped after an error: {0}")]
+    Poisoned(String),
+    /// The log cannot be reached now.
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Why a read failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such partition.
+    #[error("{0} is not in this log")]
+    NoPartition(String),
+    /// The bytes are not what was written.
+    #[error("the log is damaged at {position}: {reason}; run `hooklog log verify`")]
+    Damaged {
+        /// The first record that cannot be read.
+        position: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The log cannot be read now.
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+}

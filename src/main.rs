@@ -1,0 +1,3 @@
+//! One binary: the server, and the commands that talk to it.
+
+fn main() {}

@@ -1,0 +1,147 @@
+//! What is counted and timed. Labels are bounded: sources, reasons, partitions, names of tables.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Labels of counters by source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SourceLabel {
+    /// The source's name, or `unknown`.
+    pub source: String,
+}
+
+/// Labels of rejections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RejectedLabel {
+    /// The source's name, or `unknown`.
+    pub source: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// Labels by topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TopicLabel {
+    /// The topic.
+    pub topic: &'static str,
+}
+
+/// Labels by partition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PartitionLabel {
+    /// The partition's number.
+    pub partition: u32,
+}
+
+/// Labels by a name from a fixed list: a projection, a query, a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NameLabel {
+    /// The name.
+    pub name: &'static str,
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $make:expr, $name:literal $(, $unit:ident)?;)*) => {
+        /// Every metric of the program. Clones share their values.
+        #[derive(Clone)]
+        pub struct Metrics {
+            $($(#[doc = $doc])+ pub $field: $type,)*
+        }
+
+        impl Metrics {
+            /// Metrics at zero, registered under `hooklog_*`.
+            #[must_use]
+            pub fn register(registry: &mut Registry) -> Self {
+                let metrics = Self { $($field: $make,)* };
+                $(metrics!(@register registry, $name, concat!($($doc),+), metrics.$field $(, $unit)?);)*
+                metrics
+            }
+        }
+    };
+    (@register $registry:ident, $name:literal, $help:expr, $metric:expr) => {
+        $registry.register(concat!("hooklog_", $name), $help.trim().trim_end_matches('.'), $metric.clone());
+    };
+    (@register $registry:ident, $name:literal, $help:expr, $metric:expr, $unit:ident) => {
+        $registry.register_with_unit(
+            concat!("hooklog_", $name), $help.trim().trim_end_matches('.'), Unit::$unit, $metric.clone());
+    };
+}
+
+metrics! {
+    /// Webhooks answered 200.
+    received: Family<SourceLabel, Counter> = Family::default(), "webhooks_received";
+    /// Requests answered otherwise.
+    rejected: Family<RejectedLabel, Counter> = Family::default(), "webhooks_rejected";
+    /// From the end of the headers to the answer.
+    accept: Histogram = seconds(), "webhook_accept", Seconds;
+    /// Open connections of the webhook listener.
+    connections: Gauge = Gauge::default(), "webhook_connections";
+    /// From the call of append to durability.
+    append: Family<TopicLabel, Histogram> = Family::new_with_constructor(seconds), "log_append", Seconds;
+    /// One write and sync of the log.
+    sync: Family<TopicLabel, Histogram> = Family::new_with_constructor(seconds), "log_sync", Seconds;
+    /// Records appended.
+    appended: Family<TopicLabel, Counter> = Family::default(), "log_records_appended";
+    /// From reading a webhook to its recorded decision.
+    routed: Histogram = seconds(), "webhook_route", Seconds;
+    /// Webhooks that are not routed yet.
+    lag: Family<PartitionLabel, Gauge> = Family::default(), "webhooks_unrouted";
+    /// Deliveries that ended delivered.
+    delivered: Counter = Counter::default(), "deliveries_delivered";
+    /// Attempts that failed.
+    failed: Counter = Counter::default(), "attempts_failed";
+    /// Failed attempts that will be tried again.
+    retried: Counter = Counter::default(), "attempts_retried";
+    /// Deliveries given up.
+    dead_lettered: Counter = Counter::default(), "deliveries_dead_lettered";
+    /// Duration of attempts.
+    attempt: Histogram = seconds(), "attempt_duration", Seconds;
+    /// Attempts under way.
+    in_flight: Gauge = Gauge::default(), "attempts_in_flight";
+    /// Deliveries that wait for an attempt, by partition.
+    open: Family<PartitionLabel, Gauge> = Family::default(), "deliveries_open";
+    /// Deliveries whose time has come, by partition.
+    due: Family<PartitionLabel, Gauge> = Family::default(), "deliveries_due";
+    /// Records that a projection has not folded yet.
+    projection_lag: Family<NameLabel, Gauge> = Family::default(), "projection_lag_records";
+    /// One transaction of the projector.
+    projection_batch: Histogram = seconds(), "projection_batch", Seconds;
+    /// One query of the API.
+    query: Family<NameLabel, Histogram> = Family::new_with_constructor(seconds), "database_query", Seconds;
+}
+
+/// Buckets from 50 µs to 26 s, each twice the one before.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 2.0, 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_help_and_the_prefix() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics
+            .received
+            .get_or_create(&SourceLabel { source: "a".into() })
+            .inc();
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(
+            text.contains("hooklog_webhooks_received_total{source=\"a\"} 1"),
+            "{text}"
+        );
+        for line in text.lines().filter(|line| line.starts_with("# HELP")) {
+            assert!(
+                line.starts_with("# HELP hooklog_") && line.len() > 30,
+                "{line}"
+            );
+        }
+    }
+}
