@@ -265,10 +265,10 @@ async fn wait_until_due(shared: &Shared, op: u64) -> Option<Instant> {
 /// Writes request `op` to `out`; tells its GUID and, if `hashed`, the hash of its body.
 fn request(plan: &Plan, op: u64, hashed: bool, out: &mut Vec<u8>) -> (String, String) {
     let every = |n: u64| n > 0 && op % n == n - 1;
-    let repeated = every(plan.redeliver_every) && op > 0;
+    let forged = every(plan.forge_every);
+    let repeated = !forged && every(plan.redeliver_every) && op > 0;
     let webhook = plan.traffic.webhook(if repeated { op - 1 } else { op });
     let mut signature = plan.signer.hub(&webhook.body);
-    let forged = every(plan.forge_every) && !repeated;
     if forged {
         let flipped = if signature.ends_with('0') { "1" } else { "0" };
         signature.replace_range(signature.len() - 1.., flipped);

@@ -2,9 +2,11 @@
 
 mod chance;
 mod clock;
+mod compare;
 mod http;
 mod load;
 mod pipe;
+mod server;
 mod sign;
 mod subscribe;
 mod traffic;
@@ -20,6 +22,7 @@ enum Command {
     Load(load::LoadCommand),
     Subscribe(subscribe::SubscribeCommand),
     Pipe(pipe::PipeCommand),
+    Compare(compare::CompareCommand),
 }
 
 fn main() -> Result<()> {
@@ -39,6 +42,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Load(command) => command.run().await,
         Command::Subscribe(command) => command.run().await,
         Command::Pipe(command) => command.run().await,
+        Command::Compare(command) => command.run().await,
     }
 }
 
