@@ -340,8 +340,3 @@ impl Opening<'_> {
         }
     }
 }
-
-/// The first position of a partition.
-pub(crate) fn start(topic: Topic, partition: Partition) -> Position {
-    Position::new(topic, partition, Offset(0))
-}

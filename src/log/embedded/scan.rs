@@ -35,6 +35,13 @@ impl Window {
         self.length
     }
 
+    /// Takes the file for one that ends at `end`.
+    pub(crate) fn limit(&mut self, end: u64) {
+        self.length = self.length.min(end);
+        let held = to_usize(end.saturating_sub(self.start));
+        self.buffer.truncate(held);
+    }
+
     /// `count` bytes from `at` on; fewer only at the end of the file.
     pub(crate) fn bytes(&mut self, at: u64, count: usize) -> io::Result<&[u8]> {
         let count = count.min(to_usize(self.length.saturating_sub(at)));
