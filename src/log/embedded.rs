@@ -248,4 +248,8 @@ fn slot(topic: Topic) -> usize {
 }
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod fault;
+#[cfg(test)]
 mod tests;

@@ -96,6 +96,8 @@ pub(crate) struct Flaw {
 pub(crate) struct Walked {
     /// Where the journal stands after the last whole group.
     pub(crate) chain: Chain,
+    /// The byte at which the last whole group starts.
+    pub(crate) last: u64,
     /// The byte after the last whole group.
     pub(crate) end: u64,
     /// What ended the walk before the end of the file, unless the rest is zeros.
@@ -121,6 +123,7 @@ pub(crate) fn walk(
         header,
         check,
         chain: header.chain.clone(),
+        last: start,
         end: start,
         at: start,
     };
@@ -145,6 +148,7 @@ pub(crate) fn walk(
     };
     Ok(Walked {
         chain: walk.chain,
+        last: walk.last,
         end: walk.end,
         flaw,
     })
@@ -161,6 +165,7 @@ struct Walk<'a> {
     header: &'a SegmentHeader,
     check: Check,
     chain: Chain,
+    last: u64,
     end: u64,
     at: u64,
 }
@@ -234,6 +239,7 @@ impl Walk<'_> {
 
     fn accept(&mut self, group: &Group) {
         self.chain.clone_from(&group.chain);
+        self.last = self.end;
         self.end = self.at;
     }
 
