@@ -1,0 +1,1 @@
+//! Given this body, then these facts.
