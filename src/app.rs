@@ -1,5 +1,10 @@
 //! The composition root: from configuration to running parts.
 
+pub mod admin_token;
+pub mod open;
+pub mod tasks;
+pub mod telemetry;
+
 use crate::cli::ServeArgs;
 
 /// Runs the server until it is told to stop.

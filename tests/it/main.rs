@@ -1,0 +1,1 @@
+//! The one integration binary: the whole way of an event, with real parts.
