@@ -135,9 +135,7 @@ pub async fn serve(
         abort: CancellationToken::new(),
     };
     // A failing log of connections must not end the loop: only the token does.
-    shutdown
-        .run_until_cancelled(server.accept(&listener))
-        .await;
+    shutdown.run_until_cancelled(server.accept(&listener)).await;
     drop(listener);
     server.tracker.close();
     let finished = tokio::time::timeout(grace, server.tracker.wait()).await;

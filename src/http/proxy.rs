@@ -100,7 +100,9 @@ mod tests {
         let (client, mut server) = tokio::io::duplex(3);
         let writer = tokio::spawn(async move {
             let mut client = client;
-            tokio::io::AsyncWriteExt::write_all(&mut client, text).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut client, text)
+                .await
+                .unwrap();
             client
         });
         let read = read(&mut server).await.unwrap();

@@ -131,7 +131,11 @@ impl Watch {
         };
         // While an answer streams to a client that takes it, nothing is due.
         let idle = || (Instant::now() + self.idle, "idle");
-        stalled.into_iter().chain(waiting).min().unwrap_or_else(idle)
+        stalled
+            .into_iter()
+            .chain(waiting)
+            .min()
+            .unwrap_or_else(idle)
     }
 
     fn note<T>(&self, change: impl FnOnce(&mut Notes) -> T) -> T {
