@@ -1,6 +1,7 @@
 //! Development only: load, a bare pipe to compare with, a subscriber, a checker.
 
 mod chance;
+mod check;
 mod clock;
 mod compare;
 mod http;
@@ -23,6 +24,7 @@ enum Command {
     Subscribe(subscribe::SubscribeCommand),
     Pipe(pipe::PipeCommand),
     Compare(compare::CompareCommand),
+    Check(check::CheckCommand),
 }
 
 fn main() -> Result<()> {
@@ -43,6 +45,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Subscribe(command) => command.run().await,
         Command::Pipe(command) => command.run().await,
         Command::Compare(command) => command.run().await,
+        Command::Check(command) => command.run(),
     }
 }
 
