@@ -13,6 +13,7 @@ use crate::subscribe::Receipt;
 use anyhow::{Result, bail};
 use log::Log;
 use read::Row;
+pub(crate) use read::lines as read_lines;
 use std::fmt;
 use std::path::PathBuf;
 
