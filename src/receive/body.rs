@@ -23,6 +23,13 @@ impl Budget {
     }
 }
 
+#[cfg(test)]
+impl Budget {
+    pub(super) fn is_used_up(&self) -> bool {
+        self.0.available_permits() == 0
+    }
+}
+
 /// What one body may take.
 #[derive(Debug)]
 pub(super) struct Allowance {

@@ -189,6 +189,17 @@ impl Given {
         self.log.read(from, ReadLimit::default()).await.unwrap()
     }
 
+    /// Resolves when the receiver is in a state that nobody can be notified of.
+    pub(super) async fn until(&self, state: impl Fn(&Receiver) -> bool) {
+        let reached = async {
+            while !state(&self.receiver) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        reached.expect("the state that the test waits for");
+    }
+
     /// Stops the server, and tells how it ended.
     pub(super) async fn stop(self) -> Stopped {
         self.token.cancel();
