@@ -9,14 +9,15 @@ mod body;
 mod client;
 mod envelope;
 mod facts;
+mod form;
 mod record;
 mod rejections;
 mod signature;
 mod sources;
 mod verified;
 
-pub use body::form_payload;
-pub use facts::{Claim, Extracted, extract};
+pub use facts::{About, Claim, Extracted, extract};
+pub use form::form_payload;
 pub use signature::{Verifier, parse_signature};
 
 use crate::clock::{self, Clock};

@@ -60,6 +60,17 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_a_large_body_all_the_same_still_gets_its_answer() {
+    let mut setup = Setup::default();
+    setup.config.body_bytes_max = 1_000;
+    let given = setup.start().await;
+    for _ in 0..20 {
+        let answer = given.send(&Request::signed(json_of(8_000_000))).await;
+        assert_eq!(answer.status, 413);
+    }
+}
+
+#[tokio::test]
 async fn a_chunked_body_is_refused_where_it_grows_too_large() {
     let mut setup = Setup::default();
     setup.config.body_bytes_max = 50_000;
