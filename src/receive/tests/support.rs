@@ -215,9 +215,9 @@ impl Given {
 pub(super) struct Client(TcpStream);
 
 impl Client {
-    pub(super) async fn send(&mut self, bytes: &[u8]) {
-        // The server may have closed already; then the answer tells.
-        let _ = self.0.write_all(bytes).await;
+    /// Tells whether all was taken. If not, the server has closed, and its answer tells why.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).await.is_ok()
     }
 
     /// Reads one answer; none when the server closes without one.
