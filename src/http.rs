@@ -1,7 +1,7 @@
 //! The accept loop of both listeners: HTTP/1.1 with limits that really fire.
 //!
-//! Every connection has a seat ([`admission`]), a watch that ends it when a deadline passes
-//! ([`watch`]), and a check of its framing ([`framing`]), since a proxy and a server that disagree
+//! Every connection has a seat (`admission`), a watch that ends it when a deadline passes
+//! (`watch`), and a check of its framing (`framing`), since a proxy and a server that disagree
 //! about where a request ends can be made to smuggle one.
 
 mod admission;
@@ -53,7 +53,6 @@ pub async fn serve(
         stop: shutdown.clone(),
         abort: CancellationToken::new(),
     };
-    // A failing log of connections must not end the loop: only the token does.
     shutdown.run_until_cancelled(server.accept(&listener)).await;
     drop(listener);
     server.tracker.close();

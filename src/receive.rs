@@ -2,7 +2,7 @@
 //! bytes, appends, and only then answers 200.
 //!
 //! Nothing of a body is parsed before its signature is verified, and nothing of a request is
-//! echoed. Every way to refuse one is a [`Refusal`]; those that are evidence are recorded.
+//! echoed. Every way to refuse one is a `Refusal`; those that are evidence are recorded.
 
 mod answer;
 mod body;

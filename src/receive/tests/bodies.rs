@@ -1,6 +1,7 @@
 //! Bodies of every size and shape.
 
 use super::support::{Request, SECRET, Setup, given, signature};
+use std::collections::HashSet;
 
 fn chunked(request: &Request, size: usize) -> Vec<u8> {
     let request = request
@@ -205,6 +206,23 @@ async fn unknown_events_and_actions_are_received_like_any_other() {
         assert_eq!(answer.status, 200, "{event}");
     }
     assert_eq!(given.receipts().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_redelivery_is_a_receipt_of_its_own() {
+    let given = given().await;
+    for body in [r#"{"a":1}"#, r#"{"a":1}"#, r#"{"a":2}"#] {
+        assert_eq!(given.send(&Request::signed(body)).await.status, 200);
+    }
+    let receipts = given.receipts().await;
+    let guids = receipts.iter().map(|(received, _)| &received.facts.guid);
+    let ids: HashSet<_> = receipts
+        .iter()
+        .map(|(received, _)| received.receipt)
+        .collect();
+    let keys: HashSet<_> = receipts.iter().map(|(_, record)| record.key).collect();
+    assert_eq!(guids.collect::<HashSet<_>>().len(), 1);
+    assert_eq!((ids.len(), keys.len()), (3, 3));
 }
 
 #[tokio::test]

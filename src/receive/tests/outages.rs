@@ -109,7 +109,7 @@ async fn a_record_that_is_too_large_for_the_log_gets_413() {
 async fn a_body_that_finds_no_memory_in_time_gets_503() {
     let mut setup = with(Fault::Hangs);
     setup.config.append_deadline_ms = 60_000;
-    setup.config.body_deadline_ms = 50;
+    setup.config.body_deadline_ms = 300;
     setup.config.form_bytes_max = 1;
     setup.config.body_bytes_in_flight_max = 1;
     setup.shutdown = Duration::ZERO;
