@@ -3,6 +3,7 @@
 mod api;
 mod args;
 mod completion;
+mod config;
 mod confirm;
 mod count;
 mod dead_letter;
@@ -16,6 +17,7 @@ mod out;
 mod row;
 mod serve;
 mod session;
+mod signature;
 mod source;
 mod status;
 mod subscription;
@@ -26,7 +28,7 @@ mod timeline;
 mod token;
 mod webhook;
 
-pub use serve::ServeArgs;
+pub use serve::{ConfigurationArgs, ServeArgs};
 
 use crate::clock::{self, Clock as _};
 use api::{Api, ApiError};
@@ -104,6 +106,12 @@ enum Command {
     /// The file with the keys that seal secrets (offline)
     #[command(alias = "keys", subcommand)]
     Key(key::KeyCommand),
+    /// Make and verify signatures of webhooks and deliveries (offline)
+    #[command(alias = "signatures", subcommand)]
+    Signature(signature::SignatureCommand),
+    /// The configuration of the server (offline)
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Print a script that completes commands and flags
     #[command(after_help = completion::EXAMPLES)]
     Completion(completion::CompletionArgs),
@@ -147,6 +155,8 @@ fn dispatch(command: Command) -> anyhow::Result<Answer> {
         Command::Doctor(one) => client(one.connect, async |s| doctor::run(one.args, s).await),
         Command::Openapi(one) => client(one.connect, async |s| openapi::run(s).await),
         Command::Key(command) => local(|out| key::run(command, out)),
+        Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
+        Command::Config(command) => local(|out| config::run(command, out)),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),
     }
 }
@@ -201,7 +211,7 @@ fn report(error: &anyhow::Error, stderr: &mut dyn io::Write) -> ExitCode {
         .chain()
         .find_map(|cause| cause.downcast_ref::<ApiError>()?.hint());
     // Standard error may be closed; then there is nobody to tell.
-    let _ = writeln!(stderr, "error: {error:#}");
+    let _ = writeln!(stderr, "error: {}", whole(error));
     if let Some(hint) = hint {
         let _ = writeln!(stderr, "hint: {hint}");
     }
@@ -211,6 +221,19 @@ fn report(error: &anyhow::Error, stderr: &mut dyn io::Write) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// The error and its causes; a cause that an error quotes already is not said twice.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {

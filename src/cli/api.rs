@@ -2,7 +2,7 @@
 
 mod error;
 
-pub(crate) use error::ApiError;
+pub(crate) use error::{ApiError, shown};
 
 use super::row::Row;
 use crate::secret::Secret;
@@ -49,6 +49,7 @@ impl Reply {
 pub(crate) struct Page {
     items: Vec<Box<RawValue>>,
     /// Where the list goes on.
+    #[serde(default)]
     pub(crate) next: Option<String>,
 }
 
@@ -134,6 +135,19 @@ impl Api {
                 return Ok(all);
             }
         }
+    }
+
+    /// Asks for a list that has no pages.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is a problem.
+    pub(crate) async fn whole(&self, path: &[&str], query: &Query) -> Result<Page, ApiError> {
+        let reply = self.get(path, query).await?;
+        if reply.value.is_array() {
+            let items = serde_json::from_str(&reply.text).map_err(|_| self.foreign())?;
+            return Ok(Page { items, next: None });
+        }
+        serde_json::from_str(&reply.text).map_err(|_| self.foreign())
     }
 
     /// Sends a change or a command.

@@ -75,8 +75,6 @@ pub(crate) enum SubscriptionCommand {
     History {
         /// Its name, or its id
         name: String,
-        #[command(flatten)]
-        paging: Paging,
     },
 }
 
@@ -158,17 +156,10 @@ pub(super) async fn run(
         SubscriptionCommand::Resume(args) => switch(args, "resume", "resumed", session).await,
         SubscriptionCommand::Delete(args) => delete(args, session).await,
         SubscriptionCommand::RotateSecret(args) => rotate(args, session).await,
-        SubscriptionCommand::History { name, paging } => {
+        SubscriptionCommand::History { name } => {
             let path = ["subscriptions", name.as_str(), "history"];
-            session
-                .list(
-                    &path,
-                    Vec::new(),
-                    &paging,
-                    &HISTORY,
-                    "nothing is recorded about it",
-                )
-                .await
+            let page = session.api.whole(&path, &Vec::new()).await?;
+            session.show_page(&page, &HISTORY, "nothing is recorded about it")
         }
     }
 }

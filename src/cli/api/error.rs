@@ -7,7 +7,7 @@ use url::Url;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
     /// Nobody answers.
-    #[error("no server answers at {url}: {cause}")]
+    #[error("no server answers at {}: {cause}", shown(url))]
     Unreachable {
         /// Where.
         url: Url,
@@ -15,13 +15,13 @@ pub(crate) enum ApiError {
         cause: String,
     },
     /// The server did not answer in time.
-    #[error("the server at {url} did not answer in time")]
+    #[error("the server at {} did not answer in time", shown(url))]
     Slow {
         /// Where.
         url: Url,
     },
     /// Something answers that is not hooklog's API.
-    #[error("what answers at {url} is not the API of hooklog")]
+    #[error("what answers at {} is not the API of hooklog", shown(url))]
     Foreign {
         /// Where.
         url: Url,
@@ -89,15 +89,20 @@ impl ApiError {
             Self::Problem { status: 403, .. } => {
                 "the token's role does not allow it; `hooklog token create NAME --role …` makes another, as an admin"
             }
-            Self::Problem { status: 409, .. } => {
-                "look at it again with `show`, then repeat the change"
-            }
             Self::Problem { status: 503, .. } => "`hooklog doctor` shows what the server waits for",
             Self::Problem { .. } | Self::Client(_) => return None,
             Self::Token => "is HOOKLOG_TOKEN, or the file, what you meant?",
         };
         Some(hint.to_owned())
     }
+}
+
+/// As it was typed: without the slash that an empty path gets, and without a password.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // It fails for URLs that cannot have a password, which have none to hide.
+    let _ = url.set_password(None);
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 fn sentence(title: &str, detail: &str) -> String {

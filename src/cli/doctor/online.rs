@@ -1,7 +1,7 @@
 //! Looks at a server.
 
 use super::Check;
-use crate::cli::api::{Api, ApiError};
+use crate::cli::api::{Api, ApiError, shown};
 use crate::cli::out::harmless;
 use crate::cli::row::{Row, counted, cut};
 use crate::cli::session::Session;
@@ -44,14 +44,14 @@ fn failed(name: &'static str, error: &ApiError) -> Check {
 
 async fn reachable(api: &Api) -> Check {
     match api.probe("healthz").await {
-        Ok((200, _)) => Check::ok("server", format!("answers at {}", api.base())),
+        Ok((200, _)) => Check::ok("server", format!("answers at {}", shown(api.base()))),
         Ok((status, _)) => {
             let error = ApiError::Foreign {
                 url: api.base().clone(),
             };
             Check::fail(
                 "server",
-                format!("/healthz answers {status} at {}", api.base()),
+                format!("/healthz answers {status} at {}", shown(api.base())),
                 error.hint(),
             )
         }

@@ -31,8 +31,8 @@ pub(super) struct Payload<'a> {
     #[serde(borrow)]
     workflow_job: Option<Run<'a>>,
     issue: Option<Numbered>,
-    #[serde(borrow, default)]
-    branches: Vec<Branch<'a>>,
+    #[serde(borrow)]
+    branches: Option<Vec<Branch<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -129,8 +129,8 @@ impl<'a> Payload<'a> {
             let base = self.pull_request.as_ref()?.base.as_ref()?;
             base.reference.0.as_deref().map(str::to_owned)
         };
-        let only = || match &self.branches[..] {
-            [branch] => branch.name.0.as_deref().map(str::to_owned),
+        let only = || match self.branches.as_deref() {
+            Some([branch]) => branch.name.0.as_deref().map(str::to_owned),
             _ => None,
         };
         let branch = base()

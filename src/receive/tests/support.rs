@@ -42,7 +42,7 @@ pub(super) struct Setup {
     pub(super) organization_ids: Vec<i64>,
     pub(super) shutdown: Duration,
     /// Puts another log around the one in memory.
-    pub(super) wrap: fn(Arc<MemoryLog>) -> Arc<dyn EventLog>,
+    pub(super) wrap: Box<dyn FnOnce(Arc<MemoryLog>) -> Arc<dyn EventLog>>,
 }
 
 impl Default for Setup {
@@ -57,7 +57,7 @@ impl Default for Setup {
             },
             organization_ids: Vec::new(),
             shutdown: Duration::from_secs(5),
-            wrap: |log| log,
+            wrap: Box::new(|log| log),
         }
     }
 }
@@ -278,6 +278,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// A push to main.
+    pub(super) fn push() -> Self {
+        Self::signed(r#"{"ref":"refs/heads/main"}"#)
+    }
+
     pub(super) fn signed(body: impl Into<Vec<u8>>) -> Self {
         Self::signed_with(SECRET, body)
     }
