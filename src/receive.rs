@@ -16,6 +16,7 @@ mod signature;
 mod sources;
 mod verified;
 
+pub(crate) use client::behind;
 pub use facts::{About, Claim, Extracted, extract};
 pub use form::form_payload;
 pub use signature::{Verifier, parse_signature};

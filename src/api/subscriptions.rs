@@ -252,10 +252,10 @@ async fn history(
 
 async fn check_spec(api: &Api, spec: &SubscriptionSpec) -> Result<(), Problem> {
     check::name("team", &spec.team)?;
-    check::destination(&spec.to)?;
     check::policy(&spec.policy, spec.sign)?;
     let filter = (api.parts.check_filter)(&spec.filter);
     filter.map_err(|reason| Problem::bad_value(format!("`filter` is wrong: {reason}")))?;
+    check::no_password(&spec.to)?;
     let target = (api.parts.check_target)(&spec.to).await;
     target.map_err(|reason| check::wrong("to", &spec.to, &reason))
 }
