@@ -36,7 +36,7 @@ const OUTCOMES_MAX: usize = 1_024;
 /// How long a stopping worker waits for attempts under way.
 const FINISH_MAX: Duration = Duration::from_secs(7);
 /// How often gauges are brought up to date.
-const GAUGES_EVERY: Duration = Duration::from_secs(2);
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
 
 /// All partitions and what is being done about them.
 pub(super) struct Owner {

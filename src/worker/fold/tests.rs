@@ -113,7 +113,7 @@ fn state(fold: &Fold) -> Option<(&'static str, u32)> {
 #[test]
 fn what_is_owed_is_open_until_it_is_delivered_dead_or_cancelled() {
     let owed = || routed(0, MatchOutcome::Owed);
-    let table: Vec<(Vec<Event>, Option<(&str, u32)>)> = vec![
+    let table = [
         (vec![owed()], Some(("open", 0))),
         (vec![routed(0, MatchOutcome::AlreadyDelivered)], None),
         (vec![owed(), attempted(1, RETRY)], Some(("open", 1))),
@@ -236,4 +236,18 @@ fn a_delivery_is_small() {
         "{}",
         size_of::<(DeliveryId, Delivery)>()
     );
+}
+
+impl Delivery {
+    /// A delivery for tests that do not care about the rest.
+    pub(in crate::worker) const fn sample(state: State) -> Self {
+        Self {
+            receipt: RECEIPT,
+            webhook: Offset(0),
+            received_at: Timestamp(0),
+            state,
+            attempts: 0,
+            subscription: 0,
+        }
+    }
 }
