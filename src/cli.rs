@@ -54,7 +54,7 @@ Exit codes: 0 done, or yes; 1 failed, or the answer is no; 2 the command line is
 /// Receives GitHub webhooks, keeps them on a log for ever, and delivers them to whoever asked
 #[derive(Debug, Parser)]
 #[command(name = "hooklog", version, after_help = AFTER_HELP, max_term_width = 100)]
-#[command(disable_help_subcommand = true, infer_subcommands = false)]
+#[command(disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -188,7 +188,8 @@ fn client(
     let mut session = Session {
         api: Api::new(connect.server, token.as_ref())?,
         out: Out::new(&mut stdout, out::wants_colours()),
-        input: Box::new(io::stdin().lock()),
+        // Not locked for long: a secret may come from standard input too.
+        input: Box::new(io::BufReader::new(io::stdin())),
         interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
         format: connect.output,
         now: clock::System.now(),

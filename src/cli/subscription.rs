@@ -35,7 +35,7 @@ const HISTORY: [Column; 6] = [
     ("AT", |row, _| {
         row.at("at").map_or_else(|| row.text("at"), time::exact)
     }),
-    ("CHANGE", |row, _| row.text("event_type")),
+    ("CHANGE", |row, _| change(*row)),
     ("BY", |row, _| row.text("actor")),
     ("FROM", |row, _| row.text("from")),
     ("WHY", |row, _| row.text("why")),
@@ -75,6 +75,8 @@ pub(crate) enum SubscriptionCommand {
     History {
         /// Its name, or its id
         name: String,
+        #[command(flatten)]
+        paging: Paging,
     },
 }
 
@@ -156,10 +158,17 @@ pub(super) async fn run(
         SubscriptionCommand::Resume(args) => switch(args, "resume", "resumed", session).await,
         SubscriptionCommand::Delete(args) => delete(args, session).await,
         SubscriptionCommand::RotateSecret(args) => rotate(args, session).await,
-        SubscriptionCommand::History { name } => {
+        SubscriptionCommand::History { name, paging } => {
             let path = ["subscriptions", name.as_str(), "history"];
-            let page = session.api.whole(&path, &Vec::new()).await?;
-            session.show_page(&page, &HISTORY, "nothing is recorded about it")
+            session
+                .list(
+                    &path,
+                    Vec::new(),
+                    &paging,
+                    &HISTORY,
+                    "nothing is recorded about it",
+                )
+                .await
         }
     }
 }
@@ -235,6 +244,14 @@ fn secret_once(out: &mut Out<'_>, row: Row<'_>) -> io::Result<()> {
     match row.maybe("secret") {
         Some(secret) => out.line(format!("its secret, shown only now: {secret}")),
         None => Ok(()),
+    }
+}
+
+/// What was done, and that it lost a race if it did.
+fn change(row: Row<'_>) -> String {
+    match row.maybe("outcome").filter(|outcome| outcome != "applied") {
+        Some(outcome) => format!("{} ({outcome}: no effect)", row.text("event_type")),
+        None => row.text("event_type"),
     }
 }
 

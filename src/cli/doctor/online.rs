@@ -63,7 +63,7 @@ async fn ready(api: &Api) -> Check {
     match api.probe("readyz").await {
         Ok((200, _)) => Check::ok("ready", "takes webhooks and delivers"),
         Ok((status, reasons)) => {
-            let reasons = cut(&harmless(reasons.trim()), 300);
+            let reasons = cut(&said(reasons.trim()), 300);
             let advice = "wait, if it has just started; else look at its log".to_owned();
             Check::fail(
                 "ready",
@@ -73,6 +73,14 @@ async fn ready(api: &Api) -> Check {
         }
         Err(error) => failed("ready", &error),
     }
+}
+
+/// The reasons of an answer, or the answer itself.
+fn said(answer: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+    Row(&value)
+        .maybe("reasons")
+        .unwrap_or_else(|| harmless(answer))
 }
 
 /// A token over plain HTTP can be read on the way.
