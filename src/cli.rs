@@ -122,14 +122,11 @@ enum Command {
 /// Runs what the command line asks for; what goes wrong is told on standard error.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    match dispatch(cli.command) {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::FAILURE,
-        Err(error) => report(&error, &mut io::stderr()),
-    }
+    let ended = dispatch(cli.command);
+    ended.unwrap_or_else(|error| report(&error, &mut io::stderr()))
 }
 
-fn dispatch(command: Command) -> anyhow::Result<Answer> {
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => server(args),
         Command::Source(group) => client(group.connect, async |s| source::run(group.verb, s).await),
@@ -161,28 +158,28 @@ fn dispatch(command: Command) -> anyhow::Result<Answer> {
     }
 }
 
-fn server(args: ServeArgs) -> anyhow::Result<Answer> {
+fn server(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(crate::app::serve(args))?;
-    Ok(Answer::Yes)
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs a command that needs no server.
-fn local(work: impl FnOnce(&mut Out<'_>) -> anyhow::Result<Answer>) -> anyhow::Result<Answer> {
+fn local(work: impl FnOnce(&mut Out<'_>) -> anyhow::Result<Answer>) -> anyhow::Result<ExitCode> {
     let mut stdout = io::stdout().lock();
     let mut out = Out::new(&mut stdout, out::wants_colours());
     let answer = work(&mut out)?;
     out.flush()?;
-    Ok(answer)
+    Ok(answer.into())
 }
 
 /// Runs a command that asks a server.
 fn client(
     connect: Connect,
     work: impl AsyncFnOnce(&mut Session<'_>) -> anyhow::Result<Answer>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<ExitCode> {
     let token = session::token(&connect)?;
     let mut stdout = io::stdout().lock();
     let mut session = Session {
@@ -199,7 +196,7 @@ fn client(
         .build()?;
     let answer = runtime.block_on(work(&mut session))?;
     session.out.flush()?;
-    Ok(answer)
+    Ok(answer.into())
 }
 
 /// Tells what went wrong and what to do, and chooses the exit code.

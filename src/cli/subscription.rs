@@ -6,7 +6,7 @@ mod spec;
 use super::args::{Because, Paging, duration, with_given, with_reason};
 use super::confirm::ask;
 use super::out::Out;
-use super::row::{Row, cut};
+use super::row::{Row, counted, cut};
 use super::session::{Answer, Session, secret_text};
 use super::source::SECRETS;
 use super::table::{self, Column};
@@ -111,6 +111,9 @@ pub(crate) struct Named {
 pub(crate) struct Delete {
     /// Its name, or its id
     name: String,
+    /// Only count the open deliveries that it would cancel
+    #[arg(long)]
+    dry_run: bool,
     /// Do not ask, on a terminal
     #[arg(long, short)]
     yes: bool,
@@ -198,12 +201,25 @@ async fn switch(
 }
 
 async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    if session.interactive && !args.yes {
-        let question = format!(
-            "delete subscription {}? its open deliveries are cancelled;",
-            args.name
-        );
-        if !ask(session, &question)? {
+    let path = ["subscriptions", args.name.as_str()];
+    if args.dry_run || (session.interactive && !args.yes) {
+        let counted = session
+            .api
+            .delete(&path, &vec![("dry_run", "true".to_owned())])
+            .await?;
+        let open = open_deliveries(counted.row());
+        if args.dry_run {
+            return session.show(&counted, |out, _, _| {
+                out.line(format!(
+                    "would delete subscription {} and cancel {open}; nothing was changed",
+                    args.name
+                ))
+            });
+        }
+        if !ask(
+            session,
+            &format!("delete subscription {} and cancel {open}?", args.name),
+        )? {
             return Ok(Answer::No);
         }
     }
@@ -213,13 +229,21 @@ async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answe
         .into_iter()
         .map(|reason| ("reason", reason))
         .collect();
-    let reply = session
-        .api
-        .delete(&["subscriptions", &args.name], &query)
-        .await?;
-    session.show(&reply, |out, _, _| {
-        out.line(format!("subscription {} deleted", args.name))
+    let reply = session.api.delete(&path, &query).await?;
+    session.show(&reply, |out, row, _| {
+        out.line(format!(
+            "subscription {} deleted, with {}",
+            args.name,
+            open_deliveries(row)
+        ))
     })
+}
+
+fn open_deliveries(row: Row<'_>) -> String {
+    match row.number("count") {
+        Some(count) => counted(count, "open delivery", "open deliveries"),
+        None => "its open deliveries".to_owned(),
+    }
 }
 
 async fn rotate(args: Rotate, session: &mut Session<'_>) -> anyhow::Result<Answer> {

@@ -27,7 +27,8 @@ pub(super) fn checks(data: &Path, file: Option<&Path>) -> Vec<Check> {
         return checks;
     }
     checks.push(owner(data));
-    checks.push(key(&key_file.unwrap_or_else(|| data.join("key"))));
+    let key_file = key_file.unwrap_or_else(|| data.join("key"));
+    checks.push(key(&key_file, !data.join("log").exists()));
     checks.push(space(data));
     checks
 }
@@ -73,7 +74,10 @@ fn owner(data: &Path) -> Check {
     }
 }
 
-fn key(path: &Path) -> Check {
+fn key(path: &Path, new: bool) -> Check {
+    if new && !path.exists() {
+        return Check::ok("key file", "none yet; the first start makes one");
+    }
     match Keyring::read(path) {
         Ok(keyring) => Check::ok(
             "key file",
