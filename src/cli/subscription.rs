@@ -5,10 +5,10 @@ mod spec;
 
 use super::args::{Because, Paging, duration, with_given, with_reason};
 use super::confirm::ask;
+use super::object::{Doomed, Named, SECRETS, switch};
 use super::out::Out;
 use super::row::{Row, counted, cut};
 use super::session::{Answer, Session, secret_text};
-use super::source::SECRETS;
 use super::table::{self, Column};
 use super::time;
 use clap::{Args, Subcommand};
@@ -97,28 +97,14 @@ Examples:
   hooklog subscription change ci --to https://ci2.acme.example/hooks --reason 'moved'
   hooklog subscription change ci --event push --event create --clear repository";
 
-/// A subscription that is only named.
-#[derive(Args, Debug)]
-pub(crate) struct Named {
-    /// Its name, or its id
-    name: String,
-    #[command(flatten)]
-    because: Because,
-}
-
 /// `subscription delete`.
 #[derive(Args, Debug)]
 pub(crate) struct Delete {
-    /// Its name, or its id
-    name: String,
+    #[command(flatten)]
+    doomed: Doomed,
     /// Only count the open deliveries that it would cancel
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask, on a terminal
-    #[arg(long, short)]
-    yes: bool,
-    #[command(flatten)]
-    because: Because,
 }
 
 /// `subscription rotate-secret`.
@@ -156,9 +142,13 @@ pub(super) async fn run(
         SubscriptionCommand::Create(args) => create(*args, session).await,
         SubscriptionCommand::Change(args) => change::run(*args, session).await,
         SubscriptionCommand::Pause(args) => {
-            switch(args, "pause", "paused: its deliveries wait", session).await
+            let path = ["subscriptions", args.name.as_str(), "pause"];
+            switch(&args, &path, "is paused: its deliveries wait", session).await
         }
-        SubscriptionCommand::Resume(args) => switch(args, "resume", "resumed", session).await,
+        SubscriptionCommand::Resume(args) => {
+            let path = ["subscriptions", args.name.as_str(), "resume"];
+            switch(&args, &path, "goes on", session).await
+        }
         SubscriptionCommand::Delete(args) => delete(args, session).await,
         SubscriptionCommand::RotateSecret(args) => rotate(args, session).await,
         SubscriptionCommand::History { name, paging } => {
@@ -185,46 +175,28 @@ async fn create(args: spec::Create, session: &mut Session<'_>) -> anyhow::Result
     })
 }
 
-async fn switch(
-    args: Named,
-    verb: &str,
-    done: &str,
-    session: &mut Session<'_>,
-) -> anyhow::Result<Answer> {
-    let reply = session
-        .api
-        .post(&["subscriptions", &args.name, verb], &args.because.body())
-        .await?;
-    session.show(&reply, |out, _, _| {
-        out.line(format!("subscription {} {done}", args.name))
-    })
-}
-
 async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    let path = ["subscriptions", args.name.as_str()];
-    if args.dry_run || (session.interactive && !args.yes) {
+    let Named { name, because } = args.doomed.named;
+    let path = ["subscriptions", name.as_str()];
+    if args.dry_run || (session.interactive && !args.doomed.yes) {
         let counted = session
             .api
             .delete(&path, &vec![("dry_run", "true".to_owned())])
             .await?;
         let open = open_deliveries(counted.row());
         if args.dry_run {
-            return session.show(&counted, |out, _, _| {
-                out.line(format!(
-                    "would delete subscription {} and cancel {open}; nothing was changed",
-                    args.name
-                ))
-            });
+            let text =
+                format!("would delete subscription {name} and cancel {open}; nothing was changed");
+            return session.show(&counted, |out, _, _| out.line(text));
         }
         if !ask(
             session,
-            &format!("delete subscription {} and cancel {open}?", args.name),
+            &format!("delete subscription {name} and cancel {open}?"),
         )? {
             return Ok(Answer::No);
         }
     }
-    let query = args
-        .because
+    let query = because
         .reason
         .into_iter()
         .map(|reason| ("reason", reason))
@@ -232,8 +204,7 @@ async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answe
     let reply = session.api.delete(&path, &query).await?;
     session.show(&reply, |out, row, _| {
         out.line(format!(
-            "subscription {} deleted, with {}",
-            args.name,
+            "subscription {name} deleted, with {}",
             open_deliveries(row)
         ))
     })

@@ -159,7 +159,7 @@ fn others(row: Row<'_>) -> String {
     };
     let said = FIELDS
         .iter()
-        .filter_map(|field| Some(format!("{field}: {}", plain(&field)?)));
+        .filter_map(|field| Some(format!("{field}: {}", plain(field)?)));
     cut(&said.collect::<Vec<_>>().join("  "), 200)
 }
 

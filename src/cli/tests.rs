@@ -5,6 +5,9 @@ mod errors;
 mod fake;
 mod lists;
 
+use super::api::Api;
+use super::run::{report, whole};
+use super::session::{Answer, Usage};
 use super::*;
 use clap::builder::StyledStr;
 use fake::Fake;

@@ -125,15 +125,20 @@ fn build(status: Row<'_>) -> Check {
 }
 
 fn worker(status: Row<'_>) -> Check {
-    if status.inner("worker").holds("ready") {
-        return Check::ok("worker", "routes and delivers");
+    let worker = status.inner("worker");
+    if !worker.holds("ready") {
+        let reasons = worker
+            .maybe("reasons")
+            .unwrap_or_else(|| "not ready".to_owned());
+        let advice =
+            "it is reading the log, or has stopped; the server's log says which".to_owned();
+        return Check::fail("worker", reasons, Some(advice));
     }
-    let advice = "it is reading the log, or has stopped; the server's log says which".to_owned();
-    Check::fail(
-        "worker",
-        "not ready: nothing is routed or delivered",
-        Some(advice),
-    )
+    if status.holds("deliveries_paused") {
+        let advice = "hooklog delivery resume --all";
+        return Check::warn("worker", "all deliveries are paused", advice);
+    }
+    Check::ok("worker", "routes and delivers")
 }
 
 fn projections(status: Row<'_>) -> Check {
