@@ -52,12 +52,20 @@ macro_rules! allowed {
 }
 
 allowed! {
-    /// Somebody who may look.
-    Reader = Read;
     /// Somebody who may change subscriptions, give commands and read bodies.
     Operator = Operate;
     /// Somebody who may change sources and tokens, and erase.
     Admin = Admin;
+}
+
+/// Somebody who may look.
+pub(crate) struct Reader;
+
+impl FromRequestParts<Shared> for Reader {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
+        authorise(api, parts, Role::Read).map(|_| Self)
+    }
 }
 
 fn authorise(api: &Api, parts: &Parts, needed: Role) -> Result<Caller, Problem> {
@@ -110,13 +118,17 @@ fn authenticate(api: &Api, headers: &HeaderMap, from: IpAddr) -> Result<Caller, 
 fn bearer(headers: &HeaderMap) -> Result<&[u8], Problem> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (given.next(), given.next()) else {
-        return Err(unauthorized("send one header `Authorization: Bearer TOKEN`"));
+        return Err(unauthorized(
+            "send one header `Authorization: Bearer TOKEN`",
+        ));
     };
     let (scheme, token) = value.as_bytes().split_at_checked(7).unwrap_or_default();
     if scheme.eq_ignore_ascii_case(b"bearer ") {
         return Ok(token.trim_ascii());
     }
-    Err(unauthorized("the header must be `Authorization: Bearer TOKEN`"))
+    Err(unauthorized(
+        "the header must be `Authorization: Bearer TOKEN`",
+    ))
 }
 
 fn unauthorized(detail: &str) -> Problem {
@@ -126,7 +138,11 @@ fn unauthorized(detail: &str) -> Problem {
 /// Compares with every token in constant time, so that the time tells nothing about any.
 fn named(configuration: &Configuration, hash: &[u8; 32]) -> Option<(String, Role)> {
     let given = hex::encode(hash);
-    let tokens: Vec<_> = configuration.tokens.values().filter(|token| !token.revoked).collect();
+    let tokens: Vec<_> = configuration
+        .tokens
+        .values()
+        .filter(|token| !token.revoked)
+        .collect();
     let mut found = u32::MAX;
     for (index, token) in (0_u32..).zip(&tokens) {
         let same: Choice = token.sha256.as_bytes().ct_eq(given.as_bytes());
@@ -139,12 +155,19 @@ fn named(configuration: &Configuration, hash: &[u8; 32]) -> Option<(String, Role
 /// The token of the first start counts until the first named admin token exists, and never again,
 /// also not when that one is revoked.
 fn is_bootstrap(api: &Api, configuration: &Configuration, hash: &[u8; 32]) -> bool {
-    let replaced = configuration.tokens.values().any(|token| token.role == Role::Admin);
-    let Some(token) = api.parts.bootstrap_admin.as_ref().filter(|token| !token.is_empty()) else {
+    let replaced = configuration
+        .tokens
+        .values()
+        .any(|token| token.role == Role::Admin);
+    let Some(token) = api
+        .parts
+        .bootstrap_admin
+        .as_ref()
+        .filter(|token| !token.is_empty())
+    else {
         return false;
     };
     let expected: [u8; 32] = Sha256::digest(token.expose()).into();
     let same: bool = expected.ct_eq(hash).into();
     same && !replaced
 }
-

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Given {
     /// The version that the change is based on; the present one if not given.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     pub(super) expected: Option<EventId>,
     /// Why.
     pub(super) reason: Option<String>,
@@ -23,7 +23,7 @@ pub(crate) struct Given {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GivenQuery {
     /// The version that the change is based on; the present one if not given.
-    #[param(value_type = Option<String>, format = Uuid)]
+    #[param(value_type = Option<String>, format = "uuid")]
     pub(super) expected: Option<EventId>,
     /// Why.
     pub(super) reason: Option<String>,
@@ -42,7 +42,7 @@ impl From<GivenQuery> for Given {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Changed {
     /// Its event.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     event: EventId,
     /// Its offset in `control`.
     #[schema(value_type = u64)]

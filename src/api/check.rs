@@ -30,7 +30,10 @@ pub(super) fn name(field: &str, text: &str) -> Result<(), Problem> {
 /// The name of a person or a service, such as `ann@example.com`.
 pub(super) fn holder_name(text: &str) -> Result<(), Problem> {
     let good = |c: char| c.is_ascii_alphanumeric() || "._@+-".contains(c);
-    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let first = text
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
     if !first || text.len() > NAME_MAX || !text.chars().all(good) {
         let rule = "a token's name has 1 to 63 characters of a-z, A-Z, 0-9, and . _ @ + - \
                     after the first";
@@ -52,7 +55,11 @@ pub(super) fn host(text: &str) -> Result<String, Problem> {
     if lower.len() <= 253 && lower.split('.').all(label) {
         return Ok(lower);
     }
-    Err(wrong("host", text, "it must be a host's name, such as github.com or ghe.example.com"))
+    Err(wrong(
+        "host",
+        text,
+        "it must be a host's name, such as github.com or ghe.example.com",
+    ))
 }
 
 /// Networks in CIDR form; a single address stands for itself.
@@ -78,7 +85,11 @@ pub(super) fn rate(field: &str, rate: Option<u32>) -> Result<(), Problem> {
 pub(super) fn organization_ids(ids: &[i64]) -> Result<(), Problem> {
     bounded("organization_ids", ids.len())?;
     match ids.iter().find(|id| **id < 1) {
-        Some(id) => Err(wrong("organization_ids", &id.to_string(), "GitHub's ids begin at 1")),
+        Some(id) => Err(wrong(
+            "organization_ids",
+            &id.to_string(),
+            "GitHub's ids begin at 1",
+        )),
         None => Ok(()),
     }
 }
@@ -86,7 +97,9 @@ pub(super) fn organization_ids(ids: &[i64]) -> Result<(), Problem> {
 /// A secret's text. What is wrong is told without quoting it.
 pub(super) fn secret(bytes: &[u8]) -> Result<(), Problem> {
     match bytes.len() {
-        0 => Err(Problem::bad_value("`secret` is empty, and would protect nothing")),
+        0 => Err(Problem::bad_value(
+            "`secret` is empty, and would protect nothing",
+        )),
         1..=SECRET_MAX => Ok(()),
         long => Err(Problem::bad_value(format!(
             "`secret` has {long} bytes, and may have {SECRET_MAX}"
@@ -99,7 +112,9 @@ pub(super) fn reason(given: Option<String>) -> Result<Option<String>, Problem> {
     let Some(text) = given else { return Ok(None) };
     let text = text.trim();
     if text.chars().any(char::is_control) {
-        return Err(Problem::bad_value("`reason` has control characters; write one line"));
+        return Err(Problem::bad_value(
+            "`reason` has control characters; write one line",
+        ));
     }
     let length = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
     within("characters of `reason`", length, 0..=REASON_MAX as u64)?;
@@ -113,16 +128,31 @@ pub(super) fn overlap(secs: u64) -> Result<(), Problem> {
 
 /// A policy's bounds, and what fits to the signature.
 pub(super) fn policy(policy: &Policy, sign: Signing) -> Result<(), Problem> {
-    within("policy.attempts_max", u64::from(policy.attempts_max), 1..=100)?;
+    within(
+        "policy.attempts_max",
+        u64::from(policy.attempts_max),
+        1..=100,
+    )?;
     within("policy.delay_max_ms", policy.delay_max_ms, 1..=DELAY_MAX_MS)?;
-    within("policy.delay_first_ms", policy.delay_first_ms, 1..=policy.delay_max_ms)?;
+    within(
+        "policy.delay_first_ms",
+        policy.delay_first_ms,
+        1..=policy.delay_max_ms,
+    )?;
     within("policy.deadline_ms", policy.deadline_ms, 1..=300_000)?;
-    within("policy.concurrency_max", u64::from(policy.concurrency_max), 1..=10_000)?;
+    within(
+        "policy.concurrency_max",
+        u64::from(policy.concurrency_max),
+        1..=10_000,
+    )?;
     rate("policy.rate_per_second", policy.rate_per_second)?;
     if sign == Signing::Github {
         return Ok(());
     }
-    match [("policy.sha1", policy.sha1), ("policy.form", policy.form)].iter().find(|(_, set)| *set) {
+    match [("policy.sha1", policy.sha1), ("policy.form", policy.form)]
+        .iter()
+        .find(|(_, set)| *set)
+    {
         Some((field, _)) => Err(wrong(field, "true", "it needs `sign` to be `github`")),
         None => Ok(()),
     }
@@ -158,7 +188,9 @@ pub(super) fn bounded(field: &str, length: usize) -> Result<(), Problem> {
     if length <= LIST_MAX {
         return Ok(());
     }
-    Err(Problem::bad_value(format!("`{field}` has {length} entries, and may have {LIST_MAX}")))
+    Err(Problem::bad_value(format!(
+        "`{field}` has {length} entries, and may have {LIST_MAX}"
+    )))
 }
 
 /// The refusal of one value.

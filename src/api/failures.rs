@@ -43,7 +43,10 @@ impl Failures {
             if all.len() >= ADDRESSES_MAX {
                 forget(all, now);
             }
-            let fresh = Tries { since: now, count: 0 };
+            let fresh = Tries {
+                since: now,
+                count: 0,
+            };
             let tries = all.entry(network(address)).or_insert(fresh);
             if !tries.is_current(now) {
                 *tries = fresh;
@@ -97,8 +100,16 @@ mod tests {
             assert_eq!(failures.check(address("2001:db8::1"), Timestamp(0)), Ok(()));
             failures.count(address("2001:db8::1"), Timestamp(0));
         }
-        assert!(failures.check(address("2001:db8::2"), Timestamp(0)).is_err(), "the same /64");
-        assert_eq!(failures.check(address("2001:db8:1::1"), Timestamp(0)), Ok(()));
+        assert!(
+            failures
+                .check(address("2001:db8::2"), Timestamp(0))
+                .is_err(),
+            "the same /64"
+        );
+        assert_eq!(
+            failures.check(address("2001:db8:1::1"), Timestamp(0)),
+            Ok(())
+        );
         assert_eq!(failures.check(address("127.0.0.1"), Timestamp(0)), Ok(()));
         let later = Timestamp(0).plus(WINDOW);
         assert_eq!(failures.check(address("2001:db8::1"), later), Ok(()));

@@ -32,7 +32,8 @@ impl PageQuery {
     ) -> Result<Paged<T>, Problem> {
         let page = self.page()?;
         let after = page.cursor.as_deref().map(read).transpose()?;
-        let mut rows = rows.skip_while(|row| after.as_ref().is_some_and(|after| name(row) <= *after));
+        let mut rows =
+            rows.skip_while(|row| after.as_ref().is_some_and(|after| name(row) <= *after));
         let items: Vec<T> = rows.by_ref().take(page.limit as usize).collect();
         let more = rows.next().is_some();
         let last = items.last().filter(|_| more);

@@ -3,6 +3,7 @@
 use crate::control::SubmitError;
 use crate::keyring::KeyringError;
 use crate::log::{AppendError, ReadError};
+use crate::query::QueryError;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The media type of RFC 9457.
-pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A longer text of the framework's own errors is cut off here.
 const DETAIL_BYTES_MAX: usize = 4 << 10;
@@ -35,24 +36,62 @@ pub(crate) struct Problem {
 
 /// Every status that is answered, with its slug and its title.
 const KINDS: &[(StatusCode, &str, &str)] = &[
-    (StatusCode::BAD_REQUEST, "bad-request", "The request does not parse"),
-    (StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed"),
-    (StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this"),
+    (
+        StatusCode::BAD_REQUEST,
+        "bad-request",
+        "The request does not parse",
+    ),
+    (
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "A valid token is needed",
+    ),
+    (
+        StatusCode::FORBIDDEN,
+        "forbidden",
+        "The token's role does not allow this",
+    ),
     (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
-    (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here"),
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "The method is not allowed here",
+    ),
     (StatusCode::CONFLICT, "conflict", "Somebody else was first"),
     (StatusCode::GONE, "gone", "It was erased"),
-    (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
-    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON"),
-    (StatusCode::UNPROCESSABLE_ENTITY, "bad-value", "A value is wrong"),
-    (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
-    (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now"),
+    (
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        "The body is too large",
+    ),
+    (
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "The body must be JSON",
+    ),
+    (
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "bad-value",
+        "A value is wrong",
+    ),
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests",
+    ),
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "Not available now",
+    ),
 ];
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let kind = KINDS.iter().find(|(known, _, _)| *known == status);
-        let (slug, title) = kind.map_or(("internal", "hooklog failed"), |(_, slug, title)| (*slug, *title));
+        let (slug, title) = kind.map_or(("internal", "hooklog failed"), |(_, slug, title)| {
+            (*slug, *title)
+        });
         Self {
             kind: format!("urn:hooklog:problem:{slug}"),
             title,
@@ -140,6 +179,15 @@ impl From<ReadError> for Problem {
     }
 }
 
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Unavailable(_) => Self::unavailable(error.to_string()),
+            QueryError::Page(_) => Self::bad_value(error.to_string()),
+        }
+    }
+}
+
 impl From<KeyringError> for Problem {
     fn from(error: KeyringError) -> Self {
         Self::internal(error)
@@ -150,7 +198,7 @@ impl From<KeyringError> for Problem {
 pub(super) async fn finish(request: Request, next: Next) -> Response {
     let uri = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    if is_error(&response) && !is_problem(&response) {
+    if is_error(&response) && !is_ours(&response) {
         response = reword(response, &uri).await;
     }
     let headers = response.headers_mut();
@@ -164,9 +212,10 @@ fn is_error(response: &Response) -> bool {
     response.status().is_client_error() || response.status().is_server_error()
 }
 
-fn is_problem(response: &Response) -> bool {
+/// What the framework says on its own is plain text or nothing.
+fn is_ours(response: &Response) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes() == MEDIA_TYPE.as_bytes())
+    kind.is_some_and(|kind| kind.as_bytes().ends_with(b"json"))
 }
 
 async fn reword(response: Response, uri: &str) -> Response {

@@ -40,7 +40,7 @@ impl fmt::Debug for SecretText {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SecretView {
     /// Its id: what a receipt names as the version that verified it.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: SecretId,
     /// When it was made.
     #[schema(value_type = i64)]

@@ -37,7 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SourceView {
     /// Its id.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: SourceId,
     /// Stands in the URL: `/webhooks/{name}`.
     name: String,
@@ -50,7 +50,7 @@ pub(crate) struct SourceView {
     /// It answers 503.
     paused: bool,
     /// The last event that changed it.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     version: EventId,
     /// When it was created.
     #[schema(value_type = i64)]
@@ -108,7 +108,7 @@ pub(crate) struct SourceBody {
     /// Webhooks a second; none means no limit.
     rate_per_second: Option<u32>,
     /// The version that the change is based on; the present one if not given.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     expected: Option<EventId>,
     /// Why.
     reason: Option<String>,
@@ -125,7 +125,7 @@ pub(crate) struct NewSourceSecret {
     /// How long the older secrets stay valid; a day if not given.
     overlap_seconds: Option<u64>,
     /// The version that the change is based on; the present one if not given.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     expected: Option<EventId>,
     /// Why.
     reason: Option<String>,
@@ -142,7 +142,10 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<SourceView>>, Problem> {
     let configuration = api.parts.control.current();
-    let live = configuration.sources.values().filter(|source| !source.deleted);
+    let live = configuration
+        .sources
+        .values()
+        .filter(|source| !source.deleted);
     let mut live: Vec<&Arc<Source>> = live.collect();
     live.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
     let rows = live.into_iter().map(|source| SourceView::from(&**source));

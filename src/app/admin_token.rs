@@ -11,6 +11,12 @@ use std::path::Path;
 /// The environment variable that gives the first admin token.
 pub const VARIABLE: &str = "HOOKLOG_ADMIN_TOKEN";
 
+/// The token that the environment gives, if it gives one.
+#[must_use]
+pub fn from_environment() -> Option<String> {
+    std::env::var(VARIABLE).ok()
+}
+
 /// The token that is an admin until the first named admin token exists.
 ///
 /// Without one in the environment, the first start writes one to `DIR/admin-token`, mode 0600.

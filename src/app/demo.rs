@@ -8,28 +8,72 @@ mod story;
 mod traffic;
 
 use super::Running;
+use super::open::Opened;
+use super::tasks::Stage;
+use crate::config::Config;
+use crate::secret::Secret;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
+use tempfile::TempDir;
 
 /// The secret that the demo's GitHub shares with its source.
 const SECRET: &str = "It's a Secret to Everybody";
 
-/// Plays until `stop` is cancelled.
+/// Turns a configuration into the demo's: a temporary folder, and receivers on this machine.
 ///
 /// # Errors
-/// When a receiver cannot listen, or the API refuses the demo's configuration.
-pub async fn play(running: &Running, token: &str, stop: CancellationToken) -> anyhow::Result<()> {
+/// When there can be no temporary folder.
+pub(super) fn prepare(config: &mut Config) -> anyhow::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("hooklog-demo-").tempdir()?;
+    config.data = folder.path().join("data");
+    config.deliver.allow.push("127.0.0.0/8".parse()?);
+    // A small disk is no reason not to look at the demo, which writes a few megabytes.
+    config.log.reserve_bytes = config.log.reserve_bytes.min(64 << 20);
+    for address in [&mut config.listen, &mut config.api_listen] {
+        if TcpListener::bind(*address).is_err() {
+            address.set_port(0);
+        }
+    }
+    Ok(folder)
+}
+
+/// Plays beside the other parts, and stops before them.
+pub(super) fn join(running: &mut Running, token: &Secret) {
+    let scene = Scene {
+        webhooks: running.webhooks,
+        api: running.api,
+        opened: running.opened.clone(),
+        token: String::from_utf8_lossy(token.expose()).into_owned(),
+    };
+    let mut stage = Stage::new("demo");
+    let stop = stage.token();
+    stage.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            played = play(scene) => played,
+        }
+    });
+    running.stages.insert(0, stage);
+}
+
+/// What the demo needs of the running parts.
+struct Scene {
+    webhooks: SocketAddr,
+    api: SocketAddr,
+    opened: Opened,
+    token: String,
+}
+
+async fn play(scene: Scene) -> anyhow::Result<()> {
     let receivers = receivers::start().await?;
-    let api = Api::new(running, token);
-    configure(&api, &receivers).await?;
-    greet(running, token)?;
-    let webhooks = format!("http://{}/webhooks/github", running.webhooks);
+    configure(&Api::new(&scene), &receivers).await?;
+    greet(&scene)?;
+    let webhooks = format!("http://{}/webhooks/github", scene.webhooks);
     tokio::select! {
-        () = stop.cancelled() => Ok(()),
-        told = story::tell(running) => told,
+        told = story::tell(&scene.opened) => told,
         sent = traffic::send(&webhooks, SECRET) => sent,
     }
 }
@@ -51,7 +95,7 @@ async fn configure(api: &Api, receivers: &receivers::Receivers) -> anyhow::Resul
     Ok(())
 }
 
-fn greet(running: &Running, token: &str) -> anyhow::Result<()> {
+fn greet(scene: &Scene) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -75,8 +119,9 @@ Try in another terminal:
 (hooklog is this binary: cargo run --release -- webhook list, or target/release/hooklog.)
 Stop with Ctrl-C; the data was in a temporary folder and goes with it.
 ",
-        webhooks = running.webhooks,
-        api = running.api,
+        webhooks = scene.webhooks,
+        api = scene.api,
+        token = scene.token,
     )?;
     Ok(())
 }
@@ -89,9 +134,9 @@ struct Api {
 }
 
 impl Api {
-    fn new(running: &Running, token: &str) -> Self {
-        let base = format!("http://{}/api/v1", running.api);
-        Self { client: reqwest::Client::new(), base, token: token.to_owned() }
+    fn new(scene: &Scene) -> Self {
+        let base = format!("http://{}/api/v1", scene.api);
+        Self { client: reqwest::Client::new(), base, token: scene.token.clone() }
     }
 
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {

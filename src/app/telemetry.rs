@@ -7,6 +7,13 @@ use tracing_subscriber::EnvFilter;
 /// The environment variable that filters log lines, such as `hooklog::deliver=debug`.
 pub const VARIABLE: &str = "HOOKLOG_LOG";
 
+/// The filter from the environment; a demo tells its own story, so only warnings go beside it.
+#[must_use]
+pub fn filter(demo: bool) -> Option<String> {
+    let given = std::env::var(VARIABLE).ok();
+    given.or_else(|| demo.then(|| "warn".to_owned()))
+}
+
 /// Starts writing log lines: text on a terminal, one JSON object a line elsewhere.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The embedded log: one journal per topic, made of segment files. `docs/log-format.md` has the
 //! format, byte by byte.
 
+mod compaction;
 mod files;
 mod frame;
 mod index;
@@ -42,6 +43,7 @@ pub struct EmbeddedLog {
     journals: Vec<(Arc<Journal>, Queue)>,
     poison: watch::Sender<Option<String>>,
     options: Options,
+    compacting: tokio::sync::Mutex<()>,
     // Released last, when no thread writes any more.
     _lock: Lock,
 }
@@ -80,6 +82,7 @@ impl EmbeddedLog {
             journals,
             poison,
             options,
+            compacting: tokio::sync::Mutex::default(),
             _lock: lock,
         })
     }
@@ -197,16 +200,43 @@ impl EventLog for EmbeddedLog {
         }
     }
 
-    async fn compact(&self, _topic: Topic) -> Result<u64, AppendError> {
-        Ok(0)
+    async fn compact(&self, topic: Topic) -> Result<u64, AppendError> {
+        let _one = self.compacting.lock().await;
+        let (journal, queue) = &self.journals[slot(topic)];
+        let keys = compaction::erased_keys(journal);
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let (theirs, keys) = (Arc::clone(journal), Arc::new(keys));
+        let wanted = Arc::clone(&keys);
+        if blocking(move || compaction::active_holds(&theirs, &wanted)).await? {
+            queue.roll().await?;
+        }
+        let journal = Arc::clone(journal);
+        blocking(move || compaction::run(&journal, &keys)).await
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-) -> Result<T, ReadError> {
+async fn blocking<T: Send + 'static, E: From<Stuck> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(ReadError::Unavailable(error.to_string())))
+    done.unwrap_or_else(|error| Err(Stuck(error.to_string()).into()))
+}
+
+/// A thread for blocking work did not end as it should.
+struct Stuck(String);
+
+impl From<Stuck> for ReadError {
+    fn from(stuck: Stuck) -> Self {
+        Self::Unavailable(stuck.0)
+    }
+}
+
+impl From<Stuck> for AppendError {
+    fn from(stuck: Stuck) -> Self {
+        Self::Unavailable(stuck.0)
+    }
 }
 
 fn slot(topic: Topic) -> usize {
@@ -217,5 +247,9 @@ fn slot(topic: Topic) -> usize {
     }
 }
 
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod fault;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use summary::Summary;
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompareCommand {
     /// The hooklog to measure: a release build.
-    #[arg(long)]
+    #[arg(long, default_value = "target/release/hooklog")]
     hooklog: PathBuf,
     /// Requests of each round.
     #[arg(long, default_value_t = 60_000)]
@@ -57,9 +57,9 @@ impl CompareCommand {
                 rate: self.rate,
                 seed: self.seed + u64::from(round),
             };
-            pipes.push(self.measure("pipe", &load, round).await?);
+            pipes.push(self.pipe(&load, round).await?);
             if !self.pipe_only {
-                hooklogs.push(self.measure("hooklog", &load, round).await?);
+                hooklogs.push(self.hooklog(&load, round).await?);
             }
         }
         let summary = Summary::of(&pipes, &hooklogs);
@@ -70,19 +70,25 @@ impl CompareCommand {
         })
     }
 
-    async fn measure(&self, which: &str, load: &Load, round: u32) -> Result<Measured> {
-        let folder = tempfile::Builder::new()
-            .prefix(which)
-            .tempdir_in(&self.folder)?;
-        let measured = if which == "pipe" {
-            round::pipe(folder.path(), load).await?
-        } else {
-            round::hooklog(&self.hooklog, folder.path(), load).await?
-        };
-        if !self.json {
-            crate::print(&format!("round {} {which:8} {measured}", round + 1))?;
-        }
+    async fn pipe(&self, load: &Load, round: u32) -> Result<Measured> {
+        let folder = tempfile::tempdir_in(&self.folder)?;
+        let measured = round::pipe(folder.path(), load).await?;
+        self.tell(round, "pipe", &measured)?;
         Ok(measured)
+    }
+
+    async fn hooklog(&self, load: &Load, round: u32) -> Result<Measured> {
+        let folder = tempfile::tempdir_in(&self.folder)?;
+        let measured = round::hooklog(&self.hooklog, folder.path(), load).await?;
+        self.tell(round, "hooklog", &measured)?;
+        Ok(measured)
+    }
+
+    fn tell(&self, round: u32, name: &str, measured: &Measured) -> Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        crate::print(&format!("round {} {name:8} {measured}", round + 1))
     }
 }
 

@@ -1,11 +1,15 @@
 //! Development only: load, a bare pipe to compare with, a subscriber, a checker.
 
+mod backlog;
 mod chance;
+mod check;
 mod clock;
 mod compare;
 mod http;
+mod kill;
 mod load;
 mod pipe;
+mod schemas;
 mod server;
 mod sign;
 mod subscribe;
@@ -23,6 +27,10 @@ enum Command {
     Subscribe(subscribe::SubscribeCommand),
     Pipe(pipe::PipeCommand),
     Compare(compare::CompareCommand),
+    Check(check::CheckCommand),
+    Kill(kill::KillCommand),
+    Backlog(backlog::BacklogCommand),
+    Schemas(schemas::SchemasCommand),
 }
 
 fn main() -> Result<()> {
@@ -43,6 +51,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Subscribe(command) => command.run().await,
         Command::Pipe(command) => command.run().await,
         Command::Compare(command) => command.run().await,
+        Command::Check(command) => command.run(),
+        Command::Kill(command) => command.run().await,
+        Command::Backlog(command) => command.run().await,
+        Command::Schemas(command) => command.run(),
     }
 }
 

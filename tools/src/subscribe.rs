@@ -61,9 +61,9 @@ impl SubscribeCommand {
         let secret = self.secret_file.as_deref().map(read_secret).transpose()?;
         let receipts = self.receipts.as_deref().map(Receipts::create).transpose()?;
         let subscriber = Subscriber::new(self.mode, secret.as_deref(), self.behaviour()?)?;
-        let subscriber = Arc::new(Subscriber {
-            receipts: receipts.as_ref().map(Receipts::lines),
-            ..subscriber
+        let subscriber = Arc::new(match &receipts {
+            Some(receipts) => subscriber.recording(receipts),
+            None => subscriber,
         });
         let listener = TcpListener::bind(self.listen)
             .await
@@ -106,8 +106,7 @@ pub(crate) struct Subscriber {
     mode: Mode,
     signer: Option<Signer>,
     behaviour: Behaviour,
-    /// Where each request is recorded.
-    pub(crate) receipts: Option<Lines>,
+    receipts: Option<Lines>,
     taken: AtomicU64,
     failed: AtomicU64,
     forged: AtomicU64,
@@ -156,6 +155,12 @@ impl Subscriber {
             tries: Mutex::new(HashMap::new()),
             changed: Notify::new(),
         })
+    }
+
+    /// The same, but it records each request.
+    pub(crate) fn recording(mut self, receipts: &Receipts) -> Self {
+        self.receipts = Some(receipts.lines());
+        self
     }
 
     /// Answers until it is dropped.

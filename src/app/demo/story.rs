@@ -1,6 +1,6 @@
 //! What happens, in the terminal: the log itself, one line an event.
 
-use crate::app::Running;
+use crate::app::open::Opened;
 use crate::log::ReadLimit;
 use hooklog_schemas::deliveries::{Attempted, MatchOutcome, Outcome, Routed, Verdict};
 use hooklog_schemas::webhook::Received;
@@ -9,15 +9,15 @@ use std::collections::HashMap;
 use std::io::Write as _;
 
 /// Follows the log and tells every event, for ever.
-pub(super) async fn tell(running: &Running) -> anyhow::Result<()> {
-    let log = &running.opened.log;
+pub(super) async fn tell(opened: &Opened) -> anyhow::Result<()> {
+    let log = &opened.log;
     let mut positions: Vec<Position> = Vec::new();
     for topic in [Topic::Webhooks, Topic::Deliveries] {
         for partition in (0..log.partitions(topic)).map(Partition) {
             positions.push(Position::new(topic, partition, Offset(0)));
         }
     }
-    let mut names = Names::new(running);
+    let mut names = Names::new(opened);
     loop {
         log.wait(&positions).await;
         for position in &mut positions {
@@ -33,13 +33,13 @@ pub(super) async fn tell(running: &Running) -> anyhow::Result<()> {
 
 /// Turns ids into the names that people know.
 struct Names<'a> {
-    running: &'a Running,
+    opened: &'a Opened,
     guids: HashMap<hooklog_schemas::ReceiptId, String>,
 }
 
 impl<'a> Names<'a> {
-    fn new(running: &'a Running) -> Self {
-        Self { running, guids: HashMap::new() }
+    fn new(opened: &'a Opened) -> Self {
+        Self { opened, guids: HashMap::new() }
     }
 
     fn line(&mut self, record: &Record) -> Option<String> {
@@ -65,7 +65,7 @@ impl<'a> Names<'a> {
     }
 
     fn attempt(&self, attempted: &Attempted) -> String {
-        let configuration = self.running.opened.control.current();
+        let configuration = self.opened.control.current();
         let subscription = configuration.subscriptions.get(&attempted.subscription);
         let name = subscription.map_or("?", |subscription| &subscription.spec.name);
         let guid = self.guids.get(&attempted.receipt).map_or("?", String::as_str);

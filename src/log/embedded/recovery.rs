@@ -7,9 +7,9 @@ use super::journal::{Active, Journal};
 use super::options::Options;
 use super::scan::{self, Check, Found, Walked, Window};
 use super::segment::{Chain, SegmentHeader, file_name, index_name, sequence_of};
-use super::writer::{NEW, Writer, make_segment};
-use hooklog_schemas::{Offset, Partition, Position, Topic};
-use std::io;
+use super::writer::{NEW, Writer, draw_segment, name_segment};
+use hooklog_schemas::{Position, Topic};
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -152,7 +152,8 @@ impl Opening<'_> {
             created: self.options.clock.now(),
             chain: Chain::start(self.options.partitions(self.topic)),
         };
-        make_segment(self.files, self.dir, &header).map(drop)
+        draw_segment(self.files, self.dir, &header)?;
+        name_segment(self.files, self.dir, &header)
     }
 
     /// The header of a segment, which must go on where the one `before` ended.
@@ -245,6 +246,8 @@ impl Opening<'_> {
         }
         let trimmed = self.trim(&path, window.length(), walked.end);
         let file = trimmed.map_err(|error| OpenError::io(&path, error))?;
+        let durable = self.persist(&mut window, &*file, &walked);
+        durable.map_err(|error| OpenError::io(&path, error))?;
         Ok((
             Active {
                 first,
@@ -254,6 +257,17 @@ impl Opening<'_> {
             },
             walked.chain,
         ))
+    }
+
+    /// Makes durable what can be read. The last group may be in the machine's memory only: its
+    /// process was killed before the sync, or the sync failed and left the pages marked clean, so
+    /// that a sync alone would do nothing. All groups before it were synced.
+    fn persist(&self, window: &mut Window, file: &dyn LogFile, walked: &Walked) -> io::Result<()> {
+        let count = usize::try_from(walked.end - walked.last).unwrap_or(usize::MAX);
+        let group = window.bytes(walked.last, count)?;
+        file.write_at(&mut [IoSlice::new(group)], walked.last)?;
+        file.sync_data()?;
+        self.files.sync_dir(self.dir)
     }
 
     fn walk(
@@ -339,9 +353,4 @@ impl Opening<'_> {
             reason,
         }
     }
-}
-
-/// The first position of a partition.
-pub(crate) fn start(topic: Topic, partition: Partition) -> Position {
-    Position::new(topic, partition, Offset(0))
 }

@@ -35,6 +35,13 @@ impl Window {
         self.length
     }
 
+    /// Takes the file for one that ends at `end`.
+    pub(crate) fn limit(&mut self, end: u64) {
+        self.length = self.length.min(end);
+        let held = to_usize(end.saturating_sub(self.start));
+        self.buffer.truncate(held);
+    }
+
     /// `count` bytes from `at` on; fewer only at the end of the file.
     pub(crate) fn bytes(&mut self, at: u64, count: usize) -> io::Result<&[u8]> {
         let count = count.min(to_usize(self.length.saturating_sub(at)));
@@ -89,6 +96,8 @@ pub(crate) struct Flaw {
 pub(crate) struct Walked {
     /// Where the journal stands after the last whole group.
     pub(crate) chain: Chain,
+    /// The byte at which the last whole group starts.
+    pub(crate) last: u64,
     /// The byte after the last whole group.
     pub(crate) end: u64,
     /// What ended the walk before the end of the file, unless the rest is zeros.
@@ -114,6 +123,7 @@ pub(crate) fn walk(
         header,
         check,
         chain: header.chain.clone(),
+        last: start,
         end: start,
         at: start,
     };
@@ -138,6 +148,7 @@ pub(crate) fn walk(
     };
     Ok(Walked {
         chain: walk.chain,
+        last: walk.last,
         end: walk.end,
         flaw,
     })
@@ -154,6 +165,7 @@ struct Walk<'a> {
     header: &'a SegmentHeader,
     check: Check,
     chain: Chain,
+    last: u64,
     end: u64,
     at: u64,
 }
@@ -227,6 +239,7 @@ impl Walk<'_> {
 
     fn accept(&mut self, group: &Group) {
         self.chain.clone_from(&group.chain);
+        self.last = self.end;
         self.end = self.at;
     }
 

@@ -1,6 +1,6 @@
 //! The one writer of a journal: places frames, writes a group, syncs once, and tells all who wait.
 
-use super::files::LogFile;
+use super::files::{LogFile, LogFiles};
 use super::frame::{Draft, Place, TRAILER, Trailer};
 use super::index::{self, Places};
 use super::journal::{Active, Journal};
@@ -11,6 +11,7 @@ use crate::log::AppendError;
 use hooklog_schemas::{Offset, Record, Timestamp};
 use sha2::{Digest, Sha256};
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -86,15 +87,23 @@ impl Writer {
         if self.journal.view().active.places.is_empty() {
             return Ok(());
         }
-        match self.begin_segment() {
-            Ok(file) => self
-                .seal(file)
-                .map_err(|error| self.poison("a segment was not sealed", &error)),
+        let header = SegmentHeader {
+            topic: self.journal.topic,
+            journal: self.journal.id,
+            created: self.options.clock.now(),
+            chain: self.chain.clone(),
+        };
+        let (files, dir) = (&*self.journal.files, &self.journal.dir);
+        let file = match draw_segment(files, dir, &header) {
+            Ok(file) => file,
+            // Nothing has changed yet but a file that nobody looks at.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                Err(AppendError::NoSpace(error.to_string()))
+                return Err(AppendError::NoSpace(error.to_string()));
             }
-            Err(error) => Err(self.poison("a segment was not made", &error)),
-        }
+            Err(error) => return Err(self.poison("a segment was not made", &error)),
+        };
+        let begun = name_segment(files, dir, &header).and_then(|()| self.seal(file));
+        begun.map_err(|error| self.poison("a segment was not begun", &error))
     }
 
     fn alive(&self) -> Result<(), AppendError> {
@@ -200,17 +209,6 @@ impl Writer {
         }
     }
 
-    /// Makes the next segment durable under its name, with nothing but its header in it.
-    fn begin_segment(&self) -> io::Result<Arc<dyn LogFile>> {
-        let header = SegmentHeader {
-            topic: self.journal.topic,
-            journal: self.journal.id,
-            created: self.options.clock.now(),
-            chain: self.chain.clone(),
-        };
-        begin_segment(&self.journal, &header)
-    }
-
     /// Closes the present segment and goes on in `file`.
     fn seal(&mut self, file: Arc<dyn LogFile>) -> io::Result<()> {
         // Gives back what was taken ahead. A crash before this leaves the file as it is: whole.
@@ -276,28 +274,28 @@ impl Chain {
     }
 }
 
-/// Makes a segment durable under its name, with nothing but `header` in it.
-pub(crate) fn begin_segment(
-    journal: &Journal,
-    header: &SegmentHeader,
-) -> io::Result<Arc<dyn LogFile>> {
-    make_segment(&*journal.files, &journal.dir, header)
-}
-
-/// Likewise, before there is a journal.
-pub(crate) fn make_segment(
-    files: &dyn super::files::LogFiles,
-    dir: &std::path::Path,
+/// Makes a file with nothing but `header` in it, which is not a segment yet.
+pub(crate) fn draw_segment(
+    files: &dyn LogFiles,
+    dir: &Path,
     header: &SegmentHeader,
 ) -> io::Result<Arc<dyn LogFile>> {
     let path = dir.join(file_name(header.chain.sequence));
-    let new = path.with_extension(NEW);
-    let file = files.create(&new)?;
+    let file = files.create(&path.with_extension(NEW))?;
     file.write_at(&mut [IoSlice::new(&header.encode())], 0)?;
     file.sync_data()?;
-    files.rename(&new, &path)?;
-    files.sync_dir(dir)?;
     Ok(file)
+}
+
+/// Gives that file its name, durably.
+pub(crate) fn name_segment(
+    files: &dyn LogFiles,
+    dir: &Path,
+    header: &SegmentHeader,
+) -> io::Result<()> {
+    let path = dir.join(file_name(header.chain.sequence));
+    files.rename(&path.with_extension(NEW), &path)?;
+    files.sync_dir(dir)
 }
 
 /// The extension of files that are not finished; they are removed when the log is opened.
