@@ -15,6 +15,7 @@ mod key;
 mod object;
 mod openapi;
 mod out;
+mod rebuild;
 mod row;
 mod run;
 mod serve;
@@ -102,6 +103,9 @@ enum Command {
     /// Look for what is wrong, and say what to do
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Single<doctor::DoctorArgs>),
+    /// Fold the log into the tables anew (offline)
+    #[command(after_help = rebuild::EXAMPLES)]
+    Rebuild(rebuild::RebuildArgs),
     /// The file with the keys that seal secrets (offline)
     #[command(alias = "keys", subcommand)]
     Key(key::KeyCommand),
@@ -150,6 +154,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(one) => client(one.connect, async |s| status::run(s).await),
         Command::Doctor(one) => client(one.connect, async |s| doctor::run(one.args, s).await),
         Command::Openapi(one) => client(one.connect, async |s| openapi::run(s).await),
+        Command::Rebuild(args) => local(|out| rebuild::run(&args, out)),
         Command::Key(command) => local(|out| key::run(command, out)),
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
         Command::Config(command) => local(|out| config::run(command, out)),
