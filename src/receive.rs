@@ -16,6 +16,7 @@ mod sources;
 mod verified;
 
 pub use body::form_payload;
+pub(crate) use client::behind;
 pub use facts::{Claim, Extracted, extract};
 pub use signature::{Verifier, parse_signature};
 

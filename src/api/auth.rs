@@ -69,7 +69,7 @@ impl FromRequestParts<Shared> for Reader {
 }
 
 fn authorise(api: &Api, parts: &Parts, needed: Role) -> Result<Caller, Problem> {
-    let caller = authenticate(api, &parts.headers, client::address(&parts.extensions))?;
+    let caller = authenticate(api, &parts.headers, client::address(api, parts))?;
     if caller.role >= needed {
         return Ok(caller);
     }

@@ -12,6 +12,8 @@ const NAME_MAX: usize = 63;
 const REASON_MAX: usize = 1_000;
 /// Bytes of a secret at the most.
 const SECRET_MAX: usize = 4 << 10;
+/// Characters of a wrong value that an error shows.
+const SHOWN_MAX: usize = 200;
 /// Entries of a list at the most.
 pub(super) const LIST_MAX: usize = 1_000;
 /// The longest delay or deadline that a policy may ask for, in milliseconds: 7 days.
@@ -158,23 +160,6 @@ pub(super) fn policy(policy: &Policy, sign: Signing) -> Result<(), Problem> {
     }
 }
 
-/// A destination's text, before the egress rules look at it.
-pub(super) fn destination(to: &str) -> Result<(), Problem> {
-    if to.len() > 2_048 {
-        return Err(Problem::bad_value("`to` is longer than 2,048 bytes"));
-    }
-    let url = url::Url::parse(to).map_err(|error| wrong("to", to, &error.to_string()))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        let detail = "`to` has a user or a password, which every list would show; \
-                      let the subscriber verify the signature instead";
-        return Err(Problem::bad_value(detail));
-    }
-    if url.fragment().is_some() {
-        return Err(wrong("to", to, "a fragment (`#…`) is never sent"));
-    }
-    Ok(())
-}
-
 pub(super) fn within(field: &str, value: u64, bounds: RangeInclusive<u64>) -> Result<(), Problem> {
     if bounds.contains(&value) {
         return Ok(());
@@ -195,5 +180,9 @@ pub(super) fn bounded(field: &str, length: usize) -> Result<(), Problem> {
 
 /// The refusal of one value.
 pub(super) fn wrong(field: &str, value: &str, rule: &str) -> Problem {
-    Problem::bad_value(format!("`{field}` cannot be {value:?}: {rule}"))
+    let mut shown: String = value.chars().take(SHOWN_MAX).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    Problem::bad_value(format!("`{field}` cannot be {shown:?}: {rule}"))
 }

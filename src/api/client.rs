@@ -1,11 +1,14 @@
-//! The address of the client, as the listener found it out.
+//! The address of the client, as the listener or a trusted proxy tells it.
 
-use axum::extract::ConnectInfo;
-use axum::http::Extensions;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use super::Api;
+use crate::http::ClientAddress;
+use crate::receive;
+use axum::http::request::Parts;
+use std::net::{IpAddr, Ipv4Addr};
 
-/// The client's address; `0.0.0.0` where the listener did not say.
-pub(super) fn address(extensions: &Extensions) -> IpAddr {
-    let connected = extensions.get::<ConnectInfo<SocketAddr>>();
-    connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+/// The client's address; `0.0.0.0` where no listener said it.
+pub(super) fn address(api: &Api, parts: &Parts) -> IpAddr {
+    let told = parts.extensions.get::<ClientAddress>();
+    let peer = told.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0);
+    receive::behind(peer, &parts.headers, &api.parts.trusted_proxies)
 }

@@ -67,8 +67,8 @@ pub enum ProjectError {
     Store(#[from] StoreError),
 }
 
-/// How many open deliveries are remembered, at about 500 bytes each.
-const OPEN_MAX: usize = 50_000;
+/// How many open deliveries are remembered, at about 500 bytes each. Tests have too many for it.
+const OPEN_MAX: usize = if cfg!(test) { 20 } else { 50_000 };
 
 /// How long a store that failed is left alone.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -197,7 +197,7 @@ impl Projector {
         if full { took.min(usual) } else { usual }
     }
 
-    async fn wait(&self) {
+    async fn wait(&mut self) {
         let next = self.folding.checkpoint();
         let next: Vec<Position> = feed::partitions(self.log.as_ref())
             .into_iter()
@@ -206,7 +206,7 @@ impl Projector {
         self.log.wait(&next).await;
     }
 
-    async fn tell_lag(&self) -> Result<(), ProjectError> {
+    async fn tell_lag(&mut self) -> Result<(), ProjectError> {
         let behind = feed::behind(self.log.as_ref(), self.folding.checkpoint()).await?;
         for projection in PROJECTIONS {
             let name = projection.name;

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Only a trusted proxy is believed, and only what it wrote itself: of several addresses those to
 /// the left may be invented. A proxy writes one of `Forwarded` and `X-Forwarded-For` and passes the
 /// other through, so when both are there and differ, neither counts and the proxy is the client.
-pub(super) fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(crate) fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     if !is_trusted(peer, trusted) {
         return peer;
     }

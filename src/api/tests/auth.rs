@@ -27,6 +27,8 @@ async fn each_role_may_do_what_the_contract_says_and_no_more() {
     for (method, path) in ROUTES {
         let uri = path.replace("{name}", "none").replace("{guid}", "none");
         let uri = uri.replace("{receipt}", "none").replace("{id}", "none");
+        // A stream would not end: an unknown parameter stops it after the role was checked.
+        let uri = uri.replace("/tail", "/tail?unknown=1");
         let anonymous = api.text("", method, &uri, "").await;
         assert_eq!(anonymous.status, 401, "{method} {path}");
         assert_eq!(anonymous.header("www-authenticate"), "Bearer");

@@ -2,7 +2,10 @@
 
 use super::super::{ApiParts, router};
 use crate::clock::Manual;
+use crate::config::DeliverConfig;
 use crate::control::Control;
+use crate::deliver::egress::{Egress, Lookup};
+use crate::http::ClientAddress;
 use crate::keyring::Keyring;
 use crate::log::memory::MemoryLog;
 use crate::log::{EventLog, ReadLimit};
@@ -10,12 +13,11 @@ use crate::metrics::Metrics;
 use crate::query::Queries;
 use crate::secret::Secret;
 use axum::body::{Body, to_bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request};
 use hooklog_schemas::{Offset, Partition, Position, Timestamp, Topic};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -42,7 +44,37 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/tokens"),
     ("POST", "/api/v1/tokens"),
     ("DELETE", "/api/v1/tokens/{name}"),
+    ("GET", "/api/v1/webhooks"),
+    ("GET", "/api/v1/webhooks/{receipt}"),
+    ("GET", "/api/v1/webhooks/{receipt}/body"),
+    ("GET", "/api/v1/deliveries"),
+    ("GET", "/api/v1/deliveries/{id}"),
+    ("GET", "/api/v1/dead-letters"),
+    ("GET", "/api/v1/timeline/{guid}"),
+    ("GET", "/api/v1/explain/{guid}"),
+    ("POST", "/api/v1/dead-letters/redrive"),
+    ("POST", "/api/v1/deliveries/cancel"),
+    ("POST", "/api/v1/deliveries/pause"),
+    ("POST", "/api/v1/deliveries/resume"),
+    ("POST", "/api/v1/erasures"),
+    ("GET", "/api/v1/counts"),
+    ("GET", "/api/v1/tail"),
+    ("GET", "/api/v1/status"),
 ];
+
+/// A resolver that needs no network.
+struct Names;
+
+#[async_trait::async_trait]
+impl Lookup for Names {
+    async fn addresses(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
+        match host {
+            "inside.example" => Ok(vec!["10.0.0.1".parse().unwrap()]),
+            "later.example" => Err(std::io::Error::other("no such name")),
+            _ => Ok(vec!["93.184.215.14".parse().unwrap()]),
+        }
+    }
+}
 
 /// A running API.
 pub(super) struct Harness {
@@ -98,14 +130,11 @@ impl Harness {
             metrics,
             registry: Arc::new(registry),
             queries: Queries {},
-            check_target: Arc::new(|to| {
-                let forbidden = to.contains("//127.").then(|| "it is loopback".to_owned());
-                Box::pin(async move { forbidden.map_or(Ok(()), Err) })
-            }),
-            check_filter: Arc::new(|filter| {
-                let wrong = filter.repositories.iter().find(|glob| glob.contains('['));
-                wrong.map_or(Ok(()), |glob| Err(format!("{glob:?} is not a glob")))
-            }),
+            egress: Arc::new(Egress::with_lookup(
+                &DeliverConfig::default(),
+                Arc::new(Names),
+            )),
+            trusted_proxies: vec!["10.9.0.0/16".parse().unwrap()],
             bootstrap_admin: Some(Secret::new(Self::BOOTSTRAP.into())),
             ready: vec![("worker", worker.subscribe())],
             build: "test".to_owned(),
@@ -128,13 +157,9 @@ impl Harness {
     }
 
     pub(super) async fn send(&self, mut request: Request<Body>) -> Answer {
-        let address: SocketAddr = "192.0.2.7:4711".parse().unwrap();
-        if request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .is_none()
-        {
-            request.extensions_mut().insert(ConnectInfo(address));
+        if request.extensions().get::<ClientAddress>().is_none() {
+            let address = ClientAddress("192.0.2.7".parse().unwrap());
+            request.extensions_mut().insert(address);
         }
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

@@ -57,7 +57,10 @@ async fn no_answer_no_record_and_no_debug_output_holds_a_secret() {
     let canaries = fill(&api).await;
     let mut seen = api.records(Topic::Control).await;
     seen.push(format!("{:?}", api.control.current()));
-    for (_, path) in ROUTES.iter().filter(|(method, _)| *method == "GET") {
+    for (_, path) in ROUTES
+        .iter()
+        .filter(|(method, path)| *method == "GET" && !path.ends_with("/tail"))
+    {
         for name in ["acme", "standard", "github", "given", "ann"] {
             let path = path.replace("{name}", name);
             seen.push(api.text(Harness::BOOTSTRAP, "GET", &path, "").await.text);

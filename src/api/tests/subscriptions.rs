@@ -97,13 +97,17 @@ async fn bad_values_are_refused_with_the_value_and_the_rule() {
     for (field, value, part) in [
         ("name", json!("Deploys"), "a-z"),
         ("to", json!("example.com"), "`to`"),
-        ("to", json!("https://127.0.0.1/"), "loopback"),
+        ("to", json!("https://127.0.0.1/"), "private or special"),
+        ("to", json!("https://localhost/"), "private or special"),
+        ("to", json!("https://inside.example/"), "private or special"),
+        ("to", json!("http://example.com/"), "http"),
+        ("to", json!("ftp://example.com/"), "scheme"),
         ("to", json!("https://me:canary@example.com/"), "password"),
         ("to", json!("https://example.com/#part"), "fragment"),
         (
             "to",
             json!(format!("https://example.com/{}", "x".repeat(2048))),
-            "2,048",
+            "2048",
         ),
         ("team", json!(""), "`team`"),
         (
@@ -111,7 +115,7 @@ async fn bad_values_are_refused_with_the_value_and_the_rule() {
             json!({ "event": ["push"] }),
             "unknown field `event`",
         ),
-        ("filter", json!({ "repositories": ["[a"] }), "not a glob"),
+        ("filter", json!({ "repositories": ["[a"] }), "[a"),
         ("sign", json!("md5"), "`github`"),
         ("secret", json!("short"), "whsec_"),
         ("secret", json!("whsec_c2hvcnQ="), "24 to 64"),
