@@ -2,6 +2,7 @@
 
 pub mod admin_token;
 mod demo;
+pub mod offline;
 pub mod open;
 pub mod tasks;
 pub mod telemetry;

@@ -25,15 +25,15 @@ pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Answer> {
 }
 
 fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
-    let worker = if row.inner("worker").holds("ready") {
-        "ready"
-    } else {
-        "not ready"
-    };
+    let paused = row.holds("deliveries_paused");
     let facts = [
         ("build", row.maybe("build")),
         ("log", row.maybe("log_id")),
-        ("worker", Some(worker.to_owned())),
+        ("worker", Some(worker(row.inner("worker")))),
+        (
+            "deliveries",
+            paused.then(|| "paused: hooklog delivery resume --all".to_owned()),
+        ),
         (
             "configuration",
             row.maybe("configuration_offset")
@@ -45,4 +45,12 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     table::write(out, &PROJECTIONS, &row.rows("projections"), now)?;
     table::heading(out, "Partitions")?;
     table::write(out, &PARTITIONS, &row.rows("partitions"), now)
+}
+
+fn worker(row: Row<'_>) -> String {
+    match (row.holds("ready"), row.maybe("reasons")) {
+        (true, _) => "ready".to_owned(),
+        (false, Some(reasons)) => format!("not ready: {reasons}"),
+        (false, None) => "not ready".to_owned(),
+    }
 }
