@@ -11,9 +11,7 @@ import sys
 
 
 def metadata(record: dict) -> dict:
-    headers = record["headers"]
-    if isinstance(headers, list):
-        headers = {header["name"]: header["value"] for header in headers}
+    headers = {header["name"]: header.get("value") for header in record["headers"]}
     return json.loads(headers["hooklog_received"])
 
 
@@ -22,9 +20,9 @@ def main(sent: str, dump: str) -> int:
     with open(dump, encoding="utf-8") as file:
         for line in file:
             record = json.loads(line)
-            if record["type"] != "webhook.received":
+            if record["type"] != "webhook.received" or record.get("tombstone"):
                 continue
-            body = base64.b64decode(record["value"])
+            body = base64.b64decode(record["body_base64"])
             guid = metadata(record)["facts"]["guid"]
             stored[guid, hashlib.sha256(body).hexdigest()] += 1
     with open(sent, encoding="utf-8") as file:
