@@ -1,1 +1,102 @@
-//! Placeholder.
+//! Owns partitions: folds them, routes, schedules attempts and records their outcomes.
+//!
+//! One loop owns every partition. A turn of it gathers all that is to be recorded (decisions,
+//! outcomes, effects of commands), appends it at once, folds it in log order, and only then acts
+//! on it. So what a worker does is always a consequence of what stands in the log.
+
+mod attempt;
+mod batch;
+mod commands;
+mod fold;
+mod owner;
+mod routing;
+mod schedule;
+
+pub use fold::{Change, Delivery, Fold};
+pub use schedule::{Ended, Entry, Limits, Schedule};
+
+use crate::clock::Clock;
+use crate::config::DeliverConfig;
+use crate::control::Control;
+use crate::deliver::Transport;
+use crate::deliver::egress::Egress;
+use crate::keyring::Keyring;
+use crate::log::{AppendError, EventLog, ReadError};
+use crate::metrics::Metrics;
+use hooklog_schemas::{DecodeError, EventId};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// What a worker is made of.
+pub struct WorkerParts {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The configuration in force. Somebody else follows it; the worker reads and waits.
+    pub control: Arc<Control>,
+    /// Opens the secrets that sign.
+    pub keyring: Arc<Keyring>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits.
+    pub config: DeliverConfig,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Makes attempts.
+    pub transport: Arc<dyn Transport>,
+    /// The egress rules.
+    pub egress: Arc<Egress>,
+    /// The data folder: snapshots and the index of identities, which can be thrown away.
+    pub data: PathBuf,
+    /// The `process.started` event of this process.
+    pub process: EventId,
+}
+
+/// Why a worker stopped. Starting again is always safe: all that it owes stands in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The log did not take what the worker recorded.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record is not understood.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Another worker owns a partition now.
+    #[error("another worker has taken over deliveries/{0}; this one stops")]
+    Superseded(u32),
+    /// The index of identities cannot be used.
+    #[error("the index of identities: {0}; it can be deleted while the server is stopped")]
+    Identities(#[from] fjall::Error),
+}
+
+/// The owner of all partitions.
+pub struct Worker;
+
+impl Worker {
+    /// Owns every partition until `shutdown`; `ready` turns true once all are folded and acquired.
+    ///
+    /// After `shutdown` no attempt starts; those under way are awaited for a few seconds and
+    /// recorded, then a snapshot is written.
+    ///
+    /// # Errors
+    /// When the log fails, holds what this release does not know, or another worker took over.
+    pub async fn run(
+        parts: WorkerParts,
+        ready: watch::Sender<bool>,
+        shutdown: CancellationToken,
+    ) -> Result<(), WorkerError> {
+        let mut owner = owner::Owner::open(parts).await?;
+        owner.acquire().await?;
+        ready.send_replace(true);
+        let ended = owner.work(&shutdown).await;
+        ready.send_replace(false);
+        ended
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Given raw bytes on a socket, then this answer.

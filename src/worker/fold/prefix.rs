@@ -1,0 +1,84 @@
+//! The webhooks that need no decision any more: all before one offset, and some beyond it.
+
+use hooklog_schemas::Offset;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A set of offsets that is mostly one contiguous prefix.
+///
+/// There are gaps after an append of which some records failed, and at offsets that hold no
+/// receipt, until the owner has passed them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prefix {
+    end: u64,
+    /// Ranges beyond `end`, by start, to their ends; they neither touch nor overlap.
+    ahead: BTreeMap<u64, u64>,
+}
+
+impl Prefix {
+    /// Adds an offset; tells whether it is new.
+    pub fn insert(&mut self, offset: Offset) -> bool {
+        let at = offset.0;
+        if self.contains(offset) {
+            return false;
+        }
+        let mut start = at;
+        let mut end = at + 1;
+        if let Some(next) = self.ahead.remove(&end) {
+            end = next;
+        }
+        if let Some((&before, &before_end)) = self.ahead.range(..at).next_back()
+            && before_end == at
+        {
+            self.ahead.remove(&before);
+            start = before;
+        }
+        if start == self.end {
+            self.end = end;
+        } else {
+            self.ahead.insert(start, end);
+        }
+        true
+    }
+
+    /// Whether an offset is in the set.
+    #[must_use]
+    pub fn contains(&self, offset: Offset) -> bool {
+        offset.0 < self.end || self.range_of(offset.0).is_some()
+    }
+
+    /// The first offset at or after `from` that is not in the set.
+    #[must_use]
+    pub fn first_missing(&self, from: Offset) -> Offset {
+        let from = from.0.max(self.end);
+        Offset(self.range_of(from).unwrap_or(from))
+    }
+
+    fn range_of(&self, at: u64) -> Option<u64> {
+        let (_, &end) = self.ahead.range(..=at).next_back()?;
+        (at < end).then_some(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(inserted in proptest::collection::vec(0_u64..40, 0..60)) {
+            let mut prefix = Prefix::default();
+            let mut set = BTreeSet::new();
+            for at in inserted {
+                prop_assert_eq!(prefix.insert(Offset(at)), set.insert(at));
+                for from in 0..42 {
+                    prop_assert_eq!(prefix.contains(Offset(from)), set.contains(&from));
+                    let missing = (from..).find(|at| !set.contains(at)).unwrap();
+                    prop_assert_eq!(prefix.first_missing(Offset(from)), Offset(missing));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The loop that owns every partition.
+
+mod dispatch;
+mod effects;
+mod outcomes;
+mod record;
+mod route;
+mod start;
+
+use super::attempt::{Finished, Surroundings};
+use super::batch::Batch;
+use super::commands::Effects;
+use super::fold::{Change, Fold};
+use super::routing::Compiled;
+use super::schedule::Schedule;
+use super::{WorkerError, WorkerParts};
+use crate::deliver::target::Target;
+use hooklog_projections::configuration::Configuration;
+use hooklog_schemas::{
+    DeliveryId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId, Timestamp, Topic,
+};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The longest sleep of an idle loop: a clock that was set is noticed that soon.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+/// Outcomes that one append takes at the most.
+const OUTCOMES_MAX: usize = 1_024;
+/// How long a stopping worker waits for attempts under way.
+const FINISH_MAX: Duration = Duration::from_secs(7);
+/// How often gauges are brought up to date.
+const GAUGES_EVERY: Duration = Duration::from_secs(2);
+
+/// All partitions and what is being done about them.
+pub(super) struct Owner {
+    parts: WorkerParts,
+    around: Arc<Surroundings>,
+    owned: Vec<Owned>,
+    schedule: Schedule,
+    configuration: Arc<Configuration>,
+    compiled: Compiled,
+    control: watch::Receiver<Offset>,
+    targets: HashMap<SubscriptionId, Arc<Target>>,
+    in_flight: HashSet<DeliveryId>,
+    erased: HashSet<ReceiptId>,
+    /// Deleted subscriptions whose deliveries are being cancelled.
+    deleted: HashSet<SubscriptionId>,
+    finished: mpsc::UnboundedReceiver<Finished>,
+    finish: mpsc::UnboundedSender<Finished>,
+    /// Outcomes that came while the loop was idle.
+    early: Vec<Finished>,
+    /// Webhooks of the last turn, for their first attempts.
+    fresh: HashMap<(Partition, Offset), Arc<Record>>,
+    changes: Vec<Change>,
+    /// There may be webhooks to route: the last look found some, or the log said so.
+    look: bool,
+    gauges_at: Timestamp,
+}
+
+/// One partition.
+struct Owned {
+    partition: Partition,
+    epoch: Option<Offset>,
+    fold: Fold,
+    /// The next webhook to read.
+    cursor: Offset,
+    effects: Effects,
+}
+
+impl Owner {
+    /// Works until `shutdown`, or until the log fails.
+    pub(super) async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), WorkerError> {
+        while !shutdown.is_cancelled() {
+            self.turn().await?;
+            self.idle(shutdown).await;
+        }
+        self.finish().await
+    }
+
+    /// Gathers, records, folds, acts.
+    async fn turn(&mut self) -> Result<(), WorkerError> {
+        let mut batch = Batch::default();
+        let finished = self.gather_outcomes(&mut batch);
+        self.refresh();
+        self.route(&mut batch).await?;
+        self.gather_effects(&mut batch);
+        self.record(batch).await?;
+        self.release(finished);
+        self.dispatch();
+        self.fresh.clear();
+        self.show_gauges().await
+    }
+
+    /// Waits until there is something to do.
+    async fn idle(&mut self, shutdown: &CancellationToken) {
+        if self.look || !self.finished.is_empty() || self.has_effects() {
+            // Nothing to wait for; the attempts get their turn all the same.
+            return tokio::task::yield_now().await;
+        }
+        let cursors: Vec<Position> = self
+            .owned
+            .iter()
+            .map(|owned| Position::new(Topic::Webhooks, owned.partition, owned.cursor))
+            .collect();
+        let now = self.parts.clock.now();
+        let wake = self.schedule.next_wake();
+        let sleep = wake.map_or(SLEEP_MAX, |at| at.since(now)).min(SLEEP_MAX);
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            got = self.finished.recv() => self.early.extend(got),
+            changed = self.control.changed() => {
+                if changed.is_err() {
+                    tokio::time::sleep(sleep).await;
+                }
+            }
+            () = self.parts.log.wait(&cursors) => self.look = true,
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), WorkerError> {
+        let end = tokio::time::Instant::now() + FINISH_MAX;
+        while self.schedule.in_flight() > 0 {
+            match tokio::time::timeout_at(end, self.finished.recv()).await {
+                Ok(Some(finished)) => self.early.push(finished),
+                Ok(None) | Err(_) => break,
+            }
+            let mut batch = Batch::default();
+            let finished = self.gather_outcomes(&mut batch);
+            self.record(batch).await?;
+            self.release(finished);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Follows the configuration: deleted subscriptions, commands, erasures.
+
+use super::record::index;
+use super::{Batch, Owner, WorkerError};
+use crate::worker::routing::named;
+use hooklog_projections::configuration::{Action, Command};
+use hooklog_schemas::control::{ConfigurationVersion, ErasedReceipt};
+use hooklog_schemas::{Offset, Partition};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Owner {
+    /// Takes a changed configuration over.
+    pub(super) fn refresh(&mut self) {
+        if self.control.has_changed().unwrap_or(false) {
+            self.load_configuration();
+        }
+    }
+
+    pub(super) fn load_configuration(&mut self) {
+        self.control.mark_unchanged();
+        let before = std::mem::replace(&mut self.configuration, self.parts.control.current());
+        let known = |command: &Arc<Command>| command.offset < before.next;
+        for command in self
+            .configuration
+            .commands
+            .iter()
+            .filter(|command| !known(command))
+        {
+            if let Action::Erase(erasure) = &command.action {
+                self.erased
+                    .extend(erasure.receipts.iter().map(|erased| erased.receipt));
+            }
+        }
+        if self.configuration.version != before.version {
+            self.cancel_deleted();
+        }
+        self.schedule.wake_all();
+    }
+
+    fn cancel_deleted(&mut self) {
+        let deleted = self
+            .configuration
+            .subscriptions
+            .values()
+            .filter(|s| s.deleted);
+        let fresh = deleted.filter(|s| self.deleted.insert(s.id));
+        let fresh: HashMap<_, _> = fresh.map(|s| (s.id, s.version)).collect();
+        if !fresh.is_empty() {
+            for owned in &mut self.owned {
+                owned.effects.cancel_deleted(&owned.fold, &fresh);
+            }
+        }
+    }
+
+    pub(super) fn has_effects(&self) -> bool {
+        let commands = &self.configuration.commands;
+        self.owned
+            .iter()
+            .any(|owned| owned.effects.waiting(commands))
+    }
+
+    /// Adds the next effects of commands and deletions.
+    pub(super) fn gather_effects(&mut self, batch: &mut Batch) {
+        let at = self.parts.clock.now();
+        for owned in &mut self.owned {
+            let mut erasures = Vec::new();
+            let erase = |command: &Arc<Command>| erasures.push(Arc::clone(command));
+            let commands = &self.configuration.commands;
+            for event in owned.effects.next(&owned.fold, commands, at, erase) {
+                batch.add(owned.partition, event);
+            }
+        }
+    }
+
+    /// Passes an offset without a body: an erased receipt gets its decision, a tombstone none.
+    pub(super) fn pass(
+        &mut self,
+        number: usize,
+        offset: Offset,
+        batch: &mut Batch,
+    ) -> Result<(), WorkerError> {
+        let partition = Partition(u32::try_from(number).unwrap_or(u32::MAX));
+        match self.erased_at(partition, offset) {
+            Some(erased) => {
+                let at = self.parts.clock.now();
+                batch.add(
+                    partition,
+                    crate::worker::routing::erased(&self.compiled, erased, at),
+                );
+            }
+            None => {
+                if let Some(owned) = self.owned.get_mut(index(partition)) {
+                    owned.fold.routed.insert(offset);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn erased_at(&self, partition: Partition, offset: Offset) -> Option<ErasedReceipt> {
+        let commands = self.configuration.commands.iter();
+        let erasures = commands.filter_map(|command| match &command.action {
+            Action::Erase(erasure) => Some(erasure),
+            Action::Cancel(_) | Action::Redrive(_) => None,
+        });
+        let mut receipts = erasures.flat_map(|erasure| &erasure.receipts);
+        let here = |e: &&ErasedReceipt| e.partition == partition.0 && e.offset == offset;
+        receipts.find(here).copied()
+    }
+
+    pub(super) fn current_version(&self) -> ConfigurationVersion {
+        named(self.configuration.version)
+    }
+}

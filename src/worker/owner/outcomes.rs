@@ -1,0 +1,193 @@
+//! Takes outcomes of attempts in, and gives their slots back once they are recorded.
+
+use super::record::index;
+use super::{Batch, GAUGES_EVERY, OUTCOMES_MAX, Owner, WorkerError};
+use crate::deliver::outcome;
+use crate::deliver::target::Target;
+use crate::metrics::PartitionLabel;
+use crate::worker::attempt::Finished;
+use crate::worker::schedule::{Ended, Entry};
+use hooklog_projections::delivery::State;
+use hooklog_schemas::control::{By, SubscriptionPaused};
+use hooklog_schemas::deliveries::{Attempted, Outcome, Verdict};
+use hooklog_schemas::{DeliveryId, Partition, SubscriptionId, Topic};
+use std::sync::Arc;
+
+/// An outcome that stands in the batch: what is left to do once it is recorded.
+pub(super) struct Done {
+    partition: Partition,
+    delivery: DeliveryId,
+    subscription: SubscriptionId,
+    ended: Ended,
+    target: Arc<Target>,
+}
+
+impl Owner {
+    /// Adds the outcomes that have come in; one append takes them all.
+    pub(super) fn gather_outcomes(&mut self, batch: &mut Batch) -> Vec<Done> {
+        let mut all = std::mem::take(&mut self.early);
+        while all.len() < OUTCOMES_MAX
+            && let Ok(finished) = self.finished.try_recv()
+        {
+            all.push(finished);
+        }
+        let mut done = Vec::with_capacity(all.len());
+        for finished in all {
+            self.tell(&finished);
+            done.push(Done::new(&finished));
+            let partition = finished.partition;
+            batch.add(partition, finished.attempted);
+            let answered = finished
+                .answered
+                .filter(|a| !self.erased.contains(&a.receipt));
+            if let Some(answered) = answered {
+                batch.add(partition, answered);
+            }
+        }
+        done
+    }
+
+    /// Gives the slots of recorded attempts back.
+    pub(super) fn release(&mut self, all: Vec<Done>) {
+        let now = self.parts.clock.now();
+        for done in all {
+            self.in_flight.remove(&done.delivery);
+            let policy = &done.target.subscription().spec.policy;
+            self.schedule
+                .finish(done.subscription, done.ended, now, policy);
+            let fold = self
+                .owned
+                .get(index(done.partition))
+                .map(|owned| &owned.fold);
+            let delivery = fold.and_then(|fold| fold.deliveries.get(&done.delivery));
+            if let Some(State::Open { due }) = delivery.map(|delivery| delivery.state) {
+                let Done {
+                    partition,
+                    delivery,
+                    ..
+                } = done;
+                self.schedule.push(
+                    done.subscription,
+                    Entry {
+                        due,
+                        partition,
+                        delivery,
+                    },
+                );
+            }
+            if let Ended::Gone(version) = done.ended {
+                self.pause(done.subscription, version);
+            }
+        }
+    }
+
+    /// The subscriber answered 410: its subscription is paused, unless somebody changed it since.
+    fn pause(&self, id: SubscriptionId, expected: hooklog_schemas::EventId) {
+        let control = Arc::clone(&self.parts.control);
+        let by = By {
+            actor: "hooklog".to_owned(),
+            from: "local".to_owned(),
+            at: self.parts.clock.now(),
+            why: Some("the subscriber answered 410 Gone".to_owned()),
+        };
+        tokio::spawn(async move {
+            let paused = control
+                .submit(SubscriptionPaused { id, expected, by })
+                .await;
+            if let Err(error) = paused {
+                // Another 410 of the changed subscription will ask again.
+                tracing::info!(subscription = %id, %error, "the subscription was not paused");
+            }
+        });
+    }
+
+    fn tell(&self, finished: &Finished) {
+        let metrics = &self.parts.metrics;
+        let attempted = &finished.attempted;
+        metrics.attempt.observe(seconds(attempted));
+        if attempted.verdict == Verdict::Delivered {
+            metrics.delivered.inc();
+            tracing::debug!(
+                guid = finished.guid, delivery = %attempted.delivery, number = attempted.number,
+                "delivered"
+            );
+            return;
+        }
+        metrics.failed.inc();
+        match attempted.verdict {
+            Verdict::Retry { .. } => _ = metrics.retried.inc(),
+            Verdict::DeadLettered { .. } => _ = metrics.dead_lettered.inc(),
+            Verdict::Delivered | Verdict::Paused => {}
+        }
+        let subscription = &finished.target.subscription().spec.name;
+        tracing::info!(
+            guid = finished.guid, delivery = %attempted.delivery, subscription,
+            number = attempted.number, outcome = ?attempted.outcome, verdict = ?attempted.verdict,
+            "an attempt failed"
+        );
+    }
+
+    pub(super) fn show_in_flight(&self) {
+        let in_flight = i64::try_from(self.schedule.in_flight()).unwrap_or(i64::MAX);
+        self.parts.metrics.in_flight.set(in_flight);
+    }
+
+    /// Brings the gauges up to date, now and then: some are counted over all that is open.
+    pub(super) async fn show_gauges(&mut self) -> Result<(), WorkerError> {
+        let now = self.parts.clock.now();
+        if now < self.gauges_at {
+            return Ok(());
+        }
+        self.gauges_at = now.plus(GAUGES_EVERY);
+        for owned in &self.owned {
+            let label = PartitionLabel {
+                partition: owned.partition.0,
+            };
+            let bounds = self
+                .parts
+                .log
+                .bounds(Topic::Webhooks, owned.partition)
+                .await?;
+            let (mut open, mut due) = (0, 0);
+            for delivery in owned.fold.deliveries.values() {
+                if let State::Open { due: at } = delivery.state {
+                    open += 1;
+                    due += i64::from(at <= now);
+                }
+            }
+            let metrics = &self.parts.metrics;
+            let unrouted = bounds.tail.0.saturating_sub(owned.cursor.0);
+            let unrouted = i64::try_from(unrouted).unwrap_or(i64::MAX);
+            metrics.lag.get_or_create(&label).set(unrouted);
+            metrics.open.get_or_create(&label).set(open);
+            metrics.due.get_or_create(&label).set(due);
+        }
+        Ok(())
+    }
+}
+
+impl Done {
+    fn new(finished: &Finished) -> Self {
+        let attempted = &finished.attempted;
+        let ended = match (&attempted.verdict, &attempted.outcome) {
+            (Verdict::Paused, _) => Ended::Gone(finished.target.subscription().version),
+            (_, Outcome::Status(_) | Outcome::Error { .. })
+                if outcome::is_trouble(&attempted.outcome) =>
+            {
+                Ended::Trouble
+            }
+            _ => Ended::Alive,
+        };
+        Self {
+            partition: finished.partition,
+            delivery: attempted.delivery,
+            subscription: attempted.subscription,
+            ended,
+            target: Arc::clone(&finished.target),
+        }
+    }
+}
+
+fn seconds(attempted: &Attempted) -> f64 {
+    std::time::Duration::from_micros(attempted.duration_us).as_secs_f64()
+}

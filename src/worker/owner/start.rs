@@ -1,0 +1,150 @@
+//! From nothing to owning: fold what stands in the log, acquire, fold through that.
+
+use super::{Owned, Owner};
+use crate::log::ReadLimit;
+use crate::route::Index;
+use crate::worker::attempt::Surroundings;
+use crate::worker::batch::Batch;
+use crate::worker::commands::Effects;
+use crate::worker::fold::Fold;
+use crate::worker::routing::Compiled;
+use crate::worker::schedule::{Entry, Schedule};
+use crate::worker::{WorkerError, WorkerParts};
+use hooklog_projections::delivery::State;
+use hooklog_schemas::deliveries::Acquired;
+use hooklog_schemas::{Offset, Partition, Position, Timestamp, Topic};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+impl Owner {
+    /// Folds every partition to its end.
+    pub(in crate::worker) async fn open(parts: WorkerParts) -> Result<Self, WorkerError> {
+        let (finish, finished) = mpsc::unbounded_channel();
+        let configuration = parts.control.current();
+        let around = Surroundings {
+            log: Arc::clone(&parts.log),
+            clock: Arc::clone(&parts.clock),
+            transport: Arc::clone(&parts.transport),
+        };
+        let count = parts.log.partitions(Topic::Deliveries);
+        let config = &parts.config;
+        let mut owner = Self {
+            around: Arc::new(around),
+            owned: (0..count)
+                .map(|number| Owned::new(Partition(number)))
+                .collect(),
+            schedule: Schedule::new(config.in_flight_max, config.breaker_failures),
+            compiled: Compiled {
+                version: configuration.version,
+                index: Arc::new(Index::new(&configuration)),
+            },
+            // Taken over as a change from nothing, once the partitions are acquired.
+            configuration: Arc::default(),
+            control: parts.control.watch(),
+            targets: HashMap::new(),
+            in_flight: HashSet::new(),
+            erased: HashSet::new(),
+            deleted: HashSet::new(),
+            finished,
+            finish,
+            early: Vec::new(),
+            fresh: HashMap::new(),
+            changes: Vec::new(),
+            look: true,
+            gauges_at: Timestamp(i64::MIN),
+            parts,
+        };
+        for number in 0..owner.owned.len() {
+            owner.catch_up(number).await?;
+        }
+        Ok(owner)
+    }
+
+    /// Appends `partition.acquired` for every partition, folds through it, and reads `control` to
+    /// its end: from then on this worker may act.
+    pub(in crate::worker) async fn acquire(&mut self) -> Result<(), WorkerError> {
+        let mut batch = Batch::default();
+        let process = self.parts.process;
+        let at = self.parts.clock.now();
+        for owned in &self.owned {
+            batch.add(owned.partition, Acquired { process, at });
+        }
+        let offsets = self.append(&batch).await?;
+        for (number, offset) in offsets.into_iter().enumerate() {
+            self.catch_up(number).await?;
+            if let Some(owned) = self.owned.get_mut(number) {
+                owned.epoch = Some(offset);
+                owned.check_epoch()?;
+                owned.cursor = owned.fold.routed.first_missing(Offset(0));
+            }
+        }
+        let control = self.parts.log.bounds(Topic::Control, Partition(0)).await?;
+        self.parts.control.reached(control.tail).await;
+        self.changes.clear();
+        self.schedule_all();
+        self.load_configuration();
+        Ok(())
+    }
+
+    /// Folds the partition's records up to its tail.
+    pub(super) async fn catch_up(&mut self, number: usize) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get(number) else {
+            return Ok(());
+        };
+        let (topic, partition) = (Topic::Deliveries, owned.partition);
+        let tail = self.parts.log.bounds(topic, partition).await?.tail;
+        loop {
+            let Some(next) = self.owned.get(number).map(|owned| owned.fold.next) else {
+                return Ok(());
+            };
+            if next >= tail {
+                return Ok(());
+            }
+            let from = Position::new(topic, partition, next);
+            let records = self.parts.log.read(from, ReadLimit::default()).await?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            for record in &records {
+                self.fold_record(number, record)?;
+            }
+        }
+    }
+
+    fn schedule_all(&mut self) {
+        for owned in &self.owned {
+            for (id, delivery) in &owned.fold.deliveries {
+                if let State::Open { due } = delivery.state {
+                    let partition = owned.partition;
+                    let entry = Entry {
+                        due,
+                        partition,
+                        delivery: *id,
+                    };
+                    self.schedule.push(owned.fold.subscription(delivery), entry);
+                }
+            }
+        }
+    }
+}
+
+impl Owned {
+    fn new(partition: Partition) -> Self {
+        Self {
+            partition,
+            epoch: None,
+            fold: Fold::default(),
+            cursor: Offset(0),
+            effects: Effects::default(),
+        }
+    }
+
+    /// A higher epoch in the partition is somebody else's.
+    pub(super) fn check_epoch(&self) -> Result<(), WorkerError> {
+        if self.epoch.is_some() && self.fold.epoch > self.epoch {
+            return Err(WorkerError::Superseded(self.partition.0));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! Which delivery is tried next: a queue per subscription, served in turn, inside its limits.
+//!
+//! Pure: time is handed in. A slow subscriber fills its own queue and its own slots; the others
+//! are served in between.
+
+use hooklog_schemas::control::Policy;
+use hooklog_schemas::{DeliveryId, EventId, Partition, SubscriptionId, Timestamp};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+/// A delivery in a queue. It may be stale by the time it comes up: the fold knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// When it is due.
+    pub due: Timestamp,
+    /// Which partition owes it.
+    pub partition: Partition,
+    /// The delivery.
+    pub delivery: DeliveryId,
+}
+
+/// What holds for a subscription now.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
+    /// Its policy.
+    pub policy: &'a Policy,
+    /// The event that last changed it.
+    pub version: EventId,
+    /// No attempt may start.
+    pub paused: bool,
+}
+
+/// How an attempt ended, as far as the queue is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The subscriber answered as one that is alive.
+    Alive,
+    /// It is in trouble: no answer, 5xx, or too many requests.
+    Trouble,
+    /// It asked to be paused; nothing starts until another version of it is known.
+    Gone(EventId),
+}
+
+/// All queues.
+#[derive(Debug)]
+pub struct Schedule {
+    lanes: Vec<Lane>,
+    numbers: HashMap<SubscriptionId, usize>,
+    /// Lanes that may have something to start, in turn.
+    ready: VecDeque<usize>,
+    /// When to look at a lane again.
+    timers: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    in_flight: usize,
+    in_flight_max: usize,
+    breaker_failures: u32,
+}
+
+#[derive(Debug)]
+struct Lane {
+    subscription: SubscriptionId,
+    queue: BinaryHeap<Reverse<Entry>>,
+    in_flight: u32,
+    /// It is in `ready`.
+    listed: bool,
+    /// The earliest timer that is set.
+    wakes: Option<Timestamp>,
+    failures: u32,
+    not_before: Timestamp,
+    gone: Option<EventId>,
+}
+
+/// The longest pause between two probes of a dead subscriber.
+const PROBE_MAX: Duration = Duration::from_secs(60);
+
+impl Schedule {
+    /// Empty queues with these limits over all subscriptions.
+    #[must_use]
+    pub fn new(in_flight_max: usize, breaker_failures: u32) -> Self {
+        Self {
+            lanes: Vec::new(),
+            numbers: HashMap::new(),
+            ready: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            in_flight: 0,
+            in_flight_max,
+            breaker_failures,
+        }
+    }
+
+    /// Puts a delivery into its subscription's queue.
+    pub fn push(&mut self, subscription: SubscriptionId, entry: Entry) {
+        let number = self.number(subscription);
+        if let Some(lane) = self.lanes.get_mut(number) {
+            lane.queue.push(Reverse(entry));
+        }
+        self.list(number);
+    }
+
+    /// Attempts under way.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Looks at every queue again: for when limits or pauses may have changed.
+    pub fn wake_all(&mut self) {
+        for number in 0..self.lanes.len() {
+            self.list(number);
+        }
+    }
+
+    /// When there may be something to start, if nothing else happens.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The next delivery to start at `now`, taking its slot; none if nothing can start.
+    ///
+    /// `limits` tells what holds for a subscription, none if there is no such; `valid` whether an
+    /// entry is still owed at that time.
+    pub fn start<'a>(
+        &mut self,
+        now: Timestamp,
+        limits: impl Fn(SubscriptionId) -> Option<Limits<'a>>,
+        valid: impl Fn(&Entry) -> bool,
+    ) -> Option<(SubscriptionId, Entry)> {
+        self.fire_timers(now);
+        while self.in_flight < self.in_flight_max {
+            let number = self.ready.pop_front()?;
+            let lane = self.lanes.get_mut(number)?;
+            lane.listed = false;
+            let Some(limits) = limits(lane.subscription) else {
+                continue;
+            };
+            match lane.next(now, limits, self.breaker_failures, &valid) {
+                Next::Start(entry) => {
+                    let subscription = lane.subscription;
+                    self.in_flight += 1;
+                    self.list(number);
+                    return Some((subscription, entry));
+                }
+                Next::At(at) => self.set_timer(number, at),
+                Next::Blocked => {}
+            }
+        }
+        None
+    }
+
+    /// Gives the slot of an attempt back.
+    pub fn finish(
+        &mut self,
+        subscription: SubscriptionId,
+        ended: Ended,
+        now: Timestamp,
+        policy: &Policy,
+    ) {
+        let number = self.number(subscription);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(lane) = self.lanes.get_mut(number) {
+            lane.in_flight = lane.in_flight.saturating_sub(1);
+            match ended {
+                Ended::Alive => lane.failures = 0,
+                Ended::Gone(version) => lane.gone = Some(version),
+                Ended::Trouble => lane.failed(now, policy, self.breaker_failures),
+            }
+        }
+        self.list(number);
+    }
+
+    fn fire_timers(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, number))) = self.timers.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            if let Some(lane) = self.lanes.get_mut(number) {
+                lane.wakes = None;
+            }
+            self.list(number);
+        }
+    }
+
+    fn set_timer(&mut self, number: usize, at: Timestamp) {
+        if let Some(lane) = self.lanes.get_mut(number)
+            && lane.wakes.is_none_or(|wakes| at < wakes)
+        {
+            lane.wakes = Some(at);
+            self.timers.push(Reverse((at, number)));
+        }
+    }
+
+    fn list(&mut self, number: usize) {
+        if let Some(lane) = self.lanes.get_mut(number)
+            && !lane.listed
+            && !lane.queue.is_empty()
+        {
+            lane.listed = true;
+            self.ready.push_back(number);
+        }
+    }
+
+    fn number(&mut self, subscription: SubscriptionId) -> usize {
+        let lanes = &mut self.lanes;
+        *self.numbers.entry(subscription).or_insert_with(|| {
+            lanes.push(Lane {
+                subscription,
+                queue: BinaryHeap::new(),
+                in_flight: 0,
+                listed: false,
+                wakes: None,
+                failures: 0,
+                not_before: Timestamp(i64::MIN),
+                gone: None,
+            });
+            lanes.len() - 1
+        })
+    }
+}
+
+enum Next {
+    Start(Entry),
+    /// Nothing before this time.
+    At(Timestamp),
+    /// Nothing before something else happens: an attempt ends, a version changes, an entry comes.
+    Blocked,
+}
+
+impl Lane {
+    fn next(
+        &mut self,
+        now: Timestamp,
+        limits: Limits<'_>,
+        breaker_failures: u32,
+        valid: impl Fn(&Entry) -> bool,
+    ) -> Next {
+        while self
+            .queue
+            .peek()
+            .is_some_and(|Reverse(entry)| !valid(entry))
+        {
+            self.queue.pop();
+        }
+        let Some(Reverse(entry)) = self.queue.peek().copied() else {
+            return Next::Blocked;
+        };
+        if limits.paused || self.gone == Some(limits.version) {
+            return Next::Blocked;
+        }
+        // A dead subscription gets one probe at a time.
+        let broken = self.failures >= breaker_failures.max(1);
+        let slots = if broken {
+            1
+        } else {
+            limits.policy.concurrency_max.max(1)
+        };
+        if self.in_flight >= slots {
+            return Next::Blocked;
+        }
+        let earliest = entry.due.max(self.not_before);
+        if earliest > now {
+            return Next::At(earliest);
+        }
+        self.queue.pop();
+        self.in_flight += 1;
+        if let Some(rate) = limits.policy.rate_per_second.filter(|rate| *rate > 0) {
+            let from = now.max(self.not_before);
+            self.not_before = from.plus(Duration::from_secs(1) / rate);
+        }
+        Next::Start(entry)
+    }
+
+    fn failed(&mut self, now: Timestamp, policy: &Policy, breaker_failures: u32) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= breaker_failures.max(1) {
+            let doublings = (self.failures - breaker_failures.max(1)).min(20);
+            let pause = Duration::from_millis(policy.delay_first_ms.saturating_mul(1 << doublings));
+            self.not_before = now.plus(pause.min(PROBE_MAX));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

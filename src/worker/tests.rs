@@ -1,0 +1,3 @@
+mod subscriber;
+mod ways;
+mod world;
