@@ -1,25 +1,41 @@
 //! Answers from the tables.
 //!
 //! Every list is newest first and paged by a cursor that names the last row, so that rows which
-//! arrive meanwhile neither repeat nor hide others.
+//! arrive meanwhile neither repeat nor hide others. One answer reads one state of all tables.
 
+mod commands;
+mod counts;
+mod deliveries;
+mod erased;
+mod fields;
 mod filter;
+mod history;
 mod page;
 mod rows;
+mod select;
+mod timeline;
+mod webhooks;
 
+pub use commands::{Changeable, Erasable};
 pub use filter::{CountsFilter, Filter};
 pub use page::{Page, PageError, Paged};
 pub use rows::{
     AttemptRow, ChangeRow, CountRow, DeadLetterRow, DeliveryDetail, DeliveryRow, ReadUpTo,
     Timeline, TransitionRow, WebhookRow,
 };
+pub use select::{Condition, Select, Snapshot, Tables};
 
-use hooklog_schemas::control::{ErasedReceipt, Scope};
-use hooklog_schemas::{DeliveryId, ReceiptId, SourceId, SubscriptionId};
+use crate::metrics::{Metrics, NameLabel};
+use hooklog_projections::checkpoint::Checkpoint;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// Answers from the tables. Clones share their connections.
 #[derive(Clone)]
-pub struct Queries {}
+pub struct Queries {
+    tables: Arc<dyn Tables>,
+    metrics: Metrics,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,138 +43,16 @@ pub enum QueryError {
     /// The tables cannot be read now, or are not there yet (503).
     #[error("the tables cannot be read now: {0}")]
     Unavailable(String),
-    /// The cursor is not one that a list of this kind gave (422).
+    /// The cursor is not one that a list gave (422).
     #[error(transparent)]
     Page(#[from] PageError),
 }
 
-/// Which deliveries a command would change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changeable {
-    /// Open ones: a cancellation.
-    Open,
-    /// Dead ones: a redrive.
-    Dead,
-}
-
-/// What an erasure is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Erasable {
-    /// One receipt.
-    Receipt(ReceiptId),
-    /// All receipts of a repository.
-    Repository(i64),
-    /// All receipts of a sender.
-    Sender(i64),
-}
-
 impl Queries {
-    /// Webhooks, the latest received first.
-    ///
-    /// # Errors
-    /// When the tables are away, or the cursor is wrong.
-    pub async fn webhooks(&self, _: &Filter, _: &Page) -> Result<Paged<WebhookRow>, QueryError> {
-        unavailable()
-    }
-
-    /// One webhook.
-    ///
-    /// # Errors
-    /// When the tables are away.
-    pub async fn webhook(&self, _: ReceiptId) -> Result<Option<WebhookRow>, QueryError> {
-        unavailable()
-    }
-
-    /// The deliveries of one receipt.
-    ///
-    /// # Errors
-    /// When the tables are away.
-    pub async fn deliveries_of(&self, _: ReceiptId) -> Result<Vec<DeliveryRow>, QueryError> {
-        unavailable()
-    }
-
-    /// Deliveries, the latest received first.
-    ///
-    /// # Errors
-    /// When the tables are away, or the cursor is wrong.
-    pub async fn deliveries(&self, _: &Filter, _: &Page) -> Result<Paged<DeliveryRow>, QueryError> {
-        unavailable()
-    }
-
-    /// One delivery with its attempts and transitions.
-    ///
-    /// # Errors
-    /// When the tables are away.
-    pub async fn delivery(&self, _: DeliveryId) -> Result<Option<DeliveryDetail>, QueryError> {
-        unavailable()
-    }
-
-    /// Dead letters, the latest received first.
-    ///
-    /// # Errors
-    /// When the tables are away, or the cursor is wrong.
-    pub async fn dead_letters(
-        &self,
-        _: &Filter,
-        _: &Page,
-    ) -> Result<Paged<DeadLetterRow>, QueryError> {
-        unavailable()
-    }
-
-    /// The whole life of one event: its receipts, and their deliveries.
-    ///
-    /// # Errors
-    /// When the tables are away.
-    pub async fn timeline(&self, _: &str) -> Result<Timeline, QueryError> {
-        unavailable()
-    }
-
-    /// Counts per minute and source, the latest first, summed over the partitions.
-    ///
-    /// # Errors
-    /// When the tables are away.
-    pub async fn counts(&self, _: &CountsFilter) -> Result<Vec<CountRow>, QueryError> {
-        unavailable()
-    }
-
-    /// What was done to a subscription, deleted ones too; the latest first.
-    ///
-    /// # Errors
-    /// When the tables are away, or the cursor is wrong.
-    pub async fn subscription_history(
-        &self,
-        _: SubscriptionId,
-        _: &Page,
-    ) -> Result<Paged<ChangeRow>, QueryError> {
-        unavailable()
-    }
-
-    /// What was done to a source, deleted ones too; the latest first.
-    ///
-    /// # Errors
-    /// When the tables are away, or the cursor is wrong.
-    pub async fn source_history(
-        &self,
-        _: SourceId,
-        _: &Page,
-    ) -> Result<Paged<ChangeRow>, QueryError> {
-        unavailable()
-    }
-
-    /// How many deliveries a command with `scope` would change, as far as the tables know.
-    ///
-    /// # Errors
-    /// When the tables are away.
-    pub async fn count_in_scope(&self, _: &Scope, _: Changeable) -> Result<u64, QueryError> {
-        unavailable()
-    }
-
-    /// The receipts that an erasure would name, as far as the tables know, in receipt order.
-    ///
-    /// # Errors
-    /// When the tables are away.
-    pub async fn erasable(&self, _: Erasable) -> Result<Vec<ErasedReceipt>, QueryError> {
-        unavailable()
+    /// Answers from `tables`, timed by `metrics`.
+    #[must_use]
+    pub fn new(tables: Arc<dyn Tables>, metrics: Metrics) -> Self {
+        Self { tables, metrics }
     }
 
     /// Up to where the tables have read the log.
@@ -166,10 +60,47 @@ impl Queries {
     /// # Errors
     /// When the tables are away.
     pub async fn as_of(&self) -> Result<Vec<ReadUpTo>, QueryError> {
-        unavailable()
+        let mut snapshot = self.tables.snapshot().await?;
+        Ok(read_up_to(&snapshot.checkpoint().await?))
+    }
+
+    /// Begins an answer that is timed under `name` until the timer is dropped.
+    async fn begin(
+        &self,
+        name: &'static str,
+    ) -> Result<(Box<dyn Snapshot>, Timer<'_>), QueryError> {
+        let timer = Timer {
+            metrics: &self.metrics,
+            name,
+            started: Instant::now(),
+        };
+        Ok((self.tables.snapshot().await?, timer))
     }
 }
 
-fn unavailable<T>() -> Result<T, QueryError> {
-    Err(QueryError::Unavailable("they are not there yet".to_owned()))
+fn read_up_to(checkpoint: &Checkpoint) -> Vec<ReadUpTo> {
+    let place = |at: hooklog_schemas::Position| ReadUpTo {
+        topic: at.topic.to_string(),
+        partition: at.partition.0,
+        next: at.offset.0,
+    };
+    checkpoint.positions().map(place).collect()
 }
+
+struct Timer<'a> {
+    metrics: &'a Metrics,
+    name: &'static str,
+    started: Instant,
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        let took = self.started.elapsed().as_secs_f64();
+        let name = self.name;
+        let times = self.metrics.query.get_or_create(&NameLabel { name });
+        times.observe(took);
+    }
+}
+
+#[cfg(test)]
+mod tests;

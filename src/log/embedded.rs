@@ -7,6 +7,7 @@ mod frame;
 mod index;
 mod journal;
 mod lock;
+mod offline;
 mod options;
 mod queue;
 mod reader;
@@ -16,6 +17,7 @@ mod scan;
 mod segment;
 mod writer;
 
+pub use offline::{Damage, Depth, OfflineLog, PartitionReport, TopicReport};
 pub use recovery::OpenError;
 
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};

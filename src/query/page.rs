@@ -48,27 +48,31 @@ impl Page {
         };
         let wrong = || PageError(cursor.clone());
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| wrong())?;
-        let (number, id) = bytes.split_at_checked(8).ok_or_else(wrong)?;
-        let number: [u8; 8] = number.try_into().map_err(|_| wrong())?;
-        let id: [u8; 16] = id.try_into().map_err(|_| wrong())?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| wrong())?;
+        let (number, rest) = bytes.split_first_chunk().ok_or_else(wrong)?;
+        let (id, offset) = rest.split_first_chunk().ok_or_else(wrong)?;
+        let (offset, _) = offset.split_first_chunk().ok_or_else(wrong)?;
         Ok(Some(Key {
-            number: i64::from_be_bytes(number),
-            id,
+            number: i64::from_be_bytes(*number),
+            id: *id,
+            offset: i64::from_be_bytes(*offset),
         }))
     }
 }
 
-/// What a cursor says: a time or an offset, and the id that breaks ties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a cursor says: a time or an offset, then the id and the offset that break ties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) number: i64,
     pub(super) id: [u8; 16],
+    pub(super) offset: i64,
 }
 
 impl Key {
     pub(super) fn cursor(self) -> String {
         let mut bytes = self.number.to_be_bytes().to_vec();
         bytes.extend_from_slice(&self.id);
+        bytes.extend_from_slice(&self.offset.to_be_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 }
@@ -107,6 +111,7 @@ mod tests {
         let key = Key {
             number: -7,
             id: [9; 16],
+            offset: 4,
         };
         let page = Page::after(key.cursor(), 10);
         assert_eq!(page.key(), Ok(Some(key)));
@@ -125,7 +130,7 @@ mod tests {
     fn the_last_page_has_no_next() {
         let key = |n: &i64| Key {
             number: *n,
-            id: [0; 16],
+            ..Key::default()
         };
         assert_eq!(Paged::cut(vec![3, 2], 2, key).next, None);
         let cut = Paged::cut(vec![3, 2, 1], 2, key);

@@ -104,6 +104,8 @@ pub struct DeliveryRow {
     pub created_at: i64,
     /// When it last changed.
     pub changed_at: i64,
+    /// The offset of the record that last changed it, in its partition of `deliveries`.
+    pub changed_offset: i64,
     /// When its webhook was received.
     pub received_at: i64,
     /// Its partition of `deliveries`.

@@ -38,23 +38,38 @@ impl TestApp {
     /// A server on an empty folder, with the source `github`.
     pub(crate) async fn start() -> Self {
         let app = Self::open(tempfile::tempdir().unwrap()).await;
-        app.post("sources", json!({"name": "github", "secret": SECRET})).await;
+        app.post("sources", json!({"name": "github", "secret": SECRET}))
+            .await;
         app
     }
 
     /// A server on `folder`.
     pub(crate) async fn open(folder: TempDir) -> Self {
         let loaded = configuration(folder.path().join("data"));
-        let running = app::start(&loaded, Secret::new(TOKEN.into())).await.unwrap();
+        let running = app::start(&loaded, Secret::new(TOKEN.into()))
+            .await
+            .unwrap();
         let Running { webhooks, api, .. } = &running;
         let (webhooks, api) = (format!("http://{webhooks}"), format!("http://{api}"));
         let (stop, told) = oneshot::channel();
         let running = tokio::spawn(running.until(async {
             let _ = told.await;
         }));
-        let app = Self { folder, webhooks, api, client: Client::new(), stop, running };
+        let app = Self {
+            folder,
+            webhooks,
+            api,
+            client: Client::new(),
+            stop,
+            running,
+        };
         app.eventually("readiness", async || {
-            let ready = app.client.get(format!("{}/readyz", app.api)).send().await.ok()?;
+            let ready = app
+                .client
+                .get(format!("{}/readyz", app.api))
+                .send()
+                .await
+                .ok()?;
             ready.status().is_success().then_some(())
         })
         .await;
@@ -86,7 +101,7 @@ impl TestApp {
             .header("x-github-event", event)
             .header("x-github-delivery", guid)
             .header("x-github-hook-id", "1")
-            .header("x-hub-signature-256", sign::github_sha256(&secret, &body))
+            .header("x-hub-signature-256", sign::github(&secret, &body))
             .header("content-type", "application/json");
         request.body(body).send().await.unwrap().status()
     }
@@ -140,7 +155,10 @@ impl TestApp {
             if let Some(answer) = ask().await {
                 return answer;
             }
-            assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{what}: not within {PATIENCE:?}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

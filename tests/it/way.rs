@@ -42,8 +42,12 @@ async fn a_delivery_that_fails_at_first_is_tried_again() {
     subscribe(&app, "deploy", &subscriber.url).await;
     let guid = app.github("push", &push()).await;
     let delivery = app.delivery(&guid, "deploy", "delivered").await;
-    let statuses: Vec<_> =
-        delivery["attempts"].as_array().unwrap().iter().map(|a| a["status"].clone()).collect();
+    let statuses: Vec<_> = delivery["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["status"].clone())
+        .collect();
     assert_eq!(statuses, [500, 503, 200]);
     app.stop().await;
 }
@@ -71,7 +75,10 @@ async fn what_was_owed_at_a_stop_is_delivered_after_the_start() {
     let body = json!({"name": "late", "to": subscriber.url, "sign": "none", "policy": policy});
     app.post("subscriptions", body).await;
     let guid = app.github("push", &push()).await;
-    app.eventually("the first attempt", async || (!subscriber.seen().is_empty()).then_some(())).await;
+    app.eventually("the first attempt", async || {
+        (!subscriber.seen().is_empty()).then_some(())
+    })
+    .await;
     let app = TestApp::open(app.stop().await).await;
     app.delivery(&guid, "late", "delivered").await;
     assert_eq!(subscriber.seen().len(), 2);
@@ -113,7 +120,10 @@ async fn explain_tells_which_clause_decided() {
     assert_eq!(receipt["recorded"]["matched"], false);
     assert_eq!(receipt["differs"], false);
     let clauses = receipt["recomputed"]["clauses"].as_array().unwrap();
-    let events = clauses.iter().find(|clause| clause["clause"] == "events").unwrap();
+    let events = clauses
+        .iter()
+        .find(|clause| clause["clause"] == "events")
+        .unwrap();
     assert_eq!(events["holds"], false);
     app.stop().await;
 }

@@ -16,7 +16,9 @@ pub(crate) struct Got {
 
 impl Got {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -34,8 +36,14 @@ impl Subscriber {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let answers = Arc::new(Mutex::new(statuses.to_vec()));
-        let subscriber = Self { url, seen: Arc::default(), answers };
-        let app = Router::new().fallback(receive).with_state(subscriber.clone());
+        let subscriber = Self {
+            url,
+            seen: Arc::default(),
+            answers,
+        };
+        let app = Router::new()
+            .fallback(receive)
+            .with_state(subscriber.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         subscriber
     }
@@ -46,9 +54,17 @@ impl Subscriber {
     }
 }
 
-async fn receive(State(subscriber): State<Subscriber>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn receive(
+    State(subscriber): State<Subscriber>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
     subscriber.seen.lock().unwrap().push(Got { headers, body });
     let mut answers = subscriber.answers.lock().unwrap();
-    let next = if answers.len() > 1 { answers.remove(0) } else { answers[0] };
+    let next = if answers.len() > 1 {
+        answers.remove(0)
+    } else {
+        answers[0]
+    };
     StatusCode::from_u16(next).unwrap()
 }
