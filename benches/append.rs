@@ -191,6 +191,25 @@ fn compare(runtime: &Runtime) {
     );
 }
 
+/// How long the log takes to open when its last segment has so many groups.
+fn reopen(runtime: &Runtime, groups: u64) -> (u64, Duration) {
+    let dir = folder();
+    let log = log_in(&dir);
+    let body = body();
+    runtime.block_on(async {
+        for _ in 0..groups {
+            let batch = (0..GROUP).map(|number| record(number, &body)).collect();
+            log.append(Topic::Webhooks, batch)
+                .await
+                .expect("there is space");
+        }
+    });
+    drop(log);
+    let began = Instant::now();
+    drop(log_in(&dir));
+    (groups * GROUP, began.elapsed())
+}
+
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -20,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) segment_bytes: u64,
     pub(crate) reserve_bytes: u64,
     pub(crate) tail_bytes: usize,
-    /// Space is taken from the disk in steps of this.
+    /// Space is taken from the disk in steps of this at the most.
     pub(crate) allocate_bytes: u64,
     pub(crate) metrics: LogMetrics,
     pub(crate) clock: Arc<dyn Clock>,

@@ -124,7 +124,9 @@ impl Writer {
         }
         let needed = self.end + bytes;
         if needed > self.allocated {
-            let generous = needed + self.options.allocate_bytes;
+            // A small journal takes little, a large one rarely has to ask.
+            let step = self.end.max(1 << 20).min(self.options.allocate_bytes);
+            let generous = needed + step;
             let taken = self
                 .file
                 .allocate(self.end, generous - self.end)
