@@ -41,6 +41,7 @@ fn options() -> Options {
     let clock = Arc::new(Manual::at(Timestamp(1_700_000_000_000_000)));
     Options {
         allocate_bytes: 1000,
+        floor_bytes: 0,
         ..Options::new(&config, &metrics, clock)
     }
 }

@@ -59,9 +59,10 @@ fn a_tail_torn_at_any_byte_is_cut_and_all_before_it_stays() {
 }
 
 #[test]
-fn a_full_disk_refuses_and_takes_again_when_there_is_space() {
+fn a_full_disk_refuses_and_loses_nothing() {
+    let (mut refused_in_all, mut taken_in_all) = (0, 0);
     for seed in 0..20 {
-        let space = 1_100_000 + seed * 700;
+        let space = 1000 + seed * 900;
         let plan = Plan {
             space: Some(space),
             ..Plan::default()
@@ -79,6 +80,8 @@ fn a_full_disk_refuses_and_takes_again_when_there_is_space() {
             refused + taken == history.batches.len(),
             "seed {seed}: the log stopped"
         );
+        refused_in_all += refused;
+        taken_in_all += taken;
         files.plan(Plan::default());
         assert_eq!(
             check(&files.after_exit(), &options(), &history),
@@ -86,6 +89,7 @@ fn a_full_disk_refuses_and_takes_again_when_there_is_space() {
             "seed {seed}"
         );
     }
+    assert!(refused_in_all > 20 && taken_in_all > 20);
 }
 
 #[test]
@@ -194,4 +198,61 @@ fn webhooks_are_refused_while_the_reserve_is_kept_for_deliveries() {
         "{outcomes:?}"
     );
     assert!(outcomes[1].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
+}
+
+#[test]
+fn whatever_is_cut_out_or_put_in_is_never_read_as_data() {
+    let options = Options {
+        segment_bytes: 1200,
+        ..options()
+    };
+    let files = FaultFiles::default();
+    let (journal, mut writer) = open(&files, &options).unwrap();
+    let mut sent = Vec::new();
+    for number in 0..8 {
+        let one = append(0, format!("body {number}"));
+        let (request, mut reply) = request(&journal, std::slice::from_ref(&one), &mut Dice(number));
+        writer.commit(vec![request]);
+        reply.try_recv().unwrap().unwrap();
+        sent.push(one);
+    }
+    let paths = files.paths();
+    for seed in 0..2000 {
+        let mut dice = Dice(seed);
+        let mut below = |bound: usize| usize::try_from(dice.below(bound as u64)).unwrap();
+        let path = &paths[below(paths.len())];
+        let mut content = files.content(path);
+        let from = below(content.len());
+        let end = (from + below(200)).min(content.len());
+        let garbage: Vec<u8> = (0..below(200)).map(|_| below(256) as u8).collect();
+        content.splice(from..end, garbage);
+        let spliced = files.after_exit();
+        spliced.overwrite(path, content);
+        let read = open(&spliced, &options).map_err(|error| error.to_string());
+        if let Ok(found) = read.and_then(|(journal, _)| read_all(&journal)) {
+            let mut pairs = found.values().flatten().zip(&sent);
+            assert!(
+                pairs.all(|(record, append)| same(record, append)),
+                "seed {seed}, {}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_log_takes_records_again_when_there_is_space_again() {
+    let files = FaultFiles::with(Plan {
+        space: Some(300),
+        ..Plan::default()
+    });
+    let (journal, mut writer) = open(&files, &options()).unwrap();
+    let mut try_it = |number| {
+        let (request, mut reply) = request(&journal, &[append(0, "x")], &mut Dice(number));
+        writer.commit(vec![request]);
+        reply.try_recv().unwrap()
+    };
+    assert!(matches!(try_it(0), Err(AppendError::NoSpace(_))));
+    files.plan(Plan::default());
+    assert_eq!(try_it(1).unwrap(), [Offset(0)]);
 }
