@@ -1,6 +1,12 @@
 //! Appends through the embedded log, against a bare write and fdatasync of the same bytes in the
 //! same groups. After Criterion's figures, the two run in turn, and the ratio is printed.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot run stops, and says its figures"
+)]
+
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use hooklog::config::LogConfig;
@@ -173,22 +179,14 @@ fn compare(runtime: &Runtime) {
         logs.push(log);
         singles.push(rate(one_by_one(runtime, GROUP * GROUPS, 128)));
     }
-    println!(
-        "bare write and fdatasync  {:>8.0} records/s",
-        median(&mut bares)
-    );
-    println!(
-        "embedded log              {:>8.0} records/s",
-        median(&mut logs)
-    );
-    println!(
-        "  one by one, 128 clients {:>8.0} records/s",
-        median(&mut singles)
-    );
-    println!(
-        "ratio (median of {ROUNDS} pairs) {:.2}",
-        median(&mut ratios)
-    );
+    let [bare, log, single, ratio] =
+        [&mut bares, &mut logs, &mut singles, &mut ratios].map(|values| median(values));
+    println!("bare write and fdatasync  {bare:>8.0} records/s");
+    println!("embedded log              {log:>8.0} records/s");
+    println!("  one by one, 128 clients {single:>8.0} records/s");
+    println!("ratio (median of {ROUNDS} pairs) {ratio:.2}");
+    let (records, took) = reopen(runtime, GROUPS);
+    println!("opening {records} records in one unsealed segment takes {took:?}");
 }
 
 /// How long the log takes to open when its last segment has so many groups.

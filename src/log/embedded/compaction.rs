@@ -3,7 +3,7 @@
 //! A crash leaves the old file or the new one under the segment's name, both whole; what is left
 //! of the other is removed when the log is opened.
 
-use super::files::LogFile;
+use super::files::{LogFile, is_full};
 use super::frame::{self, TRAILER};
 use super::index::{self, Places, Sealed};
 use super::journal::Journal;
@@ -252,8 +252,9 @@ fn is_erased(seen: &Seen, keys: &HashSet<Key>) -> bool {
 
 fn unavailable(journal: &Journal, error: &io::Error) -> AppendError {
     let reason = format!("{} cannot be compacted: {error}", journal.dir.display());
-    match error.kind() {
-        io::ErrorKind::StorageFull => AppendError::NoSpace(reason),
-        _ => AppendError::Unavailable(reason),
+    if is_full(error) {
+        AppendError::NoSpace(reason)
+    } else {
+        AppendError::Unavailable(reason)
     }
 }
