@@ -1,6 +1,6 @@
 //! The one writer of a journal: places frames, writes a group, syncs once, and tells all who wait.
 
-use super::files::{LogFile, LogFiles};
+use super::files::{LogFile, LogFiles, is_full};
 use super::frame::{Draft, Place, TRAILER, Trailer};
 use super::index::{self, Places, Sealed};
 use super::journal::{Active, Journal};
@@ -96,7 +96,7 @@ impl Writer {
         let (file, sealed) = match self.prepare(&header) {
             Ok(prepared) => prepared,
             // Nothing has changed yet but files that nobody looks at.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Err(error) if is_full(&error) => {
                 return Err(AppendError::NoSpace(error.to_string()));
             }
             Err(error) => return Err(self.poison("a segment was not made", &error)),
@@ -124,7 +124,9 @@ impl Writer {
         }
         let needed = self.end + bytes;
         if needed > self.allocated {
-            let generous = needed + self.options.allocate_bytes;
+            // A small journal takes little, a large one rarely has to ask.
+            let step = self.end.max(1 << 20).min(self.options.allocate_bytes);
+            let generous = needed + step;
             let taken = self
                 .file
                 .allocate(self.end, generous - self.end)
@@ -132,7 +134,7 @@ impl Writer {
             let taken = taken.or_else(|_| self.file.allocate(self.end, bytes).map(|()| needed));
             self.allocated = match taken {
                 Ok(allocated) => allocated,
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Err(error) if is_full(&error) => {
                     return Err(AppendError::NoSpace(error.to_string()));
                 }
                 Err(error) => return Err(self.poison("no space could be taken", &error)),
