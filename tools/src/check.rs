@@ -43,6 +43,11 @@ impl CheckCommand {
         let evidence = Evidence::read(self)?;
         let violations = check(&evidence);
         crate::print(&evidence.to_string())?;
+        let crashed = attempts::Crashed::count(&evidence.receipts, &evidence.log);
+        crate::print(&format!(
+            "{} attempts are not recorded, {} deliveries were taken more than once",
+            crashed.unrecorded, crashed.taken_again
+        ))?;
         for violation in violations.iter().take(50) {
             crate::print(&violation.to_string())?;
         }

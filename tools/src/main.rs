@@ -18,6 +18,7 @@ mod traffic;
 use anyhow::{Result, anyhow};
 use clap::Parser;
 use std::io::Write as _;
+use std::process::ExitCode;
 
 /// Tools to try, measure and break hooklog with.
 #[derive(Debug, Parser)]
@@ -33,7 +34,18 @@ enum Command {
     Schemas(schemas::SchemasCommand),
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // When standard error is gone, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<()> {
     // reqwest asks for the process's provider of TLS, also when nothing uses TLS.
     rustls::crypto::ring::default_provider()
         .install_default()

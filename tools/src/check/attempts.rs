@@ -13,6 +13,13 @@ struct Seen {
     taken: usize,
 }
 
+impl Seen {
+    fn add(&mut self, receipt: &Receipt) {
+        self.all += 1;
+        self.taken += usize::from((200..300).contains(&receipt.status));
+    }
+}
+
 /// At least once, attempt accounting, stable ids, bytes as stored.
 pub(crate) fn check(receipts: &[Receipt], log: &Log, in_flight: usize) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -33,20 +40,44 @@ pub(crate) fn check(receipts: &[Receipt], log: &Log, in_flight: usize) -> Vec<Vi
             violations.push(Violation::new("no stray delivery", found));
             continue;
         };
-        let one = seen.entry(id).or_default();
-        one.all += 1;
-        one.taken += usize::from((200..300).contains(&receipt.status));
+        seen.entry(id).or_default().add(receipt);
         violations.extend(wrong(receipt, bodies.get(&delivery.receipt).copied()));
     }
-    let mut unrecorded = 0;
+    let nothing = Seen::default();
     for (id, delivery) in &log.deliveries {
-        let nothing = Seen::default();
         let one = seen.get(id).unwrap_or(&nothing);
-        unrecorded += one.all.saturating_sub(delivery.attempts.len());
         violations.extend(account(log, *id, delivery, one));
     }
-    violations.extend(bound(log, unrecorded, in_flight));
+    let crashed = Crashed::count(receipts, log);
+    violations.extend(bound(log, crashed.unrecorded, in_flight));
     violations
+}
+
+/// What the crashes left behind. A run where all is 0 has shown nothing about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Crashed {
+    /// Attempts that a subscriber saw and the log does not record.
+    pub(crate) unrecorded: usize,
+    /// Deliveries that a subscriber took more than once.
+    pub(crate) taken_again: usize,
+}
+
+impl Crashed {
+    /// Counts over all deliveries of the log.
+    pub(crate) fn count(receipts: &[Receipt], log: &Log) -> Self {
+        let mut seen: HashMap<&str, Seen> = HashMap::new();
+        for receipt in receipts {
+            seen.entry(&receipt.id).or_default().add(receipt);
+        }
+        let mut crashed = Self::default();
+        for (id, delivery) in &log.deliveries {
+            if let Some(one) = seen.get(id.to_string().as_str()) {
+                crashed.unrecorded += one.all.saturating_sub(delivery.attempts.len());
+                crashed.taken_again += usize::from(one.taken > 1);
+            }
+        }
+        crashed
+    }
 }
 
 /// A signature that does not verify, or a body that is not the stored one.

@@ -247,6 +247,8 @@ fn a_duplicate_that_a_new_owner_explains_is_no_violation() {
     ]);
     evidence.receipts.push(receipt(200));
     assert_eq!(check(&evidence), Vec::new());
+    let crashed = attempts::Crashed::count(&evidence.receipts, &evidence.log);
+    assert_eq!((crashed.unrecorded, crashed.taken_again), (1, 1));
     evidence.receipts.push(receipt(200));
     assert_eq!(rules(&evidence), ["attempt accounting"]);
     evidence.receipts.pop();
