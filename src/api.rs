@@ -1,1 +1,141 @@
-//! Placeholder.
+//! REST over queries (reads) and the log (commands).
+//!
+//! Every change is an event that names who asked, from where, when and why. Secrets are sealed
+//! before they enter an event, and shown at most once.
+
+mod auth;
+mod bodies;
+mod change;
+mod check;
+mod client;
+mod commands;
+mod counts;
+mod deliveries;
+mod erasures;
+mod explain;
+mod extract;
+mod failures;
+mod filters;
+mod health;
+mod openapi;
+mod paging;
+mod problem;
+mod record;
+mod secrets;
+mod sources;
+mod status;
+mod subscriptions;
+mod tail;
+mod timeline;
+mod tokens;
+mod webhooks;
+
+use crate::clock::Clock;
+use crate::control::Control;
+use crate::keyring::Keyring;
+use crate::log::EventLog;
+use crate::metrics::Metrics;
+use crate::query::Queries;
+use crate::secret::Secret;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use failures::Failures;
+use futures_util::future::BoxFuture;
+use hooklog_schemas::control::Filter;
+use ipnet::IpNet;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use tokio::sync::{Mutex, Semaphore, watch};
+use utoipa_axum::router::OpenApiRouter;
+
+/// The longest body of a request, in bytes.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Tells whether a destination may be one: its form, and the egress rules. An error says why not.
+pub type CheckTarget = Arc<dyn Fn(&str) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Tells whether a filter can be matched. An error says which clause cannot, and why.
+pub type CheckFilter = Arc<dyn Fn(&Filter) -> Result<(), String> + Send + Sync>;
+
+/// What the API is made of.
+pub struct ApiParts {
+    /// The log, for bodies, excerpts, evidence and the live tail.
+    pub log: Arc<dyn EventLog>,
+    /// The configuration in force. Somebody must run [`Control::follow`].
+    pub control: Arc<Control>,
+    /// Seals secrets.
+    pub keyring: Arc<Keyring>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Every metric.
+    pub metrics: Metrics,
+    /// Where those metrics are registered.
+    pub registry: Arc<Registry>,
+    /// Answers from the tables.
+    pub queries: Queries,
+    /// The egress rules, for new destinations.
+    pub check_target: CheckTarget,
+    /// The rules of filters.
+    pub check_filter: CheckFilter,
+    /// Networks of proxies whose word about the client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// An admin token until the first named admin token exists.
+    pub bootstrap_admin: Option<Secret>,
+    /// Parts that must be ready before this process is: by name, `true` when ready.
+    pub ready: Vec<(&'static str, watch::Receiver<bool>)>,
+    /// The release.
+    pub build: String,
+}
+
+/// The routes of the API listener: `/api/v1/…`, `/healthz`, `/readyz`, `/metrics`.
+///
+/// The client's address is that of the listener's [`crate::http::ClientAddress`], or what a trusted
+/// proxy says of it.
+pub fn router(parts: ApiParts) -> axum::Router {
+    let (versioned, document) = OpenApiRouter::with_openapi(openapi::base())
+        .nest("/api/v1", v1())
+        .split_for_parts();
+    let api = Arc::new(Api {
+        parts,
+        failures: Failures::default(),
+        revoking: Mutex::default(),
+        tails: Arc::new(Semaphore::new(tail::STREAMS_MAX)),
+        document: openapi::render(document),
+    });
+    let versioned = versioned
+        .route("/api/v1/openapi.json", axum::routing::get(openapi::show))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    let routes = health::routes().merge(versioned);
+    routes.with_state(api).layer(from_fn(problem::finish))
+}
+
+fn v1() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .merge(sources::routes())
+        .merge(subscriptions::routes())
+        .merge(tokens::routes())
+        .merge(webhooks::routes())
+        .merge(bodies::routes())
+        .merge(deliveries::routes())
+        .merge(timeline::routes())
+        .merge(explain::routes())
+        .merge(commands::routes())
+        .merge(erasures::routes())
+        .merge(counts::routes())
+        .merge(tail::routes())
+        .merge(status::routes())
+}
+
+/// What every request sees.
+struct Api {
+    parts: ApiParts,
+    failures: Failures,
+    revoking: Mutex<()>,
+    tails: Arc<Semaphore>,
+    document: String,
+}
+
+type Shared = Arc<Api>;
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,16 @@
 //! What the operator wrote, one section a file. Unknown keys are refused; units are in the names.
 
+mod check;
 mod deliver;
+mod keys;
+mod load;
 mod log;
 mod project;
 mod receive;
+mod show;
 
 pub use deliver::DeliverConfig;
+pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
 pub use log::LogConfig;
 pub use project::ProjectConfig;
 pub use receive::ReceiveConfig;

@@ -46,6 +46,17 @@ pub enum SubmitError {
     Stopped,
 }
 
+/// Why an event could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The log did not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// What it holds cannot be folded.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+}
+
 /// Why the configuration cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
@@ -108,16 +119,32 @@ impl Control {
         }
     }
 
-    /// Appends `event` and waits until the fold has decided about it.
+    /// Appends `event` and waits until the follower's fold has decided about it.
     ///
     /// # Errors
     /// When another change came first, or the log does not take it.
     pub async fn submit(&self, event: impl Into<Event>) -> Result<Submitted, SubmitError> {
-        let event = event.into();
+        let submitted = self.append(event.into()).await?;
+        self.decided(submitted.offset).await?;
+        Ok(submitted)
+    }
+
+    /// Appends `event` and folds up to it here: for the start, when nobody follows yet.
+    ///
+    /// # Errors
+    /// When the log does not take it, or cannot be read.
+    pub async fn record(&self, event: impl Into<Event>) -> Result<Submitted, RecordError> {
+        let submitted = self.append(event.into()).await?;
+        while *self.next.borrow() <= submitted.offset {
+            self.step().await?;
+        }
+        Ok(submitted)
+    }
+
+    async fn append(&self, event: Event) -> Result<Submitted, AppendError> {
         let id = clock::event_id();
-        let Some((event_type, version, value)) = event.encode() else {
-            return Err(SubmitError::Gone);
-        };
+        let nothing = || AppendError::Unavailable("a tombstone is no change".into());
+        let (event_type, version, value) = event.encode().ok_or_else(nothing)?;
         let append = Append {
             partition: Partition(0),
             event_id: id,
@@ -130,8 +157,8 @@ impl Control {
             value: Some(value),
         };
         let offsets = self.log.append(Topic::Control, vec![append]).await?;
-        let offset = offsets.first().copied().ok_or(SubmitError::Stopped)?;
-        self.decided(offset).await?;
+        let lost = || AppendError::Unavailable("the log gave no offset".into());
+        let offset = offsets.first().copied().ok_or_else(lost)?;
         Ok(Submitted { event: id, offset })
     }
 
@@ -186,3 +213,85 @@ impl Control {
 
 /// How many outcomes of changes are remembered for those who submitted them.
 const OUTCOMES_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::memory::MemoryLog;
+    use hooklog_schemas::control::{By, SealedSecret, SourceCreated, SourcePaused, SourceSpec};
+    use hooklog_schemas::{Sealed, SecretId, SourceId, Timestamp};
+    use uuid::Uuid;
+
+    const ID: SourceId = SourceId(Uuid::from_u128(1));
+
+    fn by() -> By {
+        By {
+            actor: "ann".into(),
+            from: "local".into(),
+            at: Timestamp(1),
+            why: None,
+        }
+    }
+
+    fn source() -> SourceCreated {
+        let sealed = Sealed {
+            key_id: "k".into(),
+            box_base64: String::new(),
+        };
+        let id = SecretId(Uuid::from_u128(2));
+        SourceCreated {
+            id: ID,
+            spec: SourceSpec {
+                name: "a".into(),
+                host: "github.com".into(),
+                allow: Vec::new(),
+                rate_per_second: None,
+            },
+            secret: SealedSecret {
+                id,
+                sealed,
+                organization_ids: Vec::new(),
+            },
+            by: by(),
+        }
+    }
+
+    async fn control() -> Arc<Control> {
+        let log = Arc::new(MemoryLog::new(1));
+        Control::open(log, Arc::new(clock::System)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn of_two_racing_changes_one_wins_and_the_other_is_told() {
+        let control = control().await;
+        let created = control.record(source()).await.unwrap();
+        let pause = || SourcePaused {
+            id: ID,
+            expected: created.event,
+            by: by(),
+        };
+        let race = async { tokio::join!(control.submit(pause()), control.submit(pause())) };
+        let (first, second) = tokio::select! {
+            both = race => both,
+            stopped = control.follow() => panic!("{stopped:?}"),
+        };
+        assert!(first.is_ok());
+        assert!(matches!(second, Err(SubmitError::Conflict)));
+        assert!(control.current().source("a").unwrap().paused);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_nothing_is_told() {
+        let control = control().await;
+        let pause = SourcePaused {
+            id: ID,
+            expected: clock::event_id(),
+            by: by(),
+        };
+        let result = tokio::select! {
+            result = control.submit(pause) => result,
+            stopped = control.follow() => panic!("{stopped:?}"),
+        };
+        assert!(matches!(result, Err(SubmitError::Gone)));
+    }
+}

@@ -5,6 +5,9 @@
 /// 1. A webhook arrives, is verified, and is appended before it is answered.
 pub mod receive;
 
+/// The accept loop of both listeners, with its limits.
+pub mod http;
+
 /// 2. The log: the only source of truth.
 pub mod log;
 

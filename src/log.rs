@@ -1,5 +1,8 @@
 //! The log: records in order per partition, durable, for ever.
 
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod embedded;
 pub mod memory;
 
 use async_trait::async_trait;

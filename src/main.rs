@@ -1,3 +1,8 @@
 //! One binary: the server, and the commands that talk to it.
 
-fn main() {}
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hooklog::cli::run(hooklog::cli::Cli::parse())
+}

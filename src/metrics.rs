@@ -80,6 +80,10 @@ metrics! {
     accept: Histogram = seconds(), "webhook_accept", Seconds;
     /// Open connections of the webhook listener.
     connections: Gauge = Gauge::default(), "webhook_connections";
+    /// Connections of both listeners that were refused: over a cap, or not the protocol.
+    connections_refused: Counter = Counter::default(), "connections_refused";
+    /// Panics of requests that were caught and answered 500.
+    panics: Counter = Counter::default(), "request_panics";
     /// From the call of append to durability.
     append: Family<TopicLabel, Histogram> = Family::new_with_constructor(seconds), "log_append", Seconds;
     /// One write and sync of the log.

@@ -5,3 +5,20 @@
 
 pub mod configuration;
 pub mod delivery;
+
+pub mod attempts;
+pub mod counts;
+pub mod dead_letters;
+pub mod deliveries;
+pub mod erasures;
+pub mod partitions;
+pub mod sources;
+pub mod subscriptions;
+pub mod webhooks;
+
+mod changes;
+
+pub mod checkpoint;
+pub mod folding;
+pub mod projection;
+pub mod table;

@@ -20,6 +20,8 @@ pub mod deliveries;
 pub mod webhook;
 
 mod event;
+#[cfg(feature = "json-schema")]
+pub use event::json_schemas;
 pub use event::{DecodeError, Event, EventType};
 
 mod sealed;

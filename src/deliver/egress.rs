@@ -134,6 +134,20 @@ impl Egress {
         Ok(url)
     }
 
+    /// Checks a target when a subscription is made: its form, and every address of its name.
+    ///
+    /// # Errors
+    /// Why the target is refused, or that its name has no address (yet).
+    pub async fn check_target(&self, text: &str) -> Result<(), EgressError> {
+        let url = self.check_url(text)?;
+        let reach = self.reach(&url)?;
+        let Some(url::Host::Domain(name)) = url.host() else {
+            return Ok(());
+        };
+        let port = url.port_or_known_default().unwrap_or_default();
+        self.resolve_and_check(name, port, reach).await.map(drop)
+    }
+
     /// Which addresses this target may have; literal addresses are checked at once.
     ///
     /// # Errors

@@ -149,3 +149,15 @@ fn erase(records: &mut [Arc<Record>]) -> u64 {
     }
     erased
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::conformance::{self, PARTITIONS};
+
+    fn make() -> (conformance::Log, ()) {
+        (Arc::new(MemoryLog::new(PARTITIONS)), ())
+    }
+
+    conformance::suite!(make);
+}

@@ -1,0 +1,173 @@
+//! Fold and rebuild against SQLite's own bulk insert of the same finished rows.
+//!
+//! `HOOKLOG_BENCH_EVENTS=300000 cargo bench --bench fold`. It prints one line a measure, and the
+//! ratio of the speeds: from the log to switched tables, and from finished rows to the same tables
+//! with the same indexes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench that fails should stop with the error, and prints what it measured"
+)]
+
+#[path = "../src/project/tests/history.rs"]
+mod history;
+
+use history::History;
+use hooklog::clock::System;
+use hooklog::config::ProjectConfig;
+use hooklog::log::memory::MemoryLog;
+use hooklog::log::{EventLog, ReadLimit};
+use hooklog::metrics::Metrics;
+use hooklog::project::ProjectorParts;
+use hooklog::project::stores::sqlite::SqliteStore;
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::configuration::Configuration;
+use hooklog_projections::folding::{Decoded, Folding, Holding};
+use hooklog_schemas::{EventId, Partition, Position, Topic};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PARTITIONS: u32 = 12;
+
+fn main() {
+    let wanted = std::env::var("HOOKLOG_BENCH_EVENTS").ok();
+    let events = wanted.and_then(|text| text.parse().ok()).unwrap_or(20_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(run(events));
+}
+
+async fn run(events: usize) {
+    let log: Arc<dyn EventLog> = Arc::new(written(events).await);
+    let folded = fold_only(log.as_ref()).await;
+    tell("decode and fold, no store", events, folded);
+
+    let folder = tempfile::tempdir().unwrap();
+    let built = folder.path().join("built.db");
+    let rebuilt = rebuild(&log, &built).await;
+    tell("rebuild, from the log to switched tables", events, rebuilt);
+
+    let late = bulk_insert(&built, &folder.path().join("late.db"), true).await;
+    tell(
+        "SQLite's insert of the finished rows, indexes last",
+        events,
+        late,
+    );
+    let early = bulk_insert(&built, &folder.path().join("early.db"), false).await;
+    tell(
+        "SQLite's insert of the finished rows, indexes first",
+        events,
+        early,
+    );
+    let ratio = |other: Duration| other.as_secs_f64() / rebuilt.as_secs_f64();
+    println!("ratio to indexes last   {:.2}", ratio(late));
+    println!("ratio to indexes first  {:.2}", ratio(early));
+}
+
+fn tell(what: &str, events: usize, took: Duration) {
+    let rate = events as f64 / took.as_secs_f64();
+    println!(
+        "{what:<52} {:>8.3} s {rate:>10.0} events/s",
+        took.as_secs_f64()
+    );
+}
+
+async fn written(events: usize) -> MemoryLog {
+    let mut history = History::calm(1, PARTITIONS);
+    history.write(events);
+    let log = MemoryLog::new(PARTITIONS);
+    for (topic, append) in history.appends {
+        log.append(topic, vec![append]).await.unwrap();
+    }
+    log
+}
+
+async fn fold_only(log: &dyn EventLog) -> Duration {
+    let started = Instant::now();
+    let start = Checkpoint::start(EventId(uuid::Uuid::nil()));
+    let mut folding = Folding::resume(start, Configuration::default(), &[], 100_000).unwrap();
+    let control = [(Topic::Control, Partition(0))];
+    let deliveries = (0..PARTITIONS).map(|n| (Topic::Deliveries, Partition(n)));
+    for (topic, partition) in control.into_iter().chain(deliveries) {
+        loop {
+            let next: Position = folding.checkpoint().next(topic, partition);
+            let records = log.read(next, ReadLimit::default()).await.unwrap();
+            if records.is_empty() {
+                break;
+            }
+            for record in records {
+                folding.fold(&Decoded::of(&record).unwrap());
+            }
+            folding.take(Holding::Open);
+        }
+    }
+    started.elapsed()
+}
+
+async fn rebuild(log: &Arc<dyn EventLog>, path: &Path) -> Duration {
+    let store = SqliteStore::open(path).await.unwrap();
+    let parts = ProjectorParts {
+        log: Arc::clone(log),
+        store: Box::new(store),
+        clock: Arc::new(System),
+        metrics: Metrics::register(&mut Default::default()),
+        config: ProjectConfig::default(),
+    };
+    let started = Instant::now();
+    hooklog::project::rebuild(parts, &[], |_| {}).await.unwrap();
+    started.elapsed()
+}
+
+/// The same tables and indexes in a fresh file, filled by `INSERT … SELECT` in one transaction.
+async fn bulk_insert(from: &Path, to: &Path, indexes_last: bool) -> Duration {
+    let url = format!("sqlite://{}?mode=rwc", to.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let from = from.display();
+    let prepare = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -131072; \
+         PRAGMA temp_store = MEMORY; ATTACH '{from}' AS built"
+    );
+    execute(&mut connection, &prepare).await;
+    let objects = sqlx::query(
+        "SELECT type, name, sql FROM built.sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC",
+    );
+    let objects = objects.fetch_all(&mut connection).await.unwrap();
+    let of = |wanted: &str| -> Vec<(String, String)> {
+        let rows = objects
+            .iter()
+            .filter(|row| row.get::<String, _>(0) == wanted);
+        rows.map(|row| (row.get(1), row.get(2))).collect()
+    };
+    let started = Instant::now();
+    execute(&mut connection, "BEGIN IMMEDIATE").await;
+    for (_, sql) in of("table") {
+        execute(&mut connection, &sql).await;
+    }
+    let fill = of("table")
+        .into_iter()
+        .map(|(name, _)| format!("INSERT INTO main.{name} SELECT * FROM built.{name}"));
+    let index = of("index").into_iter().map(|(_, sql)| sql);
+    let steps: Vec<_> = if indexes_last {
+        fill.chain(index).collect()
+    } else {
+        index.chain(fill).collect()
+    };
+    for sql in steps {
+        execute(&mut connection, &sql).await;
+    }
+    execute(&mut connection, "COMMIT").await;
+    let took = started.elapsed();
+    connection.close().await.unwrap();
+    took
+}
+
+async fn execute(connection: &mut SqliteConnection, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+}

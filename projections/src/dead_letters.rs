@@ -1,0 +1,36 @@
+//! Which deliveries were given up, when and why. A redrive removes the row; transitions remember.
+
+use crate::deliveries::COLUMNS;
+use crate::projection::Projection;
+use crate::table::{Column, Kind, Row, Table, Value, column};
+
+/// The projection.
+pub const PROJECTION: Projection = Projection {
+    name: "dead_letters",
+    version: 1,
+    tables: &[&TABLE],
+    reads: &["partitions", "deliveries"],
+};
+
+/// One row a dead letter: the delivery's row, and when it died.
+pub const TABLE: Table = Table {
+    name: "dead_letters",
+    key: 1,
+    columns: &ALL,
+};
+
+const ALL: [Column; COLUMNS.len() + 1] = {
+    let mut all = [column("died_at", Kind::Integer); COLUMNS.len() + 1];
+    let mut place = 0;
+    while place < COLUMNS.len() {
+        all[place] = COLUMNS[place];
+        place += 1;
+    }
+    all
+};
+
+/// The row of a delivery that died at `died_at`.
+pub(crate) fn row(mut delivery: Row, died_at: i64) -> Row {
+    delivery.push(Value::Int(died_at));
+    delivery
+}

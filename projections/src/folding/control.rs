@@ -1,0 +1,39 @@
+//! The fold of `control`: configuration, its history, and erasures.
+
+use super::{Decoded, Folding};
+use crate::changes::{Change, Object};
+use crate::{erasures, sources, subscriptions};
+use hooklog_schemas::{Event, SourceId, SubscriptionId};
+
+impl Folding {
+    pub(super) fn fold_control(&mut self, decoded: &Decoded) {
+        let offset = decoded.position.offset;
+        let event = &decoded.event;
+        let outcome = self.configuration.fold(offset, decoded.event_id, event);
+        if let Event::ErasureRequested(order) = event {
+            self.output.erasures.extend(erasures::rows(offset, order));
+        }
+        let Some(change) = Change::of(event) else {
+            return;
+        };
+        let row = change.row(offset, decoded.event_id, outcome);
+        let configuration = &self.configuration;
+        match change.object {
+            Object::Source(id) => {
+                self.output.source_changes.push(row);
+                let key = SourceId(uuid::Uuid::from_bytes(id));
+                if let Some(source) = configuration.sources.get(&key) {
+                    self.output.sources.insert(id, sources::row(source));
+                }
+            }
+            Object::Subscription(id) => {
+                self.output.subscription_changes.push(row);
+                let key = SubscriptionId(uuid::Uuid::from_bytes(id));
+                if let Some(subscription) = configuration.subscriptions.get(&key) {
+                    let row = subscriptions::row(subscription);
+                    self.output.subscriptions.insert(id, row);
+                }
+            }
+        }
+    }
+}

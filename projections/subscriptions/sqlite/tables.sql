@@ -1,0 +1,25 @@
+CREATE TABLE {subscriptions} (
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    team TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    version BLOB NOT NULL,
+    paused INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    spec TEXT NOT NULL,
+    PRIMARY KEY (id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE {subscription_changes} (
+    object BLOB NOT NULL,
+    control_offset INTEGER NOT NULL,
+    event BLOB NOT NULL,
+    event_type TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    from_address TEXT NOT NULL,
+    why TEXT,
+    outcome TEXT NOT NULL,
+    spec TEXT,
+    PRIMARY KEY (object, control_offset)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,75 @@
+//! `/deliveries` and `/dead-letters`: what is owed, and what was given up.
+
+use super::auth::Reader;
+use super::extract::{Name, Query};
+use super::filters::ListQuery;
+use super::problem::Problem;
+use super::{Api, Shared};
+use crate::query::{AttemptRow, DeadLetterRow, DeliveryDetail, DeliveryRow, Paged};
+use axum::extract::State;
+use hooklog_schemas::DeliveryId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The states by which deliveries are listed.
+const STATES: [&str; 4] = ["open", "dead", "delivered", "cancelled"];
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(dead_letters))
+}
+
+/// Lists deliveries, the latest received first.
+#[utoipa::path(get, path = "/deliveries", tag = "delivery", params(ListQuery),
+    responses((status = 200, body = Paged<DeliveryRow>), (status = 503, body = Problem)))]
+async fn list(
+    _: Reader,
+    State(api): State<Shared>,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Paged<DeliveryRow>>, Problem> {
+    let (filter, page) = query.read(&api, &STATES)?;
+    Ok(axum::Json(
+        api.parts.queries.deliveries(&filter, &page).await?,
+    ))
+}
+
+/// Shows one delivery with its attempts and its states.
+#[utoipa::path(get, path = "/deliveries/{id}", tag = "delivery", params(("id" = String, Path)),
+    responses((status = 200, body = DeliveryDetail), (status = 404, body = Problem)))]
+async fn show(
+    _: Reader,
+    State(api): State<Shared>,
+    name: Name,
+) -> Result<axum::Json<DeliveryDetail>, Problem> {
+    let id: DeliveryId = name.id("delivery")?;
+    let missing = || Problem::not_found(format!("there is no delivery {id}"));
+    let mut detail = api.parts.queries.delivery(id).await?.ok_or_else(missing)?;
+    fill_excerpts(&api, &mut detail.attempts).await?;
+    Ok(axum::Json(detail))
+}
+
+/// Lists dead letters, the latest received first.
+#[utoipa::path(get, path = "/dead-letters", tag = "delivery", params(ListQuery),
+    responses((status = 200, body = Paged<DeadLetterRow>), (status = 503, body = Problem)))]
+async fn dead_letters(
+    _: Reader,
+    State(api): State<Shared>,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Paged<DeadLetterRow>>, Problem> {
+    let (filter, page) = query.read(&api, &["dead"])?;
+    Ok(axum::Json(
+        api.parts.queries.dead_letters(&filter, &page).await?,
+    ))
+}
+
+/// Reads the answers' excerpts from the log, where they can be erased.
+pub(super) async fn fill_excerpts(api: &Api, attempts: &mut [AttemptRow]) -> Result<(), Problem> {
+    for attempt in attempts {
+        if let Some(position) = &attempt.answer_position {
+            attempt.excerpt = api.excerpt(position).await?;
+        }
+    }
+    Ok(())
+}

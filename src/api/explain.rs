@@ -1,0 +1,208 @@
+//! `/explain/{guid}`: why a subscription got a webhook, or did not.
+
+use super::auth::Reader;
+use super::extract::{Name, Query};
+use super::problem::Problem;
+use super::record::position;
+use super::subscriptions::find_any;
+use super::timeline::CATCH_UP;
+use super::{Api, Shared};
+use crate::log::ReadLimit;
+use crate::query::WebhookRow;
+use crate::route;
+use axum::extract::State;
+use hooklog_projections::configuration::Configuration;
+use hooklog_schemas::deliveries::{MatchOutcome, Routed};
+use hooklog_schemas::webhook::Received;
+use hooklog_schemas::{Event, Offset, Partition, Position, ReceiptId, SubscriptionId, Topic};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(explain))
+}
+
+/// For whom.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExplainQuery {
+    /// The subscription's name or id.
+    subscription: String,
+}
+
+/// Why, for each receipt of the event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Explained {
+    /// GitHub's id of the event.
+    guid: String,
+    /// The subscription's name.
+    subscription: String,
+    /// The subscription's id.
+    #[schema(value_type = String, format = "uuid")]
+    subscription_id: SubscriptionId,
+    /// The event's receipts, in the order of their arrival.
+    receipts: Vec<ExplainedReceipt>,
+}
+
+/// Why, for one receipt.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExplainedReceipt {
+    #[schema(value_type = String, format = "uuid")]
+    receipt: ReceiptId,
+    /// The decision that counts; none if its record cannot be found.
+    recorded: Option<Recorded>,
+    /// The same question under the configuration that decided; none if the webhook was erased.
+    #[schema(value_type = Option<Object>)]
+    recomputed: Option<route::Explanation>,
+    /// The same question under today's configuration; none if the webhook was erased.
+    #[schema(value_type = Option<Object>)]
+    today: Option<route::Explanation>,
+    /// The recomputation under the recorded configuration says something else.
+    differs: bool,
+}
+
+/// The decision as the log has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Recorded {
+    /// The subscription matched.
+    matched: bool,
+    /// What became of the match: `owed`, `already_open`, `already_delivered` or
+    /// `requeued_dead_letter`.
+    #[schema(value_type = Option<String>)]
+    outcome: Option<MatchOutcome>,
+    /// The offset in `control` of the configuration that decided.
+    #[schema(value_type = u64)]
+    configuration_offset: Offset,
+    /// The version of the matcher that decided.
+    matcher: u32,
+    /// Why routing failed.
+    error: Option<String>,
+}
+
+/// Tells which clause decided: the recorded decision first, then the same question asked again.
+#[utoipa::path(get, path = "/explain/{guid}", tag = "webhook",
+    params(("guid" = String, Path), ExplainQuery),
+    responses((status = 200, body = Explained), (status = 404, body = Problem)))]
+async fn explain(
+    _: Reader,
+    State(api): State<Shared>,
+    guid: Name,
+    Query(query): Query<ExplainQuery>,
+) -> Result<axum::Json<Explained>, Problem> {
+    let subscription = find_any(&api, &query.subscription)?;
+    api.catch_up(CATCH_UP).await?;
+    let timeline = api.parts.queries.timeline(&guid.0).await?;
+    let mut receipts = Vec::with_capacity(timeline.receipts.len());
+    for row in &timeline.receipts {
+        receipts.push(explain_one(&api, row, subscription.id).await?);
+    }
+    Ok(axum::Json(Explained {
+        guid: guid.0,
+        subscription: subscription.spec.name.clone(),
+        subscription_id: subscription.id,
+        receipts,
+    }))
+}
+
+async fn explain_one(
+    api: &Api,
+    row: &WebhookRow,
+    subscription: SubscriptionId,
+) -> Result<ExplainedReceipt, Problem> {
+    let decided = position(Topic::Deliveries, row.partition, row.decision_offset);
+    let routed = api.decision(decided).await?;
+    let received = received(api, row).await?;
+    let then = match &routed {
+        Some(routed) => Some(api.configuration_at(routed.configuration.offset).await?),
+        None => None,
+    };
+    let ask = |configuration: &Configuration| {
+        let received = received.as_ref()?;
+        Some(ask(configuration, subscription, received))
+    };
+    let recorded = routed.map(|routed| recorded(&routed, subscription));
+    let recomputed = then.as_ref().and_then(ask);
+    let differs = match (&recorded, &recomputed) {
+        (Some(recorded), Some(recomputed)) => recorded.matched != recomputed.matched,
+        _ => false,
+    };
+    Ok(ExplainedReceipt {
+        receipt: row.receipt,
+        recorded,
+        recomputed,
+        today: ask(&api.parts.control.current()),
+        differs,
+    })
+}
+
+fn recorded(routed: &Routed, subscription: SubscriptionId) -> Recorded {
+    let found = routed
+        .matches
+        .iter()
+        .find(|one| one.subscription == subscription);
+    Recorded {
+        matched: found.is_some(),
+        outcome: found.map(|found| found.outcome),
+        configuration_offset: routed.configuration.offset,
+        matcher: routed.matcher,
+        error: routed.error.clone(),
+    }
+}
+
+fn ask(
+    configuration: &Configuration,
+    subscription: SubscriptionId,
+    received: &Received,
+) -> route::Explanation {
+    match configuration.subscriptions.get(&subscription) {
+        Some(subscription) => route::explain(subscription, received),
+        None => route::Explanation {
+            matched: false,
+            clauses: vec![route::Clause {
+                clause: "state",
+                wanted: vec!["created".to_owned()],
+                found: Some("not created yet".to_owned()),
+                holds: false,
+            }],
+        },
+    }
+}
+
+/// What the receiver knew of the webhook; none if it was erased.
+async fn received(api: &Api, row: &WebhookRow) -> Result<Option<Received>, Problem> {
+    let at = position(Topic::Webhooks, row.partition, row.offset);
+    let record = api.record(at).await?;
+    let Some(record) = record.filter(|record| !row.erased && record.value.is_some()) else {
+        return Ok(None);
+    };
+    Received::decode(&record)
+        .map(Some)
+        .map_err(Problem::internal)
+}
+
+impl Api {
+    /// The configuration as it was after the event at `last`.
+    async fn configuration_at(&self, last: Offset) -> Result<Configuration, Problem> {
+        let mut configuration = Configuration::default();
+        while configuration.next <= last {
+            let from = Position::new(Topic::Control, Partition(0), configuration.next);
+            let records = self.parts.log.read(from, ReadLimit::default()).await?;
+            if records.is_empty() {
+                break;
+            }
+            for record in records
+                .iter()
+                .take_while(|record| record.position.offset <= last)
+            {
+                let event = Event::decode(record).map_err(Problem::internal)?;
+                configuration.fold(record.position.offset, record.event_id, &event);
+            }
+            if records.iter().any(|record| record.position.offset > last) {
+                break;
+            }
+        }
+        Ok(configuration)
+    }
+}

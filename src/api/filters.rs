@@ -1,0 +1,86 @@
+//! What a list shows: the filters that webhooks, deliveries and dead letters share.
+
+use super::problem::Problem;
+use super::subscriptions::find_any;
+use super::{Api, check, paging};
+use crate::query::{Filter, Page};
+use hooklog_schemas::Timestamp;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Which rows, and which page of them. All given clauses must hold.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    /// Received at or after (RFC 3339).
+    from: Option<String>,
+    /// Received before (RFC 3339).
+    to: Option<String>,
+    /// The source's name.
+    source: Option<String>,
+    /// The host.
+    host: Option<String>,
+    /// The repository's full name; with `*` at the end, all that begin so.
+    repository: Option<String>,
+    /// `push`, or `pull_request.opened`.
+    event: Option<String>,
+    /// Of deliveries `open`, `dead`, `delivered` or `cancelled`; of webhooks `matched`,
+    /// `unmatched` or `error`.
+    state: Option<String>,
+    /// The subscription's name or id.
+    subscription: Option<String>,
+    /// GitHub's id of the event.
+    guid: Option<String>,
+    /// Rows at the most, 1 to 500; 50 if not given.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+impl ListQuery {
+    /// The clauses and the page, checked; `states` are those that the list knows.
+    pub(super) fn read(self, api: &Api, states: &[&str]) -> Result<(Filter, Page), Problem> {
+        let page = paging::page(self.limit, self.cursor)?;
+        if let Some(state) = &self.state
+            && !states.contains(&state.as_str())
+        {
+            let rule = format!("it must be one of {}", states.join(", "));
+            return Err(check::wrong("state", state, &rule));
+        }
+        let (from, to) = range(self.from.as_deref(), self.to.as_deref())?;
+        let subscription = self.subscription.as_deref();
+        let subscription = subscription.map(|name| find_any(api, name)).transpose()?;
+        let filter = Filter {
+            from,
+            to,
+            source: self.source,
+            host: self.host,
+            repository: self.repository,
+            event: self.event,
+            guid: self.guid,
+            state: self.state,
+            subscription: subscription.map(|subscription| subscription.id),
+        };
+        Ok((filter, page))
+    }
+}
+
+/// Both ends of a range of time; the first must be before the second.
+pub(super) fn range(
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
+    let from = from.map(|text| time("from", text)).transpose()?;
+    let to = to.map(|text| time("to", text)).transpose()?;
+    match (from, to) {
+        (Some(start), Some(end)) if start >= end => Err(Problem::bad_value(format!(
+            "`from` ({start}) is not before `to` ({end}), so nothing is in between"
+        ))),
+        range => Ok(range),
+    }
+}
+
+fn time(field: &str, text: &str) -> Result<Timestamp, Problem> {
+    let rule = "it must be a time of RFC 3339, such as 2026-11-01T12:00:00Z";
+    text.parse().map_err(|_| check::wrong(field, text, rule))
+}

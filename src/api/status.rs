@@ -1,0 +1,131 @@
+//! `/status`: the server at a glance.
+
+use super::auth::Reader;
+use super::problem::Problem;
+use super::{Api, Shared, health};
+use crate::query::ReadUpTo;
+use axum::extract::State;
+use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_schemas::{EventId, Offset, Partition, Topic};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// The server at a glance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Status {
+    /// The release.
+    build: String,
+    /// The log's id.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    log_id: Option<EventId>,
+    /// Every partition of the log.
+    partitions: Vec<PartitionStatus>,
+    /// The offset in `control` of the configuration in force.
+    #[schema(value_type = Option<u64>)]
+    configuration_offset: Option<Offset>,
+    /// No attempt starts, of any subscription.
+    deliveries_paused: bool,
+    /// The tables; none if they cannot be read now.
+    projections: Vec<ProjectionStatus>,
+    /// Who routes and delivers.
+    worker: WorkerStatus,
+}
+
+/// One partition.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PartitionStatus {
+    /// The topic.
+    topic: &'static str,
+    /// Its number.
+    partition: u32,
+    /// The first offset that can be read.
+    #[schema(value_type = u64)]
+    start: Offset,
+    /// The first offset that is not written yet.
+    #[schema(value_type = u64)]
+    tail: Offset,
+}
+
+/// One projection.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProjectionStatus {
+    /// Its name.
+    name: &'static str,
+    /// Its version.
+    version: u32,
+    /// Records that it has not folded yet.
+    lag: u64,
+}
+
+/// Who routes and delivers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WorkerStatus {
+    /// Everything that must be ready is.
+    ready: bool,
+    /// What is not.
+    reasons: Vec<String>,
+}
+
+/// Shows the log's partitions, the lag of the tables, and whether deliveries go out.
+#[utoipa::path(get, path = "/status", tag = "server",
+    responses((status = 200, body = Status), (status = 503, body = Problem)))]
+async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Status>, Problem> {
+    let configuration = api.parts.control.current();
+    let partitions = partitions(&api).await?;
+    let read = api.parts.queries.as_of().await.ok();
+    let reasons = health::not_ready(&api);
+    Ok(axum::Json(Status {
+        build: api.parts.build.clone(),
+        log_id: configuration.log.map(|(id, _)| id),
+        configuration_offset: configuration.version.map(|version| version.offset),
+        deliveries_paused: configuration.deliveries_paused,
+        projections: read.map_or_else(Vec::new, |read| projections(&partitions, &read)),
+        partitions,
+        worker: WorkerStatus {
+            ready: reasons.is_empty(),
+            reasons,
+        },
+    }))
+}
+
+async fn partitions(api: &Api) -> Result<Vec<PartitionStatus>, Problem> {
+    let mut all = Vec::new();
+    for topic in Topic::ALL {
+        for partition in 0..api.parts.log.partitions(topic) {
+            let bounds = api.parts.log.bounds(topic, Partition(partition)).await?;
+            all.push(PartitionStatus {
+                topic: topic.as_str(),
+                partition,
+                start: bounds.start,
+                tail: bounds.tail,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// All projections share one checkpoint, so they share its lag.
+fn projections(partitions: &[PartitionStatus], read: &[ReadUpTo]) -> Vec<ProjectionStatus> {
+    let unread = |partition: &PartitionStatus| {
+        let same = |r: &&ReadUpTo| r.topic == partition.topic && r.partition == partition.partition;
+        let next = read.iter().find(same).map_or(0, |read| read.next);
+        partition.tail.0.saturating_sub(next)
+    };
+    let webhooks = Topic::Webhooks.as_str();
+    let folded = partitions
+        .iter()
+        .filter(|partition| partition.topic != webhooks);
+    let lag = folded.map(unread).sum();
+    let status = |projection: &&Projection| ProjectionStatus {
+        name: projection.name,
+        version: projection.version,
+        lag,
+    };
+    PROJECTIONS.iter().map(status).collect()
+}

@@ -1,0 +1,231 @@
+//! An API over a log in memory, and requests to it.
+
+use super::super::{ApiParts, router};
+use crate::clock::Manual;
+use crate::config::DeliverConfig;
+use crate::control::Control;
+use crate::deliver::egress::{Egress, Lookup};
+use crate::http::ClientAddress;
+use crate::keyring::Keyring;
+use crate::log::memory::MemoryLog;
+use crate::log::{EventLog, ReadLimit};
+use crate::metrics::Metrics;
+use crate::query::Queries;
+use crate::secret::Secret;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request};
+use hooklog_schemas::{Offset, Partition, Position, Timestamp, Topic};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+/// Every route, as the contract with the clients has it.
+pub(super) const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/api/v1/sources"),
+    ("POST", "/api/v1/sources"),
+    ("GET", "/api/v1/sources/{name}"),
+    ("PUT", "/api/v1/sources/{name}"),
+    ("DELETE", "/api/v1/sources/{name}"),
+    ("POST", "/api/v1/sources/{name}/pause"),
+    ("POST", "/api/v1/sources/{name}/resume"),
+    ("POST", "/api/v1/sources/{name}/secrets"),
+    ("GET", "/api/v1/subscriptions"),
+    ("POST", "/api/v1/subscriptions"),
+    ("GET", "/api/v1/subscriptions/{name}"),
+    ("PUT", "/api/v1/subscriptions/{name}"),
+    ("DELETE", "/api/v1/subscriptions/{name}"),
+    ("POST", "/api/v1/subscriptions/{name}/pause"),
+    ("POST", "/api/v1/subscriptions/{name}/resume"),
+    ("POST", "/api/v1/subscriptions/{name}/secrets"),
+    ("GET", "/api/v1/subscriptions/{name}/history"),
+    ("GET", "/api/v1/tokens"),
+    ("POST", "/api/v1/tokens"),
+    ("DELETE", "/api/v1/tokens/{name}"),
+    ("GET", "/api/v1/webhooks"),
+    ("GET", "/api/v1/webhooks/{receipt}"),
+    ("GET", "/api/v1/webhooks/{receipt}/body"),
+    ("GET", "/api/v1/deliveries"),
+    ("GET", "/api/v1/deliveries/{id}"),
+    ("GET", "/api/v1/dead-letters"),
+    ("GET", "/api/v1/timeline/{guid}"),
+    ("GET", "/api/v1/explain/{guid}"),
+    ("POST", "/api/v1/dead-letters/redrive"),
+    ("POST", "/api/v1/deliveries/cancel"),
+    ("POST", "/api/v1/deliveries/pause"),
+    ("POST", "/api/v1/deliveries/resume"),
+    ("POST", "/api/v1/erasures"),
+    ("GET", "/api/v1/counts"),
+    ("GET", "/api/v1/tail"),
+    ("GET", "/api/v1/status"),
+];
+
+/// A resolver that needs no network.
+struct Names;
+
+#[async_trait::async_trait]
+impl Lookup for Names {
+    async fn addresses(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
+        match host {
+            "inside.example" => Ok(vec!["10.0.0.1".parse().unwrap()]),
+            "later.example" => Err(std::io::Error::other("no such name")),
+            _ => Ok(vec!["93.184.215.14".parse().unwrap()]),
+        }
+    }
+}
+
+/// A running API.
+pub(super) struct Harness {
+    pub(super) log: Arc<MemoryLog>,
+    pub(super) control: Arc<Control>,
+    pub(super) clock: Arc<Manual>,
+    router: axum::Router,
+    worker: watch::Sender<bool>,
+    following: tokio::task::JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Harness {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+    pub(super) json: Value,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Harness {
+    /// The token of the first start.
+    pub(super) const BOOTSTRAP: &str = "bootstrap-token";
+
+    pub(super) async fn start() -> Self {
+        let log = Arc::new(MemoryLog::new(2));
+        let clock = Arc::new(Manual::at(Timestamp::from_secs(1_800_000_000)));
+        let control = Control::open(log.clone(), clock.clone()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = Keyring::create(&folder.path().join("key")).unwrap();
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let worker = watch::Sender::new(false);
+        let parts = ApiParts {
+            log: log.clone(),
+            control: control.clone(),
+            keyring: Arc::new(keyring),
+            clock: clock.clone(),
+            metrics,
+            registry: Arc::new(registry),
+            queries: Queries {},
+            egress: Arc::new(Egress::with_lookup(
+                &DeliverConfig::default(),
+                Arc::new(Names),
+            )),
+            trusted_proxies: vec!["10.9.0.0/16".parse().unwrap()],
+            bootstrap_admin: Some(Secret::new(Self::BOOTSTRAP.into())),
+            ready: vec![("worker", worker.subscribe())],
+            build: "test".to_owned(),
+        };
+        let follower = control.clone();
+        let following = tokio::spawn(async move { follower.follow().await.unwrap() });
+        Self {
+            log,
+            control,
+            clock,
+            router: router(parts),
+            worker,
+            following,
+            _folder: folder,
+        }
+    }
+
+    pub(super) fn worker_ready(&self) {
+        self.worker.send_replace(true);
+    }
+
+    pub(super) async fn send(&self, mut request: Request<Body>) -> Answer {
+        if request.extensions().get::<ClientAddress>().is_none() {
+            let address = ClientAddress("192.0.2.7".parse().unwrap());
+            request.extensions_mut().insert(address);
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            json: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
+    /// Sends a request with `token`, or without one if it is empty.
+    pub(super) async fn text(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+
+    pub(super) async fn get(&self, token: &str, path: &str) -> Answer {
+        let answer = self.text(token, "GET", path, "").await;
+        assert_eq!(answer.status, 200, "GET {path}: {}", answer.text);
+        answer
+    }
+
+    /// Posts as the first admin.
+    pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.text(Self::BOOTSTRAP, "POST", path, &body.to_string())
+            .await
+    }
+
+    pub(super) async fn create_source(&self, name: &str) -> Value {
+        let body = json!({ "name": name, "secret": "canary-source" });
+        let answer = self.post("/api/v1/sources", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json
+    }
+
+    pub(super) async fn create_subscription(&self, name: &str) -> Value {
+        let body = json!({ "name": name, "to": "https://example.com/hook" });
+        let answer = self.post("/api/v1/subscriptions", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json
+    }
+
+    /// A new token of this role. The first admin stays valid only while no admin is made.
+    pub(super) async fn create_token(&self, name: &str, role: &str) -> String {
+        let body = json!({ "name": name, "holder": "person", "role": role });
+        let answer = self.post("/api/v1/tokens", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The bodies of all records of `topic`'s partition 0, as text.
+    pub(super) async fn records(&self, topic: Topic) -> Vec<String> {
+        let from = Position::new(topic, Partition(0), Offset(0));
+        let records = self.log.read(from, ReadLimit::default()).await.unwrap();
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        records
+            .iter()
+            .filter_map(|r| r.value.as_deref().map(text))
+            .collect()
+    }
+}

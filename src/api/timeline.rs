@@ -1,0 +1,112 @@
+//! `/timeline/{guid}`: the whole life of one event.
+
+use super::auth::Reader;
+use super::deliveries::fill_excerpts;
+use super::extract::Name;
+use super::problem::Problem;
+use super::{Api, Shared};
+use crate::query::{DeliveryDetail, ReadUpTo, WebhookRow};
+use axum::extract::State;
+use hooklog_schemas::{Partition, Topic};
+use serde::Serialize;
+use std::time::Duration;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How long an answer waits for the tables to read what was in the log when it was asked for.
+pub(super) const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// How often it looks whether they have.
+const LOOK: Duration = Duration::from_millis(20);
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// The whole life of one event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TimelineView {
+    /// GitHub's id of the event.
+    guid: String,
+    /// Its receipts, in the order of their arrival.
+    receipts: Vec<WebhookRow>,
+    /// Their deliveries.
+    deliveries: Vec<TimelineDelivery>,
+    /// Up to where the tables had read the log: what came later is not in this answer.
+    as_of: Vec<ReadUpTo>,
+}
+
+/// One delivery, and when its next attempt is due.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TimelineDelivery {
+    #[serde(flatten)]
+    delivery: DeliveryDetail,
+    /// When the next attempt is due; none if there is none.
+    next: Option<i64>,
+}
+
+/// Shows every receipt, decision and attempt of one event, and what is due next.
+#[utoipa::path(get, path = "/timeline/{guid}", tag = "webhook", params(("guid" = String, Path)),
+    responses((status = 200, body = TimelineView), (status = 503, body = Problem)))]
+async fn show(
+    _: Reader,
+    State(api): State<Shared>,
+    guid: Name,
+) -> Result<axum::Json<TimelineView>, Problem> {
+    // If they do not catch up in time, `as_of` says how far they are.
+    api.catch_up(CATCH_UP).await?;
+    let timeline = api.parts.queries.timeline(&guid.0).await?;
+    let mut deliveries = Vec::with_capacity(timeline.deliveries.len());
+    for mut delivery in timeline.deliveries {
+        fill_excerpts(&api, &mut delivery.attempts).await?;
+        let next = delivery.delivery.due_at;
+        deliveries.push(TimelineDelivery { delivery, next });
+    }
+    Ok(axum::Json(TimelineView {
+        guid: timeline.guid,
+        receipts: timeline.receipts,
+        deliveries,
+        as_of: timeline.as_of,
+    }))
+}
+
+impl Api {
+    /// Waits until the tables have read what is in the log now, and tells whether they have.
+    pub(super) async fn catch_up(&self, within: Duration) -> Result<bool, Problem> {
+        let tails = self.tails(&[Topic::Deliveries, Topic::Control]).await?;
+        let behind = |read: &[ReadUpTo]| {
+            let reached = |tail: &ReadUpTo| {
+                let same = |r: &&ReadUpTo| r.topic == tail.topic && r.partition == tail.partition;
+                tail.next == 0 || read.iter().find(same).is_some_and(|r| r.next >= tail.next)
+            };
+            !tails.iter().all(reached)
+        };
+        let waiting = async {
+            while behind(&self.parts.queries.as_of().await?) {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok::<_, Problem>(())
+        };
+        match tokio::time::timeout(within, waiting).await {
+            Ok(result) => result.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Where the partitions of these topics end.
+    pub(super) async fn tails(&self, topics: &[Topic]) -> Result<Vec<ReadUpTo>, Problem> {
+        let mut tails = Vec::new();
+        for topic in topics {
+            for partition in 0..self.parts.log.partitions(*topic) {
+                let bounds = self.parts.log.bounds(*topic, Partition(partition)).await?;
+                tails.push(ReadUpTo {
+                    topic: topic.as_str().to_owned(),
+                    partition,
+                    next: bounds.tail.0,
+                });
+            }
+        }
+        Ok(tails)
+    }
+}

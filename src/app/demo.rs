@@ -1,0 +1,156 @@
+//! `hooklog serve --demo`: a source, a few subscriptions, signed webhooks, and what becomes of them.
+//!
+//! It needs nothing but the binary. Everything goes over HTTP, as it would in production: the
+//! webhooks to the webhook listener, the configuration to the API, the deliveries to receivers.
+
+mod receivers;
+mod story;
+mod traffic;
+
+use super::Running;
+use super::open::Opened;
+use super::tasks::Stage;
+use crate::config::Config;
+use crate::secret::Secret;
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The secret that the demo's GitHub shares with its source.
+const SECRET: &str = "It's a Secret to Everybody";
+
+/// Turns a configuration into the demo's: a temporary folder, and receivers on this machine.
+///
+/// # Errors
+/// When there can be no temporary folder.
+pub(super) fn prepare(config: &mut Config) -> anyhow::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("hooklog-demo-").tempdir()?;
+    config.data = folder.path().join("data");
+    config.deliver.allow.push("127.0.0.0/8".parse()?);
+    // A small disk is no reason not to look at the demo, which writes a few megabytes.
+    config.log.reserve_bytes = config.log.reserve_bytes.min(64 << 20);
+    for address in [&mut config.listen, &mut config.api_listen] {
+        if TcpListener::bind(*address).is_err() {
+            address.set_port(0);
+        }
+    }
+    Ok(folder)
+}
+
+/// Plays beside the other parts, and stops before them.
+pub(super) fn join(running: &mut Running, token: &Secret) {
+    let scene = Scene {
+        webhooks: running.webhooks,
+        api: running.api,
+        opened: running.opened.clone(),
+        token: String::from_utf8_lossy(token.expose()).into_owned(),
+    };
+    let mut stage = Stage::new("demo");
+    let stop = stage.token();
+    stage.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            played = play(scene) => played,
+        }
+    });
+    running.stages.insert(0, stage);
+}
+
+/// What the demo needs of the running parts.
+struct Scene {
+    webhooks: SocketAddr,
+    api: SocketAddr,
+    opened: Opened,
+    token: String,
+}
+
+async fn play(scene: Scene) -> anyhow::Result<()> {
+    let receivers = receivers::start().await?;
+    configure(&Api::new(&scene), &receivers).await?;
+    greet(&scene)?;
+    let webhooks = format!("http://{}/webhooks/github", scene.webhooks);
+    tokio::select! {
+        told = story::tell(&scene.opened) => told,
+        sent = traffic::send(&webhooks, SECRET) => sent,
+    }
+}
+
+async fn configure(api: &Api, receivers: &receivers::Receivers) -> anyhow::Result<()> {
+    api.post("sources", json!({"name": "github", "secret": SECRET}))
+        .await?;
+    let quick = json!({"attempts_max": 3, "delay_first_ms": 700, "deadline_ms": 3000});
+    let subscriptions = [
+        json!({"name": "billing", "team": "payments", "to": receivers.healthy,
+               "filter": {"repositories": ["acme/*"]}}),
+        json!({"name": "deploy-bot", "team": "platform", "to": receivers.flaky,
+               "filter": {"events": ["push", "workflow_run"]}, "policy": quick}),
+        json!({"name": "old-ci", "team": "platform", "to": receivers.broken, "sign": "github",
+               "filter": {"events": ["pull_request"]}, "policy": quick}),
+    ];
+    for subscription in subscriptions {
+        api.post("subscriptions", subscription).await?;
+    }
+    Ok(())
+}
+
+fn greet(scene: &Scene) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "
+hooklog demo: webhooks come in at http://{webhooks}/webhooks/github, about one a second.
+
+  billing      wants everything of acme/*, and answers 200
+  deploy-bot   wants push and workflow_run, and fails at first
+  old-ci       wants pull_request, and always fails: its deliveries end as dead letters
+
+Try in another terminal:
+
+  export HOOKLOG_SERVER=http://{api} HOOKLOG_TOKEN={token}
+  hooklog webhook list
+  hooklog timeline GUID                       # the whole life of one event
+  hooklog explain GUID --subscription old-ci  # why it was delivered, or why not
+  hooklog dead-letter list
+  hooklog dead-letter redrive --subscription old-ci --dry-run
+  hooklog doctor
+
+(hooklog is this binary: cargo run --release -- webhook list, or target/release/hooklog.)
+Stop with Ctrl-C; the data was in a temporary folder and goes with it.
+",
+        webhooks = scene.webhooks,
+        api = scene.api,
+        token = scene.token,
+    )?;
+    Ok(())
+}
+
+/// The demo's own client of the API.
+struct Api {
+    client: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Api {
+    fn new(scene: &Scene) -> Self {
+        let base = format!("http://{}/api/v1", scene.api);
+        Self {
+            client: reqwest::Client::new(),
+            base,
+            token: scene.token.clone(),
+        }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        let url = format!("{}/{path}", self.base);
+        let request = self.client.post(&url).bearer_auth(&self.token).json(&body);
+        let answer = request.timeout(Duration::from_secs(10)).send().await;
+        let answer = answer.with_context(|| format!("asking {url}"))?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "{url} answered {status}: {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+}

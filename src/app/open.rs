@@ -1,0 +1,134 @@
+//! From a data folder to an open log, its keys and its configuration.
+
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::control::Control;
+use crate::keyring::Keyring;
+use crate::log::EventLog;
+use anyhow::{Context as _, bail};
+use hooklog_projections::configuration::{Configuration, Secret};
+use hooklog_schemas::control::{LogCreated, ProcessStarted};
+use hooklog_schemas::{EventId, Offset, Partition, Topic};
+use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What every part needs.
+#[derive(Clone)]
+pub struct Opened {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The configuration in force.
+    pub control: Arc<Control>,
+    /// The keys that open its secrets.
+    pub keyring: Arc<Keyring>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// This process's `process.started`.
+    pub process: EventId,
+}
+
+/// Makes the data folder, mode 0700, if it is not there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn data_folder(data: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+        .create(data)
+        .with_context(|| format!("making the data folder {}", data.display()))
+}
+
+/// Where the key file is.
+#[must_use]
+pub fn key_file(config: &Config) -> PathBuf {
+    config
+        .key_file
+        .clone()
+        .unwrap_or_else(|| config.data.join("key"))
+}
+
+/// Reads the configuration of `log`, makes what a new log needs, and records the start.
+///
+/// # Errors
+/// When the key file is missing or wrong, or the log was made with other partitions.
+pub async fn open(
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+    config: &Config,
+    effective: BTreeMap<String, String>,
+) -> anyhow::Result<Opened> {
+    let control = Control::open(Arc::clone(&log), Arc::clone(&clock)).await?;
+    let bounds = log.bounds(Topic::Control, Partition(0)).await?;
+    let keyring = keyring(&key_file(config), bounds.tail == Offset(0))?;
+    check_secrets(&keyring, &control.current())?;
+    // The follower is not running yet, so the first events are folded by hand.
+    if control.current().log.is_none() {
+        let partitions = log.partitions(Topic::Webhooks);
+        let created = LogCreated {
+            log_id: clock::event_id(),
+            partitions,
+            at: clock.now(),
+        };
+        control.record(created).await?;
+    }
+    check_partitions(log.as_ref(), &control.current())?;
+    let started = ProcessStarted {
+        role: "all".into(),
+        build: env!("CARGO_PKG_VERSION").into(),
+        format: FORMAT,
+        configuration: effective,
+        at: clock.now(),
+    };
+    let process = control.record(started).await?.event;
+    Ok(Opened {
+        log,
+        control,
+        keyring: Arc::new(keyring),
+        clock,
+        process,
+    })
+}
+
+/// The highest format of events that this release reads and writes.
+const FORMAT: u32 = 1;
+
+fn keyring(path: &Path, new_log: bool) -> anyhow::Result<Keyring> {
+    if new_log && !path.exists() {
+        tracing::info!(path = %path.display(), "made a key file; back it up apart from the data");
+        return Ok(Keyring::create(path)?);
+    }
+    Ok(Keyring::read(path)?)
+}
+
+/// Opens every secret once: a wrong key file is found at the start, not at the first webhook.
+fn check_secrets(keyring: &Keyring, configuration: &Configuration) -> anyhow::Result<()> {
+    let sources = configuration
+        .sources
+        .values()
+        .flat_map(|source| &source.secrets);
+    let subscriptions = configuration
+        .subscriptions
+        .values()
+        .flat_map(|s| &s.secrets);
+    let all: Vec<&Secret> = sources.chain(subscriptions).collect();
+    for secret in all {
+        keyring
+            .open(secret.id, &secret.sealed)
+            .context("checking the key file")?;
+    }
+    Ok(())
+}
+
+fn check_partitions(log: &dyn EventLog, configuration: &Configuration) -> anyhow::Result<()> {
+    let actual = log.partitions(Topic::Webhooks);
+    match configuration.log {
+        Some((_, wanted)) if wanted != actual => bail!(
+            "this log was made with {wanted} partitions, but log.partitions is {actual}; \
+             the number is fixed for life: set log.partitions = {wanted}"
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,197 @@
+//! Flags that many commands share.
+
+use super::row::Row;
+use super::time::{When, span};
+use clap::{Args, Subcommand, ValueEnum};
+use hooklog_schemas::Timestamp;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// How answers are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and sentences, for people
+    #[default]
+    Table,
+    /// The API's JSON, for scripts
+    Json,
+}
+
+/// Which server, as whom, and how the answer is shown.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server and output")]
+pub(crate) struct Connect {
+    /// The API of the server
+    #[arg(long, global = true, env = "HOOKLOG_SERVER", hide_env_values = true, value_name = "URL",
+        default_value = "http://127.0.0.1:8081", value_parser = server)]
+    pub(crate) server: Url,
+    /// File that holds the API token [default: the environment variable HOOKLOG_TOKEN]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// How the answer is shown
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "HOOKLOG_OUTPUT",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Format,
+}
+
+/// A group of commands that talk to a server.
+#[derive(Args, Debug)]
+pub(crate) struct Group<V: Subcommand> {
+    #[command(flatten)]
+    pub(super) connect: Connect,
+    #[command(subcommand)]
+    pub(super) verb: V,
+}
+
+/// One command that talks to a server.
+#[derive(Args, Debug)]
+pub(crate) struct Single<A: Args> {
+    #[command(flatten)]
+    pub(super) args: A,
+    #[command(flatten)]
+    pub(super) connect: Connect,
+}
+
+/// A command without flags of its own.
+#[derive(Args, Debug)]
+pub(crate) struct Nothing {}
+
+/// A range of receipt times.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Range {
+    /// Received at or after: 2h (ago), 1d12h, 2026-11-01, 2026-11-01T12:00Z
+    #[arg(long, visible_alias = "since", value_name = "WHEN")]
+    pub(crate) from: Option<When>,
+    /// Received before
+    #[arg(long, visible_alias = "until", value_name = "WHEN")]
+    pub(crate) to: Option<When>,
+}
+
+impl Range {
+    /// The query parameters.
+    pub(crate) fn query(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let stamp = |when: When| when.resolve(now).to_string();
+        let from = self.from.map(|when| ("from", stamp(when)));
+        let to = self.to.map(|when| ("to", stamp(when)));
+        from.into_iter().chain(to).collect()
+    }
+}
+
+/// How much of a list.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Paging {
+    /// Rows at the most
+    #[arg(long, default_value_t = 50, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Go on where an earlier answer ended: its `next`
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<String>,
+}
+
+/// Why a change is made.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Because {
+    /// Why; it is recorded with the change
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Because {
+    /// The body of a request that says nothing else.
+    pub(crate) fn body(&self) -> Value {
+        with_reason(json!({}), self.reason.as_deref())
+    }
+}
+
+/// `body` with the reason, if there is one.
+pub(crate) fn with_reason(mut body: Value, reason: Option<&str>) -> Value {
+    if let (Some(object), Some(reason)) = (body.as_object_mut(), reason) {
+        object.insert("reason".to_owned(), json!(reason));
+    }
+    body
+}
+
+/// `body` with those of `fields` that have a value.
+pub(crate) fn with_given<const N: usize>(
+    mut body: Value,
+    fields: [(&str, Option<Value>); N],
+) -> Value {
+    if let Some(object) = body.as_object_mut() {
+        let given = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        object.extend(given);
+    }
+    body
+}
+
+/// The fields of `row` that a change repeats, whatever they hold.
+pub(crate) fn kept<const N: usize>(row: Row<'_>, fields: [&str; N]) -> Value {
+    let keep = |name: &str| {
+        (
+            name.to_owned(),
+            row.0.get(name).cloned().unwrap_or_default(),
+        )
+    };
+    fields
+        .into_iter()
+        .map(keep)
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// A duration flag.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    span(text).map_err(|error| error.to_string())
+}
+
+/// Milliseconds of a duration.
+pub(crate) fn millis(span: Duration) -> Value {
+    json!(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn server(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| ["http", "https"].contains(&url.scheme()));
+    url.filter(Url::has_host).ok_or_else(|| {
+        format!("{text:?} is not an http or https URL; one looks like http://127.0.0.1:8081")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_an_http_url_with_a_host() {
+        assert!(server("https://hooklog.example.com/base").is_ok());
+        for text in ["127.0.0.1:8081", "localhost:8081", "ftp://a", "http://"] {
+            assert!(
+                server(text).unwrap_err().contains("http://127.0.0.1:8081"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_range_is_sent_as_instants() {
+        let range = Range {
+            from: Some("2h".parse().unwrap()),
+            to: Some("2026-11-01T12:00Z".parse().unwrap()),
+        };
+        let now = "2026-11-01T12:00Z".parse().unwrap();
+        let query = range.query(now);
+        assert_eq!(query[0], ("from", "2026-11-01T10:00:00.000000Z".to_owned()));
+        assert_eq!(query[1], ("to", "2026-11-01T12:00:00.000000Z".to_owned()));
+    }
+}

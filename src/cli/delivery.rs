@@ -1,0 +1,253 @@
+//! `hooklog delivery`: what is owed to subscriptions, and what became of it.
+
+use super::args::{Because, Paging, Range, with_reason};
+use super::confirm::{Caution, Command, Scope, ask};
+use super::out::{Out, Tone};
+use super::row::{Row, cut};
+use super::session::{Answer, Session};
+use super::table::{self, Column};
+use super::timeline;
+use clap::{Args, Subcommand, ValueEnum};
+use hooklog_schemas::Timestamp;
+use serde_json::json;
+use std::io;
+
+const EMPTY: &str = "no deliveries here; a webhook that matches a subscription makes one \
+                     (`hooklog webhook list`, `hooklog subscription list`)";
+/// The columns of deliveries.
+pub(super) const COLUMNS: [Column; 8] = [
+    ("CHANGED", |row, now| row.ago("changed_at", now)),
+    ("STATE", |row, _| row.text("state")),
+    ("SUBSCRIPTION", |row, _| cut(&row.text("subscription"), 40)),
+    ("EVENT", |row, _| row.event()),
+    ("ATTEMPTS", |row, _| row.size("attempts").to_string()),
+    ("DUE", |row, now| row.ago("due_at", now)),
+    ("GUID", |row, _| row.text("guid")),
+    ("DELIVERY", |row, _| row.text("id")),
+];
+
+/// What to do with deliveries.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveryCommand {
+    /// List deliveries, the latest first
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  hooklog delivery list --state open\n  \
+        hooklog delivery list --subscription ci --since 1d --output json"
+    )]
+    List(Box<List>),
+    /// Show one delivery: every attempt, every change of its state, what is due next
+    Show {
+        /// Its id, as `delivery list` shows it
+        delivery: String,
+    },
+    /// Give open deliveries up; the scope must be said
+    #[command(
+        after_help = "Examples:\n  hooklog delivery cancel --subscription ci --from 2h --dry-run\n  \
+        hooklog delivery cancel --subscription ci --reason 'receiver is gone' --yes"
+    )]
+    Cancel {
+        #[command(flatten)]
+        scope: Scope,
+        #[command(flatten)]
+        caution: Caution,
+    },
+    /// Start no attempts any more; one subscription is paused by `subscription pause`
+    Pause {
+        /// Of all subscriptions; must be said
+        #[arg(long, required = true)]
+        all: bool,
+        #[command(flatten)]
+        caution: Caution,
+    },
+    /// Start attempts again
+    Resume {
+        /// Of all subscriptions; must be said
+        #[arg(long, required = true)]
+        all: bool,
+        #[command(flatten)]
+        because: Because,
+    },
+}
+
+/// A state to look for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum State {
+    /// Owed
+    Open,
+    /// Done
+    Delivered,
+    /// Given up: a dead letter
+    Dead,
+    /// Owed no more
+    Cancelled,
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Which deliveries to list.
+#[derive(Args, Debug)]
+pub(crate) struct Filters {
+    #[command(flatten)]
+    range: Range,
+    /// To this subscription
+    #[arg(long, value_name = "NAME")]
+    subscription: Option<String>,
+    /// Of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of this repository: acme/api
+    #[arg(long, value_name = "NAME")]
+    repository: Option<String>,
+    /// Of this event: push
+    #[arg(long)]
+    event: Option<String>,
+    /// Of the event with this GUID (X-GitHub-Delivery)
+    #[arg(long)]
+    guid: Option<String>,
+}
+
+impl Filters {
+    /// The query parameters.
+    pub(super) fn query(self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let mut query = self.range.query(now);
+        let filters = [
+            ("subscription", self.subscription),
+            ("source", self.source),
+            ("repository", self.repository),
+            ("event", self.event),
+            ("guid", self.guid),
+        ];
+        query.extend(
+            filters
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        query
+    }
+}
+
+/// `delivery list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// In this state
+    #[arg(long, value_enum)]
+    state: Option<State>,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+pub(super) async fn run(
+    command: DeliveryCommand,
+    session: &mut Session<'_>,
+) -> anyhow::Result<Answer> {
+    match command {
+        DeliveryCommand::List(args) => {
+            let mut query = args.filters.query(session.now);
+            query.extend(args.state.map(|state| ("state", state.as_str().to_owned())));
+            session
+                .list(&["deliveries"], query, &args.paging, &COLUMNS, EMPTY)
+                .await
+        }
+        DeliveryCommand::Show { delivery } => {
+            let reply = session
+                .api
+                .get(&["deliveries", &delivery], &Vec::new())
+                .await?;
+            session.show(&reply, tell)
+        }
+        DeliveryCommand::Cancel { scope, caution } => {
+            let command = Command {
+                path: &["deliveries", "cancel"],
+                body: json!({"scope": scope.body(session)?}),
+                verb: "cancel",
+                noun: ("open delivery", "open deliveries"),
+            };
+            command.run(&caution, session).await
+        }
+        DeliveryCommand::Pause { caution, .. } => pause(&caution, session).await,
+        DeliveryCommand::Resume { because, .. } => {
+            let body = with_reason(json!({"all": true}), because.reason.as_deref());
+            let reply = session.api.post(&["deliveries", "resume"], &body).await?;
+            session.show(&reply, |out, _, _| out.line("all deliveries go on"))
+        }
+    }
+}
+
+/// Pausing holds everything back, so what waits is counted first.
+async fn pause(caution: &Caution, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    const COUNTED: u32 = 1_000;
+    if caution.dry_run || !caution.yes {
+        let open = vec![("state", "open".to_owned())];
+        let page = session.api.list(&["deliveries"], &open, COUNTED).await?;
+        let more = if page.next.is_some() { " or more" } else { "" };
+        let waiting = format!("{}{more} open deliveries", page.values().len());
+        if caution.dry_run {
+            if session.json() {
+                session.out.line(
+                    json!({"count": page.values().len(), "more": page.next.is_some()}).to_string(),
+                )?;
+            } else {
+                session.out.line(format!(
+                    "would hold back {waiting}, and all that come; nothing was changed"
+                ))?;
+            }
+            return Ok(Answer::Yes);
+        }
+        if !ask(session, &format!("hold back {waiting}, and all that come?"))? {
+            return Ok(Answer::No);
+        }
+    }
+    let body = with_reason(json!({"all": true}), caution.reason.as_deref());
+    let reply = session.api.post(&["deliveries", "pause"], &body).await?;
+    session.show(&reply, |out, _, _| {
+        out.line("all deliveries are held back; go on with: hooklog delivery resume --all")
+    })
+}
+
+fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
+    let facts = [
+        ("delivery", row.maybe("id")),
+        ("state", row.maybe("state")),
+        ("reason", row.maybe("reason")),
+        ("subscription", row.maybe("subscription")),
+        ("team", row.maybe("team")),
+        ("to", row.maybe("destination")),
+        ("event", Some(row.event())),
+        ("repository", row.maybe("repository")),
+        ("guid", row.maybe("guid")),
+        ("receipt", row.maybe("receipt")),
+        ("received", Some(row.when("received_at", now))),
+        ("due", row.at("due_at").map(|_| row.when("due_at", now))),
+    ];
+    table::facts(out, &facts)?;
+    table::heading(out, "Attempts")?;
+    let attempts = row.rows("attempts");
+    if attempts.is_empty() {
+        out.line(out.paint(Tone::Faint, "none yet"))?;
+    }
+    for attempt in attempts {
+        out.line(timeline::attempt(out, attempt))?;
+    }
+    table::heading(out, "Changes of state")?;
+    table::write(out, &TRANSITIONS, &row.rows("transitions"), now)
+}
+
+const TRANSITIONS: [Column; 5] = [
+    ("AT", |row, _| timeline::clock(*row, "at")),
+    ("STATE", |row, _| row.text("state")),
+    ("DUE", |row, now| row.ago("due_at", now)),
+    ("REASON", |row, _| row.text("reason")),
+    ("POSITION", |row, _| row.text("position")),
+];

@@ -1,0 +1,235 @@
+//! Looks at a server.
+
+use super::Check;
+use crate::cli::api::{Api, ApiError, shown};
+use crate::cli::out::harmless;
+use crate::cli::row::{Row, counted, cut};
+use crate::cli::session::Session;
+use crate::cli::time::When;
+use std::time::Duration;
+
+/// Records that a projection may be behind before somebody should look.
+const LAG_WARNS: u64 = 10_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Everything that can be seen from outside; the first failure that hides the rest ends it.
+pub(super) async fn checks(session: &Session<'_>) -> Vec<Check> {
+    let api = &session.api;
+    let mut checks = vec![reachable(api).await];
+    if checks.iter().any(|check| check.level == super::Level::Fail) {
+        return checks;
+    }
+    checks.push(ready(api).await);
+    checks.extend(transport(api));
+    let status = match api.get(&["status"], &Vec::new()).await {
+        Ok(status) => status,
+        Err(error) => {
+            checks.push(failed("token", &error));
+            return checks;
+        }
+    };
+    checks.push(token(api).await);
+    checks.push(build(status.row()));
+    checks.push(worker(status.row()));
+    checks.push(projections(status.row()));
+    checks.push(sources(api).await);
+    checks.push(subscriptions(api).await);
+    checks.push(dead_letters(session).await);
+    checks
+}
+
+fn failed(name: &'static str, error: &ApiError) -> Check {
+    Check::fail(name, error.to_string(), error.hint())
+}
+
+async fn reachable(api: &Api) -> Check {
+    match api.probe("healthz").await {
+        Ok((200, _)) => Check::ok("server", format!("answers at {}", shown(api.base()))),
+        Ok((status, _)) => {
+            let error = ApiError::Foreign {
+                url: api.base().clone(),
+            };
+            Check::fail(
+                "server",
+                format!("/healthz answers {status} at {}", shown(api.base())),
+                error.hint(),
+            )
+        }
+        Err(error) => failed("server", &error),
+    }
+}
+
+async fn ready(api: &Api) -> Check {
+    match api.probe("readyz").await {
+        Ok((200, _)) => Check::ok("ready", "takes webhooks and delivers"),
+        Ok((status, reasons)) => {
+            let reasons = cut(&said(reasons.trim()), 300);
+            let advice = "wait, if it has just started; else look at its log".to_owned();
+            Check::fail(
+                "ready",
+                format!("/readyz answers {status}: {reasons}"),
+                Some(advice),
+            )
+        }
+        Err(error) => failed("ready", &error),
+    }
+}
+
+/// The reasons of an answer, or the answer itself.
+fn said(answer: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+    Row(&value)
+        .maybe("reasons")
+        .unwrap_or_else(|| harmless(answer))
+}
+
+/// A token over plain HTTP can be read on the way.
+fn transport(api: &Api) -> Option<Check> {
+    let local = match api.base().host()? {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    };
+    (api.base().scheme() == "http" && !local && api.has_token()).then(|| {
+        let advice = "put TLS in front of the API, and use an https URL";
+        Check::warn(
+            "transport",
+            "the token goes over plain HTTP to another machine",
+            advice,
+        )
+    })
+}
+
+async fn token(api: &Api) -> Check {
+    let first = vec![("limit", "1".to_owned())];
+    match api.get(&["tokens"], &first).await {
+        Ok(_) => Check::ok("token", "known, role admin"),
+        Err(ApiError::Problem { status: 403, .. }) => {
+            Check::ok("token", "known, role read or operate")
+        }
+        Err(error) => failed("token", &error),
+    }
+}
+
+fn build(status: Row<'_>) -> Check {
+    let own = env!("CARGO_PKG_VERSION");
+    let server = status.text("build");
+    if server.contains(own) {
+        return Check::ok("build", server);
+    }
+    Check::warn(
+        "build",
+        format!("the server is {server}, this command {own}"),
+        "use the same release of both",
+    )
+}
+
+fn worker(status: Row<'_>) -> Check {
+    let worker = status.inner("worker");
+    if !worker.holds("ready") {
+        let reasons = worker
+            .maybe("reasons")
+            .unwrap_or_else(|| "not ready".to_owned());
+        let advice =
+            "it is reading the log, or has stopped; the server's log says which".to_owned();
+        return Check::fail("worker", reasons, Some(advice));
+    }
+    if status.holds("deliveries_paused") {
+        let advice = "hooklog delivery resume --all";
+        return Check::warn("worker", "all deliveries are paused", advice);
+    }
+    Check::ok("worker", "routes and delivers")
+}
+
+fn projections(status: Row<'_>) -> Check {
+    let rows = status.rows("projections");
+    let lag = |row: &Row<'_>| row.number("lag").unwrap_or_default();
+    match rows.iter().max_by_key(|row| lag(row)) {
+        Some(worst) if lag(worst) > LAG_WARNS => Check::warn(
+            "tables",
+            format!(
+                "{} is {} behind",
+                worst.text("name"),
+                counted(lag(worst), "record", "records")
+            ),
+            "answers are of the past until it has caught up; if it does not, look at the disk",
+        ),
+        Some(worst) => {
+            let behind = counted(lag(worst), "record", "records");
+            Check::ok("tables", format!("at most {behind} behind the log"))
+        }
+        None => Check::warn(
+            "tables",
+            "the server tells of no projections",
+            "is it starting?",
+        ),
+    }
+}
+
+async fn sources(api: &Api) -> Check {
+    match api.list(&["sources"], &Vec::new(), 500).await {
+        Ok(page) if page.values().is_empty() => Check::warn(
+            "sources",
+            "none: every webhook is refused",
+            "hooklog source create NAME --secret-file FILE",
+        ),
+        Ok(page) => halted(
+            "sources",
+            &page.values(),
+            "their webhooks get 503: hooklog source resume NAME",
+        ),
+        Err(error) => failed("sources", &error),
+    }
+}
+
+async fn subscriptions(api: &Api) -> Check {
+    match api.list(&["subscriptions"], &Vec::new(), 10_000).await {
+        Ok(page) if page.values().is_empty() => Check::warn(
+            "subscriptions",
+            "none: nothing is delivered",
+            "hooklog subscription create NAME --to URL --event push",
+        ),
+        Ok(page) => {
+            let advice = "their deliveries wait: hooklog subscription resume NAME";
+            halted("subscriptions", &page.values(), advice)
+        }
+        Err(error) => failed("subscriptions", &error),
+    }
+}
+
+fn halted(name: &'static str, all: &[serde_json::Value], advice: &str) -> Check {
+    let paused: Vec<_> = all
+        .iter()
+        .map(Row)
+        .filter(|row| row.holds("paused"))
+        .collect();
+    if paused.is_empty() {
+        return Check::ok(name, format!("{}, none paused", all.len()));
+    }
+    let names: Vec<_> = paused.iter().map(|row| row.text("name")).collect();
+    let found = format!(
+        "{} of {} paused: {}",
+        paused.len(),
+        all.len(),
+        cut(&names.join(", "), 120)
+    );
+    Check::warn(name, found, advice)
+}
+
+async fn dead_letters(session: &Session<'_>) -> Check {
+    let since = When::Ago(DAY).resolve(session.now).to_string();
+    match session
+        .api
+        .list(&["dead-letters"], &vec![("from", since)], 500)
+        .await
+    {
+        Ok(page) if page.values().is_empty() => Check::ok("dead letters", "none of the last 24 h"),
+        Ok(page) => {
+            let more = if page.next.is_some() { " or more" } else { "" };
+            let found = format!("{}{more} of webhooks of the last 24 h", page.values().len());
+            let advice = "hooklog dead-letter list; once repaired: hooklog dead-letter redrive --subscription NAME";
+            Check::warn("dead letters", found, advice)
+        }
+        Err(error) => failed("dead letters", &error),
+    }
+}

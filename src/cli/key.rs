@@ -1,0 +1,93 @@
+//! `hooklog key`: the file with the keys that seal secrets in the log.
+
+use super::out::Out;
+use super::session::Answer;
+use crate::keyring::Keyring;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// What to do with the key file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Check that the key file is there, readable by its owner alone, and well formed
+    Check(Place),
+    /// Put a new key in front; older keys stay, since the log that they sealed never changes
+    #[command(
+        after_help = "Make a backup of the key file first: without it no secret in the log can be opened.\n\
+        A running server uses the new key after its next start."
+    )]
+    Rotate(Place),
+}
+
+/// Where the key file is.
+#[derive(Args, Debug)]
+pub(crate) struct Place {
+    /// The data folder
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The key file [default: DIR/key]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Place {
+    fn path(&self) -> PathBuf {
+        self.key_file
+            .clone()
+            .unwrap_or_else(|| self.data.join("key"))
+    }
+}
+
+pub(super) fn run(command: KeyCommand, out: &mut Out<'_>) -> anyhow::Result<Answer> {
+    match command {
+        KeyCommand::Check(place) => {
+            let path = place.path();
+            let keyring = Keyring::read(&path)?;
+            let ids: Vec<_> = keyring.ids().collect();
+            out.line(format!("{} is in order", path.display()))?;
+            out.line(format!(
+                "keys, the one that seals first: {}",
+                ids.join(", ")
+            ))?;
+        }
+        KeyCommand::Rotate(place) => {
+            let path = place.path();
+            let id = Keyring::rotate(&path)?;
+            out.line(format!("{} begins with the new key {id}", path.display()))?;
+            out.line("make a backup of it; a running server uses it after its next start")?;
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(command: KeyCommand) -> anyhow::Result<String> {
+        let mut sink = Vec::new();
+        run(command, &mut Out::new(&mut sink, false))?;
+        Ok(String::from_utf8(sink)?)
+    }
+
+    #[test]
+    fn a_rotated_key_is_the_first_of_two_and_a_missing_file_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = || Place {
+            data: dir.path().to_owned(),
+            key_file: None,
+        };
+        let missing = ran(KeyCommand::Check(place())).unwrap_err().to_string();
+        assert!(missing.contains("missing"), "{missing}");
+        let first = Keyring::create(&dir.path().join("key"))
+            .unwrap()
+            .current()
+            .to_owned();
+        ran(KeyCommand::Rotate(place())).unwrap();
+        let checked = ran(KeyCommand::Check(place())).unwrap();
+        assert!(
+            checked.trim_end().ends_with(&format!(", {first}")),
+            "{checked}"
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! `hooklog timeline`: the whole life of one event, as a story.
+
+use super::out::{Out, Tone};
+use super::row::{NOTHING, Row, counted, cut};
+use super::session::{Answer, Session};
+use super::time;
+use clap::Args;
+use hooklog_schemas::Timestamp;
+use std::io;
+
+/// `hooklog timeline`: which event.
+#[derive(Args, Debug)]
+pub(crate) struct TimelineArgs {
+    /// GitHub's id of the event (X-GitHub-Delivery)
+    guid: String,
+}
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  hooklog timeline 72d3162e-cc78-11e3-81ab-4c9367dc0958
+  hooklog timeline 72d3162e-cc78-11e3-81ab-4c9367dc0958 --output json | jq '.deliveries[].state'
+
+Exit code 1 when nothing was received with this GUID.";
+
+pub(super) async fn run(args: TimelineArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    let reply = session
+        .api
+        .get(&["timeline", &args.guid], &Vec::new())
+        .await?;
+    let found = !reply.row().rows("receipts").is_empty();
+    session.show(&reply, story)?;
+    if found {
+        Ok(Answer::Yes)
+    } else {
+        Ok(Answer::No)
+    }
+}
+
+/// Tells it: receipts with their decisions, then each delivery with its attempts and what is next.
+fn story(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
+    let receipts = row.rows("receipts");
+    let Some(first) = receipts.first() else {
+        out.line(format!(
+            "nothing was received with the GUID {}",
+            row.text("guid")
+        ))?;
+        return out.line("`hooklog webhook list --since 1h` shows what was; if it has just come, repeat in a moment");
+    };
+    let title = format!("{}  {}", first.event(), first.text("repository"));
+    let place = first
+        .maybe("git_ref")
+        .map_or_else(String::new, |name| format!("  {name}"));
+    out.line(format!("{}{place}", out.paint(Tone::Strong, &title)))?;
+    out.line(out.paint(Tone::Faint, &row.text("guid")))?;
+    out.line("")?;
+    for receipt in &receipts {
+        arrival(out, *receipt)?;
+    }
+    let deliveries = row.rows("deliveries");
+    for delivery in &deliveries {
+        out.line("")?;
+        life(out, *delivery, now)?;
+    }
+    if deliveries.is_empty() && first.at("routed_at").is_some() {
+        out.line("")?;
+        out.line(format!(
+            "nothing is owed; `hooklog explain {} --subscription NAME` says why",
+            row.text("guid")
+        ))?;
+    }
+    Ok(())
+}
+
+fn arrival(out: &mut Out<'_>, receipt: Row<'_>) -> io::Result<()> {
+    let repeats = receipt
+        .maybe("repeats")
+        .map_or_else(String::new, |kind| format!(", a {}", words(&kind)));
+    let from = format!("received from {}{repeats}", receipt.text("source"));
+    let id = out.paint(Tone::Faint, &format!("receipt {}", receipt.text("receipt")));
+    out.line(format!("{}  {from}  {id}", clock(receipt, "received_at")))?;
+    if receipt.at("routed_at").is_none() {
+        return out.line(out.paint(Tone::Watch, "                          not routed yet"));
+    }
+    let decision = match receipt.maybe("error") {
+        Some(error) => out.paint(Tone::Bad, &format!("routing failed: {error}")),
+        None => {
+            let matched = counted(
+                receipt.size("matches"),
+                "subscription matches",
+                "subscriptions match",
+            );
+            format!("routed: {matched}")
+        }
+    };
+    let configuration = receipt.maybe("configuration_offset");
+    let version =
+        configuration.map_or_else(String::new, |at| format!("configuration control/0@{at}"));
+    out.line(format!(
+        "{}  {decision}  {}",
+        clock(receipt, "routed_at"),
+        out.paint(Tone::Faint, &version)
+    ))
+}
+
+fn life(out: &mut Out<'_>, delivery: Row<'_>, now: Timestamp) -> io::Result<()> {
+    let state = delivery.text("state");
+    let state = out.paint(Tone::of(&state), &state);
+    let reason = delivery
+        .maybe("reason")
+        .map_or_else(String::new, |why| format!(" ({})", words(&why)));
+    let name = out.paint(Tone::Strong, &delivery.text("subscription"));
+    out.line(format!(
+        "→ {name}  {state}{reason}  {}",
+        delivery.text("destination")
+    ))?;
+    let id = format!("  delivery {}", delivery.text("id"));
+    out.line(out.paint(Tone::Faint, &id))?;
+    for (at, line) in events(out, delivery) {
+        let at = at.map_or_else(|| NOTHING.to_owned(), time::exact);
+        out.line(format!("  {at}  {line}"))?;
+    }
+    let due = delivery.at("next").or_else(|| delivery.at("due_at"));
+    if let (Some(due), "open") = (due, delivery.text("state").as_str()) {
+        let when = if due > now {
+            time::relative(due, now)
+        } else {
+            "now".to_owned()
+        };
+        let next = format!("  next attempt due {when} ({})", time::exact(due));
+        out.line(out.paint(Tone::Watch, &next))?;
+    }
+    Ok(())
+}
+
+/// Attempts and those changes of state that no attempt tells, in the order of time.
+fn events(out: &Out<'_>, delivery: Row<'_>) -> Vec<(Option<Timestamp>, String)> {
+    let attempts = delivery.rows("attempts");
+    let mut events: Vec<_> = attempts
+        .iter()
+        .map(|row| (row.at("started_at"), outcome(out, *row)))
+        .collect();
+    let told: Vec<_> = attempts
+        .iter()
+        .filter_map(|row| row.maybe("position"))
+        .collect();
+    for change in delivery.rows("transitions") {
+        let by_attempt = change
+            .maybe("position")
+            .is_some_and(|at| told.contains(&at));
+        let Some(reason) = change.maybe("reason").filter(|_| !by_attempt) else {
+            continue;
+        };
+        let state = change.text("state");
+        let state = out.paint(Tone::of(&state), &state);
+        events.push((change.at("at"), format!("{state}: {}", words(&reason))));
+    }
+    events.sort_by_key(|(at, _)| *at);
+    events
+}
+
+/// One attempt with its time, in one line.
+pub(super) fn attempt(out: &Out<'_>, row: Row<'_>) -> String {
+    format!("{}  {}", clock(row, "started_at"), outcome(out, row))
+}
+
+/// One attempt without its time.
+pub(super) fn outcome(out: &Out<'_>, row: Row<'_>) -> String {
+    let what = match (row.maybe("status"), row.maybe("error"), row.maybe("detail")) {
+        (Some(status), ..) => status,
+        (None, Some(class), Some(detail)) => format!("{class}: {}", cut(&detail, 120)),
+        (None, Some(class), None) => class,
+        (None, None, detail) => detail.unwrap_or_else(|| NOTHING.to_owned()),
+    };
+    let took = row
+        .lasted("duration_us")
+        .map_or_else(String::new, |span| format!(" in {span}"));
+    let verdict = verdict(row);
+    let painted = out.paint(Tone::of(&verdict), &words(&verdict));
+    let quote = row.maybe("excerpt").map_or_else(String::new, |text| {
+        format!(
+            "  {}",
+            out.paint(Tone::Faint, &format!("“{}”", cut(text.trim(), 80)))
+        )
+    });
+    format!(
+        "attempt {}  {what}{took} → {painted}{quote}",
+        row.text("number")
+    )
+}
+
+/// What came next: a word of the tables, or the log's own object with that word as its key.
+pub(super) fn verdict(row: Row<'_>) -> String {
+    let object = row.0.get("verdict").and_then(serde_json::Value::as_object);
+    let word = object.and_then(|object| object.keys().next());
+    word.cloned().unwrap_or_else(|| row.text("verdict"))
+}
+
+/// A field as an exact time, or as many spaces.
+pub(super) fn clock(row: Row<'_>, field: &str) -> String {
+    row.at(field)
+        .map_or_else(|| format!("{NOTHING:24}"), time::exact)
+}
+
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told(value: &serde_json::Value) -> String {
+        let mut sink = Vec::new();
+        let now = "2026-11-01T12:01:00Z".parse().unwrap();
+        story(&mut Out::new(&mut sink, false), Row(value), now).unwrap();
+        String::from_utf8(sink).unwrap()
+    }
+
+    fn at(text: &str) -> i64 {
+        text.parse::<Timestamp>().unwrap().0
+    }
+
+    #[test]
+    fn a_story_has_receipts_decisions_attempts_and_what_is_next() {
+        let timeline = json!({
+            "guid": "g-1",
+            "receipts": [{
+                "receipt": "r-1", "guid": "g-1", "event": "push", "repository": "acme/api",
+                "git_ref": "refs/heads/main", "source": "github", "matches": 1,
+                "received_at": at("2026-11-01T12:00:00.123Z"), "routed_at": at("2026-11-01T12:00:00.125Z"),
+                "configuration_offset": 17,
+            }],
+            "deliveries": [{
+                "id": "d-1", "subscription": "ci", "state": "open", "destination": "https://ci/",
+                "next": at("2026-11-01T12:04:00Z"),
+                "attempts": [{
+                    "number": 1, "started_at": at("2026-11-01T12:00:00.130Z"), "duration_us": 12_000,
+                    "status": 503, "verdict": "retry", "position": "deliveries/3@18",
+                }],
+                "transitions": [
+                    {"at": at("2026-11-01T12:00:00.142Z"), "state": "open", "reason": "status 503", "position": "deliveries/3@18"},
+                    {"at": at("2026-11-01T12:00:50Z"), "state": "open", "reason": "redelivery", "position": "deliveries/3@20"},
+                ],
+            }],
+        });
+        let expected = "\
+push  acme/api  refs/heads/main
+g-1
+
+2026-11-01 12:00:00.123Z  received from github  receipt r-1
+2026-11-01 12:00:00.125Z  routed: 1 subscription matches  configuration control/0@17
+
+→ ci  open  https://ci/
+  delivery d-1
+  2026-11-01 12:00:00.130Z  attempt 1  503 in 12 ms → retry
+  2026-11-01 12:00:50.000Z  open: redelivery
+  next attempt due in 3m (2026-11-01 12:04:00.000Z)
+";
+        assert_eq!(told(&timeline), expected);
+    }
+
+    #[test]
+    fn an_unknown_event_and_an_unwanted_one_say_where_to_look() {
+        let nothing = told(&json!({"guid": "g", "receipts": [], "deliveries": []}));
+        assert!(nothing.contains("hooklog webhook list"), "{nothing}");
+        let receipt = json!({"event": "push", "received_at": 1, "routed_at": 2, "matches": 0});
+        let unwanted = told(&json!({"guid": "g", "receipts": [receipt], "deliveries": []}));
+        assert!(unwanted.contains("hooklog explain g"), "{unwanted}");
+    }
+}

@@ -1,0 +1,181 @@
+//! `hooklog webhook`: what GitHub sent.
+
+use super::args::{Paging, Range};
+use super::delivery;
+use super::out::Out;
+use super::row::Row;
+use super::session::{Answer, Session};
+use super::table::{self, Column};
+use clap::{Args, Subcommand, ValueEnum};
+use futures_util::StreamExt as _;
+use hooklog_schemas::Timestamp;
+use std::io;
+
+const EMPTY: &str = "no webhooks here; look at a wider range, or check that GitHub sends to /webhooks/NAME \
+                     of a source (`hooklog source list`)";
+/// The columns of receipts, also in a timeline.
+pub(super) const COLUMNS: [Column; 7] = [
+    ("WHEN", |row, now| row.ago("received_at", now)),
+    ("EVENT", |row, _| row.event()),
+    ("REPOSITORY", |row, _| row.text("repository")),
+    ("SOURCE", |row, _| row.text("source")),
+    ("MATCHES", |row, _| row.size("matches").to_string()),
+    ("GUID", |row, _| row.text("guid")),
+    ("RECEIPT", |row, _| row.text("receipt")),
+];
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// List what was received, the latest first
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  hooklog webhook list --since 2h --event push\n  \
+        hooklog webhook list --repository acme/api --from 2026-11-01 --to 2026-11-02"
+    )]
+    List(Box<List>),
+    /// Show one receipt with the decision about it and its deliveries
+    Show {
+        /// Its id, as `webhook list` shows it
+        receipt: String,
+    },
+    /// Write the body, byte for byte as GitHub sent it; that somebody looked is recorded
+    Body {
+        /// The receipt's id
+        receipt: String,
+    },
+}
+
+/// What became of a receipt.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum State {
+    /// Some subscription wanted it
+    Matched,
+    /// None wanted it
+    Unmatched,
+    /// It could not be routed
+    Error,
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Unmatched => "unmatched",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// `webhook list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    #[command(flatten)]
+    range: Range,
+    /// Of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of this host
+    #[arg(long)]
+    host: Option<String>,
+    /// Of this repository: acme/api
+    #[arg(long, value_name = "NAME")]
+    repository: Option<String>,
+    /// Of this event: push
+    #[arg(long)]
+    event: Option<String>,
+    /// With this GUID (X-GitHub-Delivery)
+    #[arg(long)]
+    guid: Option<String>,
+    /// Of which this became
+    #[arg(long, value_enum)]
+    state: Option<State>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+pub(super) async fn run(
+    command: WebhookCommand,
+    session: &mut Session<'_>,
+) -> anyhow::Result<Answer> {
+    match command {
+        WebhookCommand::List(args) => {
+            let mut query = args.range.query(session.now);
+            let filters = [
+                ("source", args.source),
+                ("host", args.host),
+                ("repository", args.repository),
+                ("event", args.event),
+                ("guid", args.guid),
+                ("state", args.state.map(|state| state.as_str().to_owned())),
+            ];
+            query.extend(
+                filters
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+            session
+                .list(&["webhooks"], query, &args.paging, &COLUMNS, EMPTY)
+                .await
+        }
+        WebhookCommand::Show { receipt } => {
+            let reply = session
+                .api
+                .get(&["webhooks", &receipt], &Vec::new())
+                .await?;
+            session.show(&reply, tell)
+        }
+        WebhookCommand::Body { receipt } => {
+            let answer = session
+                .api
+                .stream(&["webhooks", &receipt, "body"], &Vec::new())
+                .await?;
+            let mut parts = answer.bytes_stream();
+            while let Some(part) = parts.next().await {
+                session.out.bytes(&part?)?;
+            }
+            Ok(Answer::Yes)
+        }
+    }
+}
+
+fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
+    let facts = [
+        ("receipt", row.maybe("receipt")),
+        ("guid", row.maybe("guid")),
+        ("event", Some(row.event())),
+        ("source", row.maybe("source")),
+        ("host", row.maybe("host")),
+        ("repository", row.maybe("repository")),
+        ("ref", row.maybe("git_ref")),
+        ("received", Some(row.when("received_at", now))),
+        ("routed", Some(row.when("routed_at", now))),
+        ("body bytes", row.maybe("body_bytes")),
+        ("repeats", row.maybe("repeats")),
+        ("error", row.maybe("error")),
+        ("position", position(row)),
+        (
+            "configuration",
+            row.maybe("configuration_offset")
+                .map(|at| format!("control/0@{at}")),
+        ),
+    ];
+    table::facts(out, &facts)?;
+    table::heading(out, "Deliveries")?;
+    let deliveries = row.rows("deliveries");
+    if deliveries.is_empty() {
+        return out.line(format!(
+            "nothing matched; `hooklog explain {} --subscription NAME` says why",
+            row.text("guid")
+        ));
+    }
+    table::write(out, &delivery::COLUMNS, &deliveries, now)
+}
+
+fn position(row: Row<'_>) -> Option<String> {
+    Some(format!(
+        "webhooks/{}@{}",
+        row.maybe("partition")?,
+        row.maybe("offset")?
+    ))
+}

@@ -1,0 +1,91 @@
+//! Values that have the right type and are still wrong, alone or together.
+
+use super::load::{ConfigError, Loaded, Origin};
+use super::{Config, keys};
+use std::ops::RangeInclusive;
+use toml::Value;
+
+/// Checks bounds, and combinations that would be unsafe.
+///
+/// # Errors
+/// For the first value that is out of bounds.
+pub(super) fn check(loaded: &Loaded) -> Result<(), ConfigError> {
+    let values = keys::values(&loaded.config);
+    for (key, value) in &values {
+        let bounds = bounds(key);
+        if let Value::Integer(number) = value
+            && !bounds.contains(number)
+        {
+            let (least, most) = bounds.into_inner();
+            let reason = format!("it must be from {least} to {most}");
+            return Err(bad(loaded, key, reason));
+        }
+    }
+    match combination(&loaded.config) {
+        Some((key, reason)) => Err(bad(loaded, key, reason.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// What a number may be. Everything has a limit, so none may be zero but those said here.
+fn bounds(key: &str) -> RangeInclusive<i64> {
+    match key {
+        "log.partitions" => 1..=1024,
+        "log.segment_bytes" => 64 << 10..=1 << 40,
+        "log.reserve_bytes" | "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => {
+            0..=1 << 50
+        }
+        "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,
+        "deliver.redelivery_window_days" => 1..=365,
+        "deliver.excerpt_bytes_max" => 0..=1 << 20,
+        key if key.ends_with("_ms") => 1..=24 * 3_600_000,
+        _ => 1..=1 << 50,
+    }
+}
+
+fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
+    let receive = &config.receive;
+    if config.data.as_os_str().is_empty() {
+        return Some(("data", "it must name a folder"));
+    }
+    if config.listen == config.api_listen && config.listen.port() != 0 {
+        let reason = "webhooks and API need a listener each, and `listen` is the same address";
+        return Some(("api_listen", reason));
+    }
+    if receive.form_bytes_max < receive.body_bytes_max {
+        let reason = "percent-encoding makes a body longer, so it must be at least \
+                      `receive.body_bytes_max`";
+        return Some(("receive.form_bytes_max", reason));
+    }
+    if receive.body_bytes_in_flight_max < receive.form_bytes_max {
+        let reason = "one body of `receive.form_bytes_max` must fit in it";
+        return Some(("receive.body_bytes_in_flight_max", reason));
+    }
+    if receive.proxy_protocol && receive.trusted_proxies.is_empty() {
+        let reason = "no proxy is trusted; name their networks in `receive.trusted_proxies`";
+        return Some(("receive.proxy_protocol", reason));
+    }
+    if receive
+        .trusted_proxies
+        .iter()
+        .any(|net| net.prefix_len() == 0)
+    {
+        let reason = "everybody could then claim any address; name the proxies' own networks";
+        return Some(("receive.trusted_proxies", reason));
+    }
+    if config.deliver.ports.contains(&0) {
+        return Some(("deliver.ports", "0 is not a port"));
+    }
+    None
+}
+
+fn bad(loaded: &Loaded, key: &str, reason: String) -> ConfigError {
+    let value = keys::values(&loaded.config).remove(key);
+    let value = value.map(|value| value.to_string()).unwrap_or_default();
+    ConfigError::BadValue {
+        origin: loaded.origins.get(key).cloned().unwrap_or(Origin::Default),
+        key: key.to_owned(),
+        value: value.trim_matches('"').to_owned(),
+        reason,
+    }
+}

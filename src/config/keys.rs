@@ -1,0 +1,121 @@
+//! The keys of the configuration, as its types have them: no second list that could differ.
+
+use super::Config;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toml::{Table, Value};
+
+/// Every key with an example of its value, which shows its type.
+pub(super) fn all() -> BTreeMap<String, Value> {
+    let example = Config {
+        key_file: Some(PathBuf::from("key")),
+        ..Config::default()
+    };
+    flatten(&as_table(&example))
+}
+
+/// The defaults as a table.
+pub(super) fn defaults() -> Table {
+    as_table(&Config::default())
+}
+
+/// The values of `config` by key; what is not set is not there.
+pub(super) fn values(config: &Config) -> BTreeMap<String, Value> {
+    flatten(&as_table(config))
+}
+
+/// Whether `key` names a section rather than a value.
+pub(super) fn is_section(key: &str) -> bool {
+    defaults().get(key).is_some_and(Value::is_table)
+}
+
+/// Puts `value` at `key`, which exists.
+pub(super) fn set(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        Some((section, name)) => {
+            if let Some(Value::Table(section)) = table.get_mut(section) {
+                section.insert(name.to_owned(), value);
+            }
+        }
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+    }
+}
+
+/// Reads `text` as a value of the same type as `example`. What does not read stays text, so that
+/// the check of its type says what was expected.
+pub(super) fn parse_like(example: &Value, text: &str) -> Value {
+    let parsed = match example {
+        Value::Integer(_) => text.trim().parse().ok().map(Value::Integer),
+        Value::Boolean(_) => text.trim().parse().ok().map(Value::Boolean),
+        Value::Array(_) => Some(Value::Array(list(text))),
+        _ => None,
+    };
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// `a, b`, or a TOML array.
+fn list(text: &str) -> Vec<Value> {
+    if let Ok(Value::Array(values)) = text.parse() {
+        return values;
+    }
+    let items = text.split(',').map(str::trim).filter(|s| !s.is_empty());
+    items
+        .map(|item| match item.parse() {
+            Ok(number) => Value::Integer(number),
+            Err(_) => Value::String(item.to_owned()),
+        })
+        .collect()
+}
+
+/// The key or section that takes the fewest edits to get to from `key`. The same name in a section,
+/// or without one, is nearer than any other.
+pub(super) fn nearest(key: &str) -> String {
+    let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    let by_distance = |known: &String| {
+        let names = distance(&name(known), &name(key));
+        (names, distance(known, key))
+    };
+    let sections = defaults().into_iter().filter(|(_, value)| value.is_table());
+    let known = all().into_keys().chain(sections.map(|(name, _)| name));
+    known.min_by_key(by_distance).unwrap_or_default()
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn as_table(config: &Config) -> Table {
+    // Plain data always serialises; an empty table would fail every later step with a message.
+    Table::try_from(config).unwrap_or_default()
+}
+
+fn flatten(table: &Table) -> BTreeMap<String, Value> {
+    let mut flat = BTreeMap::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(section) => flat.extend(
+                section
+                    .iter()
+                    .map(|(key, value)| (format!("{name}.{key}"), value.clone())),
+            ),
+            _ => {
+                flat.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    flat
+}

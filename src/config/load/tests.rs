@@ -1,0 +1,198 @@
+//! What the operator may write, and what an error tells.
+
+use super::*;
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hooklog.toml");
+    std::fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+fn from(
+    text: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<Loaded, ConfigError> {
+    let (_dir, path) = file(text);
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    };
+    load(Sources {
+        file: Some(path),
+        environment: owned(environment),
+        flags: owned(flags),
+    })
+}
+
+fn error(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> String {
+    from(text, environment, flags).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_given_is_the_default() {
+    let loaded = load(Sources::<Vec<_>>::default()).unwrap();
+    assert_eq!(loaded.config, Config::default());
+    assert!(
+        loaded
+            .origins
+            .values()
+            .all(|origin| *origin == Origin::Default)
+    );
+    assert!(loaded.origins.contains_key("key_file"));
+}
+
+#[test]
+fn the_later_source_wins_and_is_the_origin() {
+    let text = "listen = '127.0.0.1:1'\n[receive]\nbody_bytes_max = 1\n";
+    let variable = ("HOOKLOG_RECEIVE__BODY_BYTES_MAX", "2");
+    let flag = ("receive.body_bytes_max", "3");
+    let body = |loaded: &Loaded| {
+        let origin = loaded.origins["receive.body_bytes_max"].clone();
+        (loaded.config.receive.body_bytes_max, origin)
+    };
+    let (bytes, origin) = body(&from(text, &[], &[]).unwrap());
+    assert!(bytes == 1 && matches!(origin, Origin::File(_, 3)));
+    let (bytes, origin) = body(&from(text, &[variable], &[]).unwrap());
+    assert_eq!(
+        (bytes, origin),
+        (2, Origin::Environment(variable.0.to_owned()))
+    );
+    let (bytes, origin) = body(&from(text, &[variable], &[flag]).unwrap());
+    assert_eq!(
+        (bytes, origin),
+        (3, Origin::Flag("--receive.body-bytes-max".to_owned()))
+    );
+}
+
+#[test]
+fn every_type_can_come_from_the_environment() {
+    let loaded = from(
+        "",
+        &[
+            ("HOOKLOG_DATA", "12"),
+            ("HOOKLOG_KEY_FILE", "/etc/hooklog.key"),
+            ("HOOKLOG_API_LISTEN", "[::1]:9000"),
+            ("HOOKLOG_DELIVER__ALLOW", "127.0.0.0/8, ::1/128"),
+            ("HOOKLOG_DELIVER__PORTS", "[443, 9443]"),
+            ("HOOKLOG_RECEIVE__TRUSTED_PROXIES", "10.0.0.0/8"),
+            ("HOOKLOG_RECEIVE__PROXY_PROTOCOL", "true"),
+            ("HOOKLOG_TOKEN", "not configuration"),
+            ("PATH", "/bin"),
+        ],
+        &[],
+    );
+    let config = loaded.unwrap().config;
+    assert_eq!(config.data, PathBuf::from("12"));
+    assert_eq!(config.key_file, Some(PathBuf::from("/etc/hooklog.key")));
+    assert_eq!(config.api_listen.port(), 9000);
+    assert_eq!(config.deliver.allow.len(), 2);
+    assert_eq!(config.deliver.ports, [443, 9443]);
+    assert!(config.receive.proxy_protocol);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_key() {
+    for (text, line, key, nearest) in [
+        ("\n\nlisen = 'x'", "hooklog.toml:3:", "`lisen`", "`listen`"),
+        (
+            "[receive]\nbody_byte_max = 1",
+            "hooklog.toml:2:",
+            "`receive.body_byte_max`",
+            "`receive.body_bytes_max`",
+        ),
+        (
+            "partitions = 3",
+            "hooklog.toml:1:",
+            "`partitions`",
+            "`log.partitions`",
+        ),
+        (
+            "[recieve]\nbody_bytes_max = 1",
+            "hooklog.toml:1:",
+            "`recieve`",
+            "`receive`",
+        ),
+    ] {
+        let error = error(text, &[], &[]);
+        for part in [line, key, nearest] {
+            assert!(error.contains(part), "{text:?}: {error} lacks {part}");
+        }
+    }
+    let typo = error("", &[("HOOKLOG_LISTN", "x")], &[]);
+    assert!(
+        typo.contains("HOOKLOG_LISTN: ") && typo.contains("`listen`"),
+        "{typo}"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_place_key_and_value() {
+    for (text, parts) in [
+        (
+            "[log]\npartitions = 'many'",
+            ["hooklog.toml:2:", "`log.partitions`", "many"],
+        ),
+        (
+            "[log]\npartitions = 0",
+            ["hooklog.toml:2:", "`0`", "from 1 to 1024"],
+        ),
+        ("[log]\npartitions = -1", ["hooklog.toml:2:", "`-1`", "u32"]),
+        (
+            "[log]\npartitions = 1025",
+            ["`log.partitions`", "`1025`", "from 1 to 1024"],
+        ),
+        ("listen = 'here'", ["hooklog.toml:1:", "`here`", "address"]),
+        (
+            "listen = '127.0.0.1:8081'",
+            ["`api_listen`", "127.0.0.1:8081", "a listener each"],
+        ),
+        ("log = 5", ["hooklog.toml:1:", "`log`", "section"]),
+        ("data = ''", ["hooklog.toml:1:", "`data`", "folder"]),
+        (
+            "[deliver]\nallow = ['10/8/1']",
+            ["hooklog.toml:2:", "10/8/1", "deliver.allow"],
+        ),
+        (
+            "[deliver]\nin_flight_max = 0",
+            ["`0`", "deliver.in_flight_max", "from 1"],
+        ),
+        (
+            "[receive]\nproxy_protocol = true",
+            ["proxy_protocol", "trusted_proxies", "`true`"],
+        ),
+        (
+            "[receive]\ntrusted_proxies = ['0.0.0.0/0']",
+            ["0.0.0.0/0", "any address", ":2:"],
+        ),
+        ("data = ", ["hooklog.toml:1:", "not TOML", ":"]),
+    ] {
+        let error = error(text, &[], &[]);
+        for part in parts {
+            assert!(error.contains(part), "{text:?}: {error} lacks {part}");
+        }
+    }
+    let number = error("", &[("HOOKLOG_LOG__PARTITIONS", "a")], &[]);
+    assert!(
+        number.starts_with("HOOKLOG_LOG__PARTITIONS: `log.partitions` cannot be `a`"),
+        "{number}"
+    );
+    let flag = error("", &[], &[("listen", "8080")]);
+    assert!(
+        flag.starts_with("--listen: `listen` cannot be `8080`"),
+        "{flag}"
+    );
+}
+
+#[test]
+fn a_file_that_is_named_must_exist() {
+    let sources = Sources {
+        file: Some(PathBuf::from("/nowhere.toml")),
+        ..Sources::<Vec<_>>::default()
+    };
+    let error = load(sources).unwrap_err().to_string();
+    assert!(error.contains("/nowhere.toml cannot be read"), "{error}");
+}

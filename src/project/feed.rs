@@ -1,0 +1,163 @@
+//! Reads the log in batches, and starts a fold at a checkpoint.
+
+use super::Unfit;
+use super::store::{ProjectionStore, StoreError};
+use crate::log::{EventLog, ReadError, ReadLimit};
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::configuration::Configuration;
+use hooklog_projections::folding::{Decoded, Folding, Unreadable, Wanted};
+use hooklog_projections::partitions;
+use hooklog_projections::table::Value;
+use hooklog_schemas::{DecodeError, Event, EventId, Partition, Position, Record, Topic};
+use std::sync::Arc;
+
+/// Why a fold stops.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FeedError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Row(#[from] Unreadable),
+}
+
+/// Every partition whose records tables are folded from.
+pub(super) fn partitions(log: &dyn EventLog) -> Vec<(Topic, Partition)> {
+    let of = |topic| (0..log.partitions(topic)).map(move |n| (topic, Partition(n)));
+    of(Topic::Control).chain(of(Topic::Deliveries)).collect()
+}
+
+/// The log's id, once its first event is there.
+pub(super) async fn log_id(log: &dyn EventLog) -> Result<Option<EventId>, FeedError> {
+    let start = Position::new(Topic::Control, Partition(0), Default::default());
+    let limit = ReadLimit {
+        records: 1,
+        ..ReadLimit::default()
+    };
+    let records = log.read(start, limit).await?;
+    let Some(first) = records.first() else {
+        return Ok(None);
+    };
+    Ok(match Event::decode(first)? {
+        Event::LogCreated(created) => Some(created.log_id),
+        _ => None,
+    })
+}
+
+/// Whether every partition is at least as long as `checkpoint` says.
+pub(super) async fn is_within(
+    log: &dyn EventLog,
+    checkpoint: &Checkpoint,
+) -> Result<Option<Unfit>, ReadError> {
+    for next in checkpoint.positions() {
+        let tail = log.bounds(next.topic, next.partition).await?.tail;
+        if next.offset > tail {
+            return Ok(Some(Unfit::BeyondTheEnd {
+                topic: next.topic.as_str(),
+                partition: next.partition.0,
+                next: next.offset.0,
+                tail: tail.0,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// How many records there are after `checkpoint`.
+pub(super) async fn behind(log: &dyn EventLog, checkpoint: &Checkpoint) -> Result<u64, ReadError> {
+    let mut behind = 0;
+    for (topic, partition) in partitions(log) {
+        let bounds = log.bounds(topic, partition).await?;
+        let next = checkpoint.next(topic, partition).offset.max(bounds.start);
+        behind += bounds.tail.0.saturating_sub(next.0);
+    }
+    Ok(behind)
+}
+
+/// The fold of a store's tables, at its checkpoint.
+///
+/// The configuration is folded again from `control`, which is short: so it is a function of the
+/// same prefix as the tables, and needs no place in the store.
+pub(super) async fn resume(
+    log: &dyn EventLog,
+    store: &mut dyn ProjectionStore,
+    checkpoint: Checkpoint,
+    open_max: usize,
+) -> Result<Folding, FeedError> {
+    let configuration = configuration(log, &checkpoint).await?;
+    let keys = (0..log.partitions(Topic::Deliveries)).map(|n| vec![Value::Int(i64::from(n))]);
+    let wanted = Wanted {
+        table: &partitions::TABLE,
+        keys: keys.collect(),
+    };
+    let rows = store.load(&wanted).await?;
+    Ok(Folding::resume(checkpoint, configuration, &rows, open_max)?)
+}
+
+async fn configuration(
+    log: &dyn EventLog,
+    checkpoint: &Checkpoint,
+) -> Result<Configuration, FeedError> {
+    let end = checkpoint.next(Topic::Control, Partition(0));
+    let mut configuration = Configuration::default();
+    let mut next = Position {
+        offset: Default::default(),
+        ..end
+    };
+    while next.offset < end.offset {
+        let records = log.read(next, ReadLimit::default()).await?;
+        let before = |record: &&Arc<Record>| record.position.offset < end.offset;
+        for record in records.iter().take_while(before) {
+            let event = Event::decode(record)?;
+            configuration.fold(record.position.offset, record.event_id, &event);
+        }
+        let Some(last) = records.last() else {
+            break;
+        };
+        next.offset = last.position.offset.next();
+    }
+    Ok(configuration)
+}
+
+/// Records after a checkpoint, read in turn from all partitions and decoded once.
+pub(super) struct Batch {
+    /// The records, in order per partition.
+    pub(super) records: Vec<Decoded>,
+    /// The batch was full: there is probably more.
+    pub(super) full: bool,
+}
+
+/// Events decoded or folded between two chances for others to run.
+pub(super) const EVENTS_PER_TURN: usize = 128;
+
+/// Reads up to `events_max` records after `checkpoint`. Each partition gets its share.
+pub(super) async fn read(
+    log: &dyn EventLog,
+    checkpoint: &Checkpoint,
+    events_max: usize,
+) -> Result<Batch, FeedError> {
+    let partitions = partitions(log);
+    let share = (events_max / partitions.len().max(1)).max(16);
+    let mut batch = Batch {
+        records: Vec::new(),
+        full: false,
+    };
+    for (topic, partition) in partitions {
+        let limit = ReadLimit {
+            records: share,
+            ..ReadLimit::default()
+        };
+        let records = log.read(checkpoint.next(topic, partition), limit).await?;
+        batch.full |= records.len() >= share;
+        for some in records.chunks(EVENTS_PER_TURN) {
+            for record in some {
+                batch.records.push(Decoded::of(record)?);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(batch)
+}

@@ -1,0 +1,185 @@
+//! Tables in SQLite: the default, one file in the data folder.
+//!
+//! `synchronous = NORMAL` in WAL mode: a power cut may lose the last transactions, never half of
+//! one. They are folded again, so nothing is lost.
+
+mod build;
+mod reader;
+mod schema;
+mod values;
+mod write;
+
+pub use reader::SqliteTables;
+
+use super::super::store::{ProjectionStore, StoreError, Stored};
+use async_trait::async_trait;
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::folding::{Changes, Wanted};
+use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_projections::table::{Row, Table, Value};
+use schema::Names;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use values::Statements;
+
+/// Older releases can corrupt a database in WAL mode when a checkpoint and a write meet.
+const OLDEST: (&str, [u32; 3]) = ("SQLite 3.51.3", [3, 51, 3]);
+
+/// The set of tables that queries read.
+const LIVE: &str = "live";
+
+/// One connection that writes one set of tables.
+pub struct SqliteStore {
+    connection: SqliteConnection,
+    path: PathBuf,
+    names: Names,
+    set: String,
+    statements: Statements,
+}
+
+impl SqliteStore {
+    /// Opens the tables in the file `path`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is not a database, or the library is too old.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = connect(path, CACHE_LIVE).await?;
+        check_version(&mut connection).await?;
+        sqlx::raw_sql(schema::CHECKPOINTS)
+            .execute(&mut connection)
+            .await
+            .map_err(failed("making its checkpoints"))?;
+        let names = schema::active(&mut connection).await?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            names,
+            set: LIVE.to_owned(),
+            statements: Statements::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl ProjectionStore for SqliteStore {
+    async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
+        let checkpoint = schema::checkpoint(&mut self.connection, &self.set).await?;
+        let versions = schema::versions(&mut self.connection).await?;
+        Ok(checkpoint.map(|checkpoint| Stored {
+            checkpoint,
+            versions,
+        }))
+    }
+
+    async fn create(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let names = Names::of(PROJECTIONS.iter().map(|p| (*p, String::new())));
+        let failed = failed("creating the tables");
+        let mut tx = self.connection.begin().await.map_err(&failed)?;
+        for projection in PROJECTIONS {
+            let files = schema::files(projection.name);
+            for template in [files.tables, files.indexes] {
+                let sql = names.fill(template);
+                let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await;
+                made.map_err(&failed)?;
+            }
+            schema::activate(&mut tx, projection, "").await?;
+        }
+        schema::write_checkpoint(&mut tx, LIVE, checkpoint).await?;
+        tx.commit().await.map_err(&failed)?;
+        self.names = names;
+        Ok(())
+    }
+
+    async fn load(&mut self, wanted: &Wanted) -> Result<Vec<Row>, StoreError> {
+        let table = self.names.get(wanted.table)?;
+        values::load(&mut self.connection, table, wanted).await
+    }
+
+    async fn write(&mut self, changes: Changes, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let failed = failed("writing rows");
+        let mut tx = self.connection.begin().await.map_err(&failed)?;
+        for changes in changes.tables {
+            let table = self.names.get(changes.table)?;
+            write::delete(&mut tx, table, &changes).await?;
+            write::put(&mut tx, table, changes, &mut self.statements).await?;
+        }
+        schema::write_checkpoint(&mut tx, &self.set, checkpoint).await?;
+        tx.commit().await.map_err(&failed)
+    }
+
+    async fn scan(
+        &mut self,
+        table: &'static Table,
+        after: Option<&[Value]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let name = self.names.get(table)?;
+        values::scan(&mut self.connection, name, table, after, limit).await
+    }
+
+    async fn build(
+        &mut self,
+        projections: &[&'static Projection],
+    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
+        Ok(Box::new(build::begin(&self.path, projections).await?))
+    }
+
+    async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        build::switch(*self, checkpoint).await
+    }
+}
+
+/// Kilobytes of pages that a connection may keep: of the live tables, and of a build.
+const CACHE_LIVE: u32 = 32 << 10;
+const CACHE_BUILD: u32 = 128 << 10;
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(10))
+        .statement_cache_capacity(512)
+        .disable_statement_logging()
+}
+
+async fn connect(path: &Path, cache: u32) -> Result<SqliteConnection, StoreError> {
+    options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .pragma("cache_size", format!("-{cache}"))
+        .pragma("temp_store", "MEMORY")
+        .pragma("journal_size_limit", "67108864")
+        .connect()
+        .await
+        .map_err(failed("opening its file"))
+}
+
+async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await
+        .map_err(failed("telling its version"))?;
+    let numbers: Vec<u32> = found.split('.').map_while(|n| n.parse().ok()).collect();
+    let (needed, oldest) = OLDEST;
+    if numbers.as_slice() >= oldest.as_slice() {
+        return Ok(());
+    }
+    let found = format!("SQLite {found}");
+    Err(StoreError::TooOld { found, needed })
+}
+
+fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| StoreError::Failed {
+        doing,
+        reason: error.to_string(),
+    }
+}
+
+fn unreadable(what: impl Into<String>) -> StoreError {
+    StoreError::Unreadable(what.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Which tables there are, under which names, and the checkpoints beside them.
+
+use super::{failed, unreadable};
+use crate::project::store::StoreError;
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_projections::table::Table;
+use hooklog_schemas::{EventId, Offset, Partition, Position};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::BTreeMap;
+
+/// What replay cannot recreate.
+pub(super) const CHECKPOINTS: &str =
+    include_str!("../../../../migrations/sqlite/1_checkpoints.sql");
+
+/// The SQL of one projection; `{table}` stands for the table's name with version and suffix.
+pub(super) struct Files {
+    pub(super) tables: &'static str,
+    pub(super) indexes: &'static str,
+}
+
+macro_rules! files {
+    ($name:expr; $($projection:literal),*) => {
+        match $name {
+            $($projection => Files {
+                tables: include_str!(concat!(
+                    "../../../../projections/", $projection, "/sqlite/tables.sql")),
+                indexes: include_str!(concat!(
+                    "../../../../projections/", $projection, "/sqlite/indexes.sql")),
+            },)*
+            _ => Files { tables: "", indexes: "" },
+        }
+    };
+}
+
+pub(super) fn files(projection: &str) -> Files {
+    files!(
+        projection;
+        "partitions", "webhooks", "deliveries", "attempts", "dead_letters", "counts",
+        "subscriptions", "sources", "erasures"
+    )
+}
+
+/// The names of tables in the file, by their names in the fold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names(BTreeMap<&'static str, String>);
+
+impl Names {
+    /// The names of the tables of these projections, with these suffixes.
+    pub(super) fn of(projections: impl Iterator<Item = (&'static Projection, String)>) -> Self {
+        let names = projections.flat_map(|(projection, suffix)| {
+            let version = projection.version;
+            let named = move |table: &&'static Table| {
+                (table.name, format!("{}_v{version}{suffix}", table.name))
+            };
+            projection.tables.iter().map(named)
+        });
+        Self(names.collect())
+    }
+
+    pub(super) fn get(&self, table: &Table) -> Result<&str, StoreError> {
+        let name = self.0.get(table.name).map(String::as_str);
+        name.ok_or_else(|| unreadable(format!("no table {}", table.name)))
+    }
+
+    /// `template` with the names put in.
+    pub(super) fn fill(&self, template: &str) -> String {
+        let put = |sql: String, (table, name): (&&str, &String)| {
+            sql.replace(&format!("{{{table}}}"), name)
+        };
+        self.0.iter().fold(template.to_owned(), put)
+    }
+}
+
+/// The tables that queries read; those of other versions than this release's are left out.
+pub(super) async fn active(connection: &mut SqliteConnection) -> Result<Names, StoreError> {
+    let failed = failed("looking which tables are active");
+    let rows = sqlx::query("SELECT projection, version, suffix FROM active")
+        .fetch_all(connection)
+        .await
+        .map_err(&failed)?;
+    let mut active = Vec::new();
+    for row in rows {
+        let name: String = row.try_get(0).map_err(&failed)?;
+        let version: u32 = row.try_get(1).map_err(&failed)?;
+        let known = PROJECTIONS.iter().find(|p| p.name == name).copied();
+        if let Some(projection) = known.filter(|p| p.version == version) {
+            active.push((projection, row.try_get(2).map_err(&failed)?));
+        }
+    }
+    Ok(Names::of(active.into_iter()))
+}
+
+pub(super) async fn versions(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<String, u32>, StoreError> {
+    let rows: Vec<(String, u32)> = sqlx::query_as("SELECT projection, version FROM active")
+        .fetch_all(connection)
+        .await
+        .map_err(failed("looking which tables are active"))?;
+    Ok(rows.into_iter().collect())
+}
+
+pub(super) async fn activate(
+    connection: &mut SqliteConnection,
+    projection: &Projection,
+    suffix: &str,
+) -> Result<(), StoreError> {
+    let version = projection.version;
+    let name = |table: &&Table| format!("{}_v{version}{suffix}", table.name);
+    let tables: Vec<_> = projection.tables.iter().map(name).collect();
+    sqlx::query("INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?)")
+        .bind(projection.name)
+        .bind(version)
+        .bind(suffix)
+        .bind(tables.join(" "))
+        .execute(connection)
+        .await
+        .map_err(failed("switching tables"))?;
+    Ok(())
+}
+
+/// The checkpoint of a set of tables; none if there is no such set.
+pub(super) async fn checkpoint(
+    connection: &mut SqliteConnection,
+    set: &str,
+) -> Result<Option<Checkpoint>, StoreError> {
+    let failed = failed("reading its checkpoint");
+    let log: Option<Vec<u8>> = sqlx::query_scalar("SELECT log FROM builds WHERE build = ?")
+        .bind(set)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(&failed)?;
+    let Some(log) = log else {
+        return Ok(None);
+    };
+    let log = uuid::Uuid::from_slice(&log).map_err(|_| unreadable("a log's id that is none"))?;
+    let mut checkpoint = Checkpoint::start(EventId(log));
+    let rows: Vec<(String, u32, i64)> =
+        sqlx::query_as("SELECT topic, partition, next FROM checkpoints WHERE build = ?")
+            .bind(set)
+            .fetch_all(connection)
+            .await
+            .map_err(&failed)?;
+    for (topic, partition, next) in rows {
+        let topic = topic.parse().map_err(|_| unreadable("an unknown topic"))?;
+        let offset = u64::try_from(next).map_err(|_| unreadable("an offset below zero"))?;
+        let position = Position::new(topic, Partition(partition), Offset(offset));
+        checkpoint.read_up_to(position);
+    }
+    Ok(Some(checkpoint))
+}
+
+pub(super) async fn write_checkpoint(
+    connection: &mut SqliteConnection,
+    set: &str,
+    checkpoint: &Checkpoint,
+) -> Result<(), StoreError> {
+    let failed = failed("writing its checkpoint");
+    sqlx::query("INSERT OR REPLACE INTO builds (build, log) VALUES (?, ?)")
+        .bind(set)
+        .bind(checkpoint.log.0.as_bytes().as_slice())
+        .execute(&mut *connection)
+        .await
+        .map_err(&failed)?;
+    let positions: Vec<_> = checkpoint.positions().collect();
+    // One statement for all partitions: a statement costs more than its rows.
+    for some in positions.chunks(64) {
+        let rows = vec!["(?,?,?,?)"; some.len()].join(",");
+        let sql = format!("INSERT OR REPLACE INTO checkpoints VALUES {rows}");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for position in some {
+            query = query
+                .bind(set)
+                .bind(position.topic.as_str())
+                .bind(position.partition.0)
+                .bind(i64::try_from(position.offset.0).unwrap_or(i64::MAX));
+        }
+        query.execute(&mut *connection).await.map_err(&failed)?;
+    }
+    Ok(())
+}

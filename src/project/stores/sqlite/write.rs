@@ -1,0 +1,74 @@
+//! Bulk writes: a statement costs as much as tens of rows, so rows share statements.
+
+use super::values::{Statements, bind, columns, key_columns};
+use super::{failed, unreadable};
+use crate::project::store::StoreError;
+use hooklog_projections::folding::TableChanges;
+use hooklog_projections::table::Table;
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, query_with};
+
+/// Rows of one statement: as many of the largest as there are, then the next smaller. A few sizes,
+/// so that their statements stay prepared.
+const SIZES: [usize; 4] = [256, 64, 8, 1];
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    name: &str,
+    changes: TableChanges,
+    statements: &mut Statements,
+) -> Result<(), StoreError> {
+    let table = changes.table;
+    let mut left = changes.put.len();
+    let mut rows = changes.put.into_iter();
+    for size in SIZES {
+        while left >= size {
+            left -= size;
+            let sql = statements.get(table, size, || upsert(table, name, size));
+            let mut arguments = SqliteArguments::default();
+            arguments.reserve(size * table.columns.len(), 0);
+            for value in rows.by_ref().take(size).flatten() {
+                bind(&mut arguments, value)?;
+            }
+            let written = query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection);
+            written.await.map_err(failed("writing rows"))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    name: &str,
+    changes: &TableChanges,
+) -> Result<(), StoreError> {
+    let key = key_columns(changes.table);
+    let one = format!("({})", vec!["?"; changes.table.key].join(","));
+    for some in changes.delete.chunks(256) {
+        let keys = vec![one.as_str(); some.len()].join(",");
+        let sql = format!("DELETE FROM {name} WHERE ({key}) IN (VALUES {keys})");
+        let mut arguments = SqliteArguments::default();
+        for value in some.iter().flatten() {
+            bind(&mut arguments, value.clone())?;
+        }
+        let query = query_with(AssertSqlSafe(sql), arguments).persistent(false);
+        let deleted = query.execute(&mut *connection).await;
+        deleted.map_err(|error| unreadable(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Inserts rows, or replaces in place those whose keys are there.
+fn upsert(table: &Table, name: &str, rows: usize) -> String {
+    let one = format!("({})", vec!["?"; table.columns.len()].join(","));
+    let values = vec![one.as_str(); rows].join(",");
+    let set: Vec<_> = table.columns[table.key..]
+        .iter()
+        .map(|column| format!("{0}=excluded.{0}", column.name))
+        .collect();
+    let (columns, key, set) = (columns(table), key_columns(table), set.join(","));
+    format!(
+        "INSERT INTO {name} ({columns}) VALUES {values} ON CONFLICT ({key}) DO UPDATE SET {set}"
+    )
+}

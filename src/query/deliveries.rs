@@ -1,0 +1,188 @@
+//! What is owed to whom, and where it stands.
+
+use super::erased::Erased;
+use super::fields::Fields;
+use super::page::Key;
+use super::{
+    Condition, DeadLetterRow, DeliveryDetail, DeliveryRow, Filter, Page, Paged, Queries,
+    QueryError, Select, Snapshot,
+};
+use hooklog_projections::table::{Row, Table, Value};
+use hooklog_projections::{dead_letters, deliveries};
+use hooklog_schemas::{DeliveryId, ReceiptId, SubscriptionId};
+
+const ORDER: &[&str] = &["received_at", "id"];
+
+impl Queries {
+    /// Deliveries, the latest received first.
+    ///
+    /// # Errors
+    /// When the tables are away, or the cursor is wrong.
+    pub async fn deliveries(
+        &self,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<Paged<DeliveryRow>, QueryError> {
+        let select = list(&deliveries::TABLE, filter, page)?;
+        let (mut snapshot, _timer) = self.begin("deliveries").await?;
+        let rows = snapshot.select(&select).await?;
+        let rows = rows.into_iter().map(|row| delivery(&mut Fields::of(row)));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let mut page = Paged::cut(rows, page.limit(), key);
+        blank(snapshot.as_mut(), page.items.iter_mut()).await?;
+        page.items.retain(|row| shows(filter, row));
+        Ok(page)
+    }
+
+    /// Dead letters, the latest received first.
+    ///
+    /// # Errors
+    /// When the tables are away, or the cursor is wrong.
+    pub async fn dead_letters(
+        &self,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<Paged<DeadLetterRow>, QueryError> {
+        let select = list(&dead_letters::TABLE, filter, page)?;
+        let (mut snapshot, _timer) = self.begin("dead_letters").await?;
+        let rows = snapshot.select(&select).await?;
+        let rows = rows
+            .into_iter()
+            .map(dead_letter)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut page = Paged::cut(rows, page.limit(), |row| key(&row.delivery));
+        let deliveries = page.items.iter_mut().map(|row| &mut row.delivery);
+        blank(snapshot.as_mut(), deliveries).await?;
+        page.items.retain(|row| shows(filter, &row.delivery));
+        Ok(page)
+    }
+
+    /// The deliveries of one receipt, oldest first.
+    ///
+    /// # Errors
+    /// When the tables are away.
+    pub async fn deliveries_of(&self, receipt: ReceiptId) -> Result<Vec<DeliveryRow>, QueryError> {
+        let (mut snapshot, _timer) = self.begin("deliveries_of").await?;
+        of_receipts(snapshot.as_mut(), &[receipt]).await
+    }
+
+    /// One delivery with its attempts and transitions.
+    ///
+    /// # Errors
+    /// When the tables are away.
+    pub async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryDetail>, QueryError> {
+        let (mut snapshot, _timer) = self.begin("delivery").await?;
+        let select = Select::newest(&deliveries::TABLE, &[])
+            .and(Condition::Is("id", Value::Id(id.0.into_bytes())));
+        let rows = read(snapshot.as_mut(), &select).await?;
+        let mut details = super::timeline::details(snapshot.as_mut(), rows).await?;
+        Ok(details.pop())
+    }
+}
+
+/// The deliveries of these receipts, oldest first.
+pub(super) async fn of_receipts(
+    snapshot: &mut dyn Snapshot,
+    receipts: &[ReceiptId],
+) -> Result<Vec<DeliveryRow>, QueryError> {
+    let mut found = Vec::new();
+    for some in receipts.chunks(500) {
+        let ids = some.iter().map(|receipt| Value::Id(receipt.0.into_bytes()));
+        let select = Select::oldest(&deliveries::TABLE, &["created_at", "id"])
+            .and(Condition::OneOf("receipt", ids.collect()));
+        found.extend(read(snapshot, &select).await?);
+    }
+    Ok(found)
+}
+
+async fn read(
+    snapshot: &mut dyn Snapshot,
+    select: &Select,
+) -> Result<Vec<DeliveryRow>, QueryError> {
+    let rows = snapshot.select(select).await?;
+    let rows = rows.into_iter().map(|row| delivery(&mut Fields::of(row)));
+    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+    blank(snapshot, rows.iter_mut()).await?;
+    Ok(rows)
+}
+
+fn list(table: &'static Table, filter: &Filter, page: &Page) -> Result<Select, QueryError> {
+    let after = page.key()?.map(|key| {
+        let values = vec![Value::Int(key.number), Value::Id(key.id)];
+        Condition::Before(ORDER, values)
+    });
+    let text = |column, text: &Option<String>| {
+        let text = text.as_deref().map(Value::text);
+        text.map(|text| Condition::Is(column, text))
+    };
+    let subscription = filter.subscription.map(|id| {
+        let id = Value::Id(id.0.into_bytes());
+        Condition::Is("subscription_id", id)
+    });
+    let mut select = Select::newest(table, ORDER)
+        .and_if(after)
+        .and_if(text("state", &filter.state))
+        .and_if(subscription);
+    select.conditions.extend(filter.conditions());
+    Ok(select.limit(page.limit() + 1))
+}
+
+fn key(row: &DeliveryRow) -> Key {
+    Key {
+        number: row.received_at,
+        id: row.id.0.into_bytes(),
+        offset: 0,
+    }
+}
+
+/// An erased name must not be found by asking for it.
+fn shows(filter: &Filter, row: &DeliveryRow) -> bool {
+    filter.repository.is_none() || row.repository.is_some()
+}
+
+async fn blank<'a>(
+    snapshot: &mut dyn Snapshot,
+    rows: impl Iterator<Item = &'a mut DeliveryRow>,
+) -> Result<(), QueryError> {
+    let mut rows: Vec<_> = rows.collect();
+    let erased = Erased::of(snapshot, rows.iter().map(|row| row.receipt)).await?;
+    rows.iter_mut().for_each(|row| erased.blank_delivery(row));
+    Ok(())
+}
+
+fn dead_letter(row: Row) -> Result<DeadLetterRow, QueryError> {
+    let mut fields = Fields::of(row);
+    Ok(DeadLetterRow {
+        delivery: delivery(&mut fields)?,
+        died_at: fields.int()?,
+    })
+}
+
+fn delivery(f: &mut Fields) -> Result<DeliveryRow, QueryError> {
+    let id = DeliveryId(f.id()?);
+    let partition = f.int()?;
+    Ok(DeliveryRow {
+        id,
+        receipt: ReceiptId(f.id()?),
+        cause: f.text()?,
+        guid: f.text()?,
+        subscription: f.text()?,
+        subscription_id: SubscriptionId(f.id()?),
+        team: f.text()?,
+        destination: f.text()?,
+        state: f.text()?,
+        reason: f.text_or_none()?,
+        due_at: f.int_or_none()?,
+        attempts: f.int()?,
+        event: f.text()?,
+        action: f.text_or_none()?,
+        repository: f.text_or_none()?,
+        source: f.text()?,
+        host: f.text()?,
+        created_at: f.int()?,
+        changed_at: f.int()?,
+        changed_offset: f.int()?,
+        received_at: f.int()?,
+        partition,
+    })
+}

@@ -1,0 +1,96 @@
+//! What a list shows. All given clauses must hold.
+
+use super::Condition;
+use hooklog_projections::table::Value;
+use hooklog_schemas::{SubscriptionId, Timestamp};
+
+/// Clauses over webhooks, deliveries and dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Received at or after.
+    pub from: Option<Timestamp>,
+    /// Received before.
+    pub to: Option<Timestamp>,
+    /// The source's name at the time of receipt.
+    pub source: Option<String>,
+    /// The host.
+    pub host: Option<String>,
+    /// The repository's full name; with `*` at the end, all that begin so.
+    pub repository: Option<String>,
+    /// `push`, or `pull_request.opened`.
+    pub event: Option<String>,
+    /// GitHub's id of the event.
+    pub guid: Option<String>,
+    /// Of deliveries `open`, `dead`, `delivered` or `cancelled`; of webhooks `matched`, `unmatched`
+    /// or `error`.
+    pub state: Option<String>,
+    /// Deliveries of this subscription. Webhooks have none, so it says nothing about them.
+    pub subscription: Option<SubscriptionId>,
+}
+
+/// Clauses over counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CountsFilter {
+    /// Minutes that begin at or after.
+    pub from: Option<Timestamp>,
+    /// Minutes that begin before.
+    pub to: Option<Timestamp>,
+    /// The source's name.
+    pub source: Option<String>,
+}
+
+impl Filter {
+    /// The clauses that webhooks and deliveries share.
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        let mut is = |column, text: Option<&str>| {
+            conditions.extend(text.map(|text| Condition::Is(column, Value::text(text))));
+        };
+        let (event, action) = match self.event.as_deref().map(|event| event.split_once('.')) {
+            Some(Some((event, action))) => (Some(event), Some(action)),
+            _ => (self.event.as_deref(), None),
+        };
+        is("guid", self.guid.as_deref());
+        is("source", self.source.as_deref());
+        is("host", self.host.as_deref());
+        is("event", event);
+        is("action", action);
+        if let Some(repository) = &self.repository {
+            conditions.extend(like("repository", repository));
+        }
+        conditions.extend(within("received_at", self.from, self.to));
+        conditions
+    }
+}
+
+impl CountsFilter {
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let mut conditions = within("minute_at", self.from, self.to);
+        let source = self.source.as_deref().map(Value::text);
+        conditions.extend(source.map(|source| Condition::Is("source", source)));
+        conditions
+    }
+}
+
+pub(super) fn within(
+    column: &'static str,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+) -> Vec<Condition> {
+    let from = from.map(|from| Condition::AtLeast(column, Value::Int(from.0)));
+    let to = to.map(|to| Condition::Below(column, Value::Int(to.0)));
+    from.into_iter().chain(to).collect()
+}
+
+/// Equal to `wanted`; or, if that ends with `*`, beginning with what stands before.
+fn like(column: &'static str, wanted: &str) -> Vec<Condition> {
+    let Some(beginning) = wanted.strip_suffix('*') else {
+        return vec![Condition::Is(column, Value::text(wanted))];
+    };
+    // No text that begins so comes after this one.
+    let end = format!("{beginning}{}", char::MAX);
+    vec![
+        Condition::AtLeast(column, Value::text(beginning)),
+        Condition::Below(column, Value::text(&end)),
+    ]
+}

@@ -1,0 +1,109 @@
+//! Questions to one table, as data: every store turns them into its own language.
+
+use super::QueryError;
+use async_trait::async_trait;
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::table::{Row, Table, Value};
+
+/// Tables that can be asked.
+///
+/// # Rules for implementers
+/// - A snapshot sees one state of all tables: rows and checkpoint of the same transactions.
+/// - It reads the tables that are active when it begins, and keeps them until it is dropped.
+/// - Text and ids are compared byte by byte. A condition on nothing holds for no row.
+#[async_trait]
+pub trait Tables: Send + Sync {
+    /// Begins to read.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, QueryError>;
+}
+
+/// One state of all tables.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The rows that `select` asks for.
+    async fn select(&mut self, select: &Select) -> Result<Vec<Row>, QueryError>;
+
+    /// How many rows meet the conditions of `select`; order and limit do not matter.
+    async fn count(&mut self, select: &Select) -> Result<u64, QueryError>;
+
+    /// Up to where the log is in these tables.
+    async fn checkpoint(&mut self) -> Result<Checkpoint, QueryError>;
+}
+
+/// Rows of one table: those that meet all conditions, in an order, up to a limit.
+#[derive(Clone, Debug)]
+pub struct Select {
+    /// The table.
+    pub table: &'static Table,
+    /// All of them must hold.
+    pub conditions: Vec<Condition>,
+    /// The columns that order the rows, all in the same direction.
+    pub order: &'static [&'static str],
+    /// The largest first.
+    pub descending: bool,
+    /// Rows at the most.
+    pub limit: Option<usize>,
+}
+
+/// A condition on columns.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// The column has this value.
+    Is(&'static str, Value),
+    /// The column has one of these values; none holds for no row.
+    OneOf(&'static str, Vec<Value>),
+    /// The column has this value or a larger one.
+    AtLeast(&'static str, Value),
+    /// The column has a smaller value.
+    Below(&'static str, Value),
+    /// The columns together come before these values: what follows a page.
+    Before(&'static [&'static str], Vec<Value>),
+    /// The column holds nothing.
+    Nothing(&'static str),
+    /// The column holds something.
+    Something(&'static str),
+}
+
+impl Select {
+    /// All rows of `table`, by these columns, the largest first.
+    #[must_use]
+    pub const fn newest(table: &'static Table, order: &'static [&'static str]) -> Self {
+        Self {
+            table,
+            conditions: Vec::new(),
+            order,
+            descending: true,
+            limit: None,
+        }
+    }
+
+    /// All rows of `table`, by these columns, the smallest first.
+    #[must_use]
+    pub fn oldest(table: &'static Table, order: &'static [&'static str]) -> Self {
+        Self {
+            descending: false,
+            ..Self::newest(table, order)
+        }
+    }
+
+    /// With this condition too.
+    #[must_use]
+    pub fn and(mut self, condition: Condition) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    /// With this condition too, if there is one.
+    #[must_use]
+    pub fn and_if(mut self, condition: Option<Condition>) -> Self {
+        self.conditions.extend(condition);
+        self
+    }
+
+    /// At most `limit` rows.
+    #[must_use]
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}

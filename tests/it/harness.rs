@@ -1,0 +1,181 @@
+//! A whole server in a temporary folder, a GitHub that signs, and a subscriber that remembers.
+
+pub(crate) mod subscriber;
+
+use hooklog::app::{self, Running};
+use hooklog::config::{Loaded, Sources, load};
+use hooklog::deliver::sign;
+use hooklog::secret::Secret;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// The admin token of every test server.
+const TOKEN: &str = "hl_test-token-0123456789";
+
+/// The secret that the tests' GitHub shares with the source `github`.
+pub(crate) const SECRET: &str = "It's a Secret to Everybody";
+
+/// How long anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server and its folder.
+pub(crate) struct TestApp {
+    pub(crate) folder: TempDir,
+    webhooks: String,
+    api: String,
+    client: Client,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestApp {
+    /// A server on an empty folder, with the source `github`.
+    pub(crate) async fn start() -> Self {
+        let app = Self::open(tempfile::tempdir().unwrap()).await;
+        app.post("sources", json!({"name": "github", "secret": SECRET}))
+            .await;
+        app
+    }
+
+    /// A server on `folder`.
+    pub(crate) async fn open(folder: TempDir) -> Self {
+        let loaded = configuration(folder.path().join("data"));
+        let running = app::start(&loaded, Secret::new(TOKEN.into()))
+            .await
+            .unwrap();
+        let Running { webhooks, api, .. } = &running;
+        let (webhooks, api) = (format!("http://{webhooks}"), format!("http://{api}"));
+        let (stop, told) = oneshot::channel();
+        let running = tokio::spawn(running.until(async {
+            let _ = told.await;
+        }));
+        let app = Self {
+            folder,
+            webhooks,
+            api,
+            client: Client::new(),
+            stop,
+            running,
+        };
+        app.eventually("readiness", async || {
+            let ready = app
+                .client
+                .get(format!("{}/readyz", app.api))
+                .send()
+                .await
+                .ok()?;
+            ready.status().is_success().then_some(())
+        })
+        .await;
+        app
+    }
+
+    /// Stops the server as SIGTERM does, and gives its folder back.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.stop.send(()).unwrap();
+        self.running.await.unwrap().unwrap();
+        self.folder
+    }
+
+    /// Sends `body` as the event `event`, signed, and gives the GUID.
+    pub(crate) async fn github(&self, event: &str, body: &Value) -> String {
+        let guid = Uuid::new_v4().to_string();
+        let status = self.github_as(&guid, event, body).await;
+        assert_eq!(status, StatusCode::OK);
+        guid
+    }
+
+    /// Sends `body` under this GUID.
+    pub(crate) async fn github_as(&self, guid: &str, event: &str, body: &Value) -> StatusCode {
+        let body = serde_json::to_vec(body).unwrap();
+        let secret = Secret::new(SECRET.into());
+        let request = self
+            .client
+            .post(format!("{}/webhooks/github", self.webhooks))
+            .header("x-github-event", event)
+            .header("x-github-delivery", guid)
+            .header("x-github-hook-id", "1")
+            .header("x-hub-signature-256", sign::github(&secret, &body))
+            .header("content-type", "application/json");
+        request.body(body).send().await.unwrap().status()
+    }
+
+    /// `GET /api/v1/{path}`, which must succeed.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.ask(Method::GET, path, None).await;
+        assert!(status.is_success(), "GET {path}: {status} {answer}");
+        answer
+    }
+
+    /// `POST /api/v1/{path}`, which must succeed.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(Method::POST, path, Some(body)).await;
+        assert!(status.is_success(), "POST {path}: {status} {answer}");
+        answer
+    }
+
+    /// Any request to the API.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let url = format!("{}/api/v1/{path}", self.api);
+        let mut request = self.client.request(method, url).bearer_auth(TOKEN);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// Waits until the delivery of `guid` to `subscription` is in `state`, and gives it.
+    pub(crate) async fn delivery(&self, guid: &str, subscription: &str, state: &str) -> Value {
+        self.eventually(&format!("{subscription} {state}"), async || {
+            let timeline = self.get(&format!("timeline/{guid}")).await;
+            let deliveries = timeline["deliveries"].as_array()?.clone();
+            deliveries
+                .into_iter()
+                .find(|d| d["subscription"] == subscription && d["state"] == state)
+        })
+        .await
+    }
+
+    /// Asks until there is an answer. The API has no signal to wait for, so this polls.
+    pub(crate) async fn eventually<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{what}: not within {PATIENCE:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Free ports, and deliveries to 127.0.0.1 allowed.
+pub(crate) fn configuration(data: PathBuf) -> Loaded {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = format!(
+        "data = {data:?}\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n\
+         [log]\nreserve_bytes = 1048576\n[deliver]\nallow = [\"127.0.0.0/8\"]\n"
+    );
+    std::fs::write(file.path(), text).unwrap();
+    let sources = Sources {
+        file: Some(file.path().to_owned()),
+        environment: std::iter::empty(),
+        flags: Vec::new(),
+    };
+    load(sources).unwrap()
+}

@@ -1,0 +1,129 @@
+//! The whole way of an event: in by HTTP, out by HTTP, and everything in between on the record.
+
+use crate::harness::TestApp;
+use crate::harness::subscriber::Subscriber;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+fn push() -> Value {
+    json!({
+        "ref": "refs/heads/main",
+        "repository": {"id": 42, "full_name": "acme/payments",
+                       "owner": {"login": "acme", "id": 7, "type": "Organization"}},
+        "sender": {"id": 9, "login": "ann"},
+    })
+}
+
+async fn subscribe(app: &TestApp, name: &str, to: &str) {
+    let policy = json!({"attempts_max": 3, "delay_first_ms": 30});
+    let body = json!({"name": name, "to": to, "sign": "none", "policy": policy});
+    app.post("subscriptions", body).await;
+}
+
+#[tokio::test]
+async fn a_webhook_is_delivered_byte_for_byte() {
+    let app = TestApp::start().await;
+    let subscriber = Subscriber::answering(&[200]).await;
+    subscribe(&app, "billing", &subscriber.url).await;
+    let guid = app.github("push", &push()).await;
+    let delivery = app.delivery(&guid, "billing", "delivered").await;
+    assert_eq!(delivery["attempts"].as_array().unwrap().len(), 1);
+    let seen = subscriber.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].body, serde_json::to_vec(&push()).unwrap());
+    assert_eq!(seen[0].header("x-github-event"), "push");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_delivery_that_fails_at_first_is_tried_again() {
+    let app = TestApp::start().await;
+    let subscriber = Subscriber::answering(&[500, 503, 200]).await;
+    subscribe(&app, "deploy", &subscriber.url).await;
+    let guid = app.github("push", &push()).await;
+    let delivery = app.delivery(&guid, "deploy", "delivered").await;
+    let statuses: Vec<_> = delivery["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["status"].clone())
+        .collect();
+    assert_eq!(statuses, [500, 503, 200]);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_can_be_redriven() {
+    let app = TestApp::start().await;
+    let subscriber = Subscriber::answering(&[500, 500, 500, 200]).await;
+    subscribe(&app, "ci", &subscriber.url).await;
+    let guid = app.github("push", &push()).await;
+    let dead = app.delivery(&guid, "ci", "dead").await;
+    assert_eq!(dead["reason"], "attempts_exhausted");
+    let scope = json!({"scope": {"subscription": "ci"}, "reason": "the database is back"});
+    let redriven = app.post("dead-letters/redrive", scope).await;
+    assert_eq!(redriven["count"], 1);
+    app.delivery(&guid, "ci", "delivered").await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_owed_at_a_stop_is_delivered_after_the_start() {
+    let app = TestApp::start().await;
+    let subscriber = Subscriber::answering(&[500, 200]).await;
+    let policy = json!({"delay_first_ms": 1500});
+    let body = json!({"name": "late", "to": subscriber.url, "sign": "none", "policy": policy});
+    app.post("subscriptions", body).await;
+    let guid = app.github("push", &push()).await;
+    app.eventually("the first attempt", async || {
+        (!subscriber.seen().is_empty()).then_some(())
+    })
+    .await;
+    let app = TestApp::open(app.stop().await).await;
+    app.delivery(&guid, "late", "delivered").await;
+    assert_eq!(subscriber.seen().len(), 2);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_redelivery_is_a_second_receipt_and_no_second_delivery() {
+    let app = TestApp::start().await;
+    let subscriber = Subscriber::answering(&[200]).await;
+    subscribe(&app, "billing", &subscriber.url).await;
+    let guid = app.github("push", &push()).await;
+    app.delivery(&guid, "billing", "delivered").await;
+    assert_eq!(app.github_as(&guid, "push", &push()).await, StatusCode::OK);
+    app.eventually("the second receipt", async || {
+        let timeline = app.get(&format!("timeline/{guid}")).await;
+        (timeline["receipts"].as_array()?.len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(subscriber.seen().len(), 1);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn explain_tells_which_clause_decided() {
+    let app = TestApp::start().await;
+    let filter = json!({"events": ["pull_request"]});
+    let body = json!({"name": "reviews", "to": "http://127.0.0.1:9/", "filter": filter});
+    app.post("subscriptions", body).await;
+    let guid = app.github("push", &push()).await;
+    let path = format!("explain/{guid}?subscription=reviews");
+    let explained = app
+        .eventually("the decision", async || {
+            let (status, answer) = app.ask(Method::GET, &path, None).await;
+            status.is_success().then_some(answer)
+        })
+        .await;
+    let receipt = &explained["receipts"][0];
+    assert_eq!(receipt["recorded"]["matched"], false);
+    assert_eq!(receipt["differs"], false);
+    let clauses = receipt["recomputed"]["clauses"].as_array().unwrap();
+    let events = clauses
+        .iter()
+        .find(|clause| clause["clause"] == "events")
+        .unwrap();
+    assert_eq!(events["holds"], false);
+    app.stop().await;
+}

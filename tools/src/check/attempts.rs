@@ -1,0 +1,120 @@
+//! What subscribers saw is what the log records, but for what was in flight at a kill.
+
+use super::Violation;
+use super::log::{Delivery, Log, State};
+use crate::subscribe::Receipt;
+use hooklog_schemas::DeliveryId;
+use std::collections::HashMap;
+
+/// What a subscriber saw of one delivery.
+#[derive(Default)]
+struct Seen {
+    all: usize,
+    taken: usize,
+}
+
+/// At least once, attempt accounting, stable ids, bytes as stored.
+pub(crate) fn check(receipts: &[Receipt], log: &Log, in_flight: usize) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let bodies: HashMap<_, _> = log
+        .webhooks
+        .iter()
+        .map(|webhook| (webhook.receipt, webhook.sha256.as_str()))
+        .collect();
+    let mut seen: HashMap<DeliveryId, Seen> = HashMap::new();
+    for receipt in receipts {
+        let known = receipt.id.parse::<DeliveryId>().ok();
+        let known = known.and_then(|id| Some((id, log.deliveries.get(&id)?)));
+        let Some((id, delivery)) = known else {
+            let found = format!(
+                "{} at {} is no delivery of the log",
+                receipt.id, receipt.path
+            );
+            violations.push(Violation::new("no stray delivery", found));
+            continue;
+        };
+        let one = seen.entry(id).or_default();
+        one.all += 1;
+        one.taken += usize::from((200..300).contains(&receipt.status));
+        violations.extend(wrong(receipt, bodies.get(&delivery.receipt).copied()));
+    }
+    let mut unrecorded = 0;
+    for (id, delivery) in &log.deliveries {
+        let nothing = Seen::default();
+        let one = seen.get(id).unwrap_or(&nothing);
+        unrecorded += one.all.saturating_sub(delivery.attempts.len());
+        violations.extend(account(log, *id, delivery, one));
+    }
+    violations.extend(bound(log, unrecorded, in_flight));
+    violations
+}
+
+/// A signature that does not verify, or a body that is not the stored one.
+fn wrong(receipt: &Receipt, stored: Option<&str>) -> Option<Violation> {
+    if !receipt.verified {
+        let found = format!("{} came with a wrong signature", receipt.id);
+        return Some(Violation::new("valid signature", found));
+    }
+    let differs = stored.is_some_and(|stored| stored != receipt.sha256);
+    differs.then(|| {
+        let found = format!("{} came with other bytes than are stored", receipt.id);
+        Violation::new("byte fidelity", found)
+    })
+}
+
+/// One delivery: its receipts against its recorded attempts.
+fn account(log: &Log, id: DeliveryId, delivery: &Delivery, seen: &Seen) -> Option<Violation> {
+    if delivery.state == State::Delivered && seen.taken == 0 {
+        let found = format!("{id} is delivered, but no subscriber took it");
+        return Some(Violation::new("at least once", found));
+    }
+    if delivery.state != State::Delivered && seen.taken > 0 {
+        let found = format!("{id} was taken, but is {}", delivery.state.name());
+        return Some(Violation::new("a taken delivery is delivered", found));
+    }
+    let answered = delivery.attempts.iter().filter(|one| one.answered).count();
+    if seen.all < answered {
+        let found = format!("{id}: {answered} answers recorded, {} seen", seen.all);
+        return Some(Violation::new("attempt accounting", found));
+    }
+    let owners = owners_during(log, delivery);
+    let excess = seen.all.saturating_sub(delivery.attempts.len());
+    let duplicates = seen.taken.saturating_sub(1);
+    if excess.max(duplicates) > owners {
+        let found = format!(
+            "{id}: {} requests ({} taken), {} attempts recorded, {owners} new owners between",
+            seen.all,
+            seen.taken,
+            delivery.attempts.len()
+        );
+        return Some(Violation::new("attempt accounting", found));
+    }
+    None
+}
+
+/// Owners that began between the decision and the last recorded attempt: each may have lost the
+/// record of one attempt that its predecessor had in flight.
+fn owners_during(log: &Log, delivery: &Delivery) -> usize {
+    let end = delivery
+        .attempts
+        .last()
+        .map_or(u64::MAX, |last| last.offset);
+    let acquired = log.acquired.get(&delivery.partition);
+    let during = |at: &&u64| (delivery.owed_at..end).contains(*at);
+    acquired.map_or(0, |offsets| offsets.iter().filter(during).count())
+}
+
+/// All unrecorded attempts together: no more than could be in flight at the kills.
+fn bound(log: &Log, unrecorded: usize, in_flight: usize) -> Option<Violation> {
+    let starts = log
+        .acquired
+        .values()
+        .map(Vec::len)
+        .max()
+        .unwrap_or_default();
+    let kills = starts.saturating_sub(1);
+    (unrecorded > kills * in_flight).then(|| {
+        let found = format!("{unrecorded} attempts are not recorded, after {kills} restarts");
+        Violation::new("duplicates are bounded", found)
+    })
+}

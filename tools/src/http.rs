@@ -1,0 +1,83 @@
+//! A small HTTP/1.1 server: what the subscriber and the bare pipe stand on.
+
+use anyhow::Result;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderName};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+
+/// A request whose body is here in full.
+pub(crate) struct Incomer {
+    /// The path.
+    pub(crate) path: String,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+impl Incomer {
+    /// The value of a header; empty if it is not there.
+    pub(crate) fn header(&self, name: &'static str) -> &[u8] {
+        let value = self.headers.get(HeaderName::from_static(name));
+        value.map_or(&b""[..], |value| value.as_bytes())
+    }
+
+    /// The value of a header as text; empty if it is not there or no text.
+    pub(crate) fn text(&self, name: &'static str) -> &str {
+        std::str::from_utf8(self.header(name)).unwrap_or_default()
+    }
+}
+
+/// Answers every request with the status that `answer` gives, until it is dropped.
+pub(crate) async fn serve<A, F>(listener: TcpListener, answer: A) -> Result<()>
+where
+    A: Fn(Incomer) -> F + Send + Sync + 'static,
+    F: Future<Output = StatusCode> + Send + 'static,
+{
+    let answer = Arc::new(answer);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(connection(stream, answer.clone()));
+    }
+}
+
+async fn connection<A, F>(stream: TcpStream, answer: Arc<A>)
+where
+    A: Fn(Incomer) -> F + Send + Sync + 'static,
+    F: Future<Output = StatusCode> + Send + 'static,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = answer.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let status = match body.collect().await {
+                Ok(body) => {
+                    let incomer = Incomer {
+                        path: parts.uri.path().to_owned(),
+                        headers: parts.headers,
+                        body: body.to_bytes(),
+                    };
+                    answer(incomer).await
+                }
+                Err(_) => StatusCode::BAD_REQUEST,
+            };
+            let mut response = Response::new(Empty::<Bytes>::new());
+            *response.status_mut() = status;
+            Ok::<_, Infallible>(response)
+        }
+    });
+    // A client that goes away is no error of the server's.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
