@@ -61,7 +61,7 @@ fn unknown() -> Append {
     }
 }
 
-async fn rebuild_at(log: &Arc<dyn EventLog>, path: &Path, names: &[&str]) {
+pub(crate) async fn rebuild_at(log: &Arc<dyn EventLog>, path: &Path, names: &[&str]) {
     let store = SqliteStore::open(path).await.unwrap();
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     rebuild(parts(log, store, 1_000), &names, |_| {})
