@@ -4,14 +4,17 @@ pub(crate) mod history;
 
 use super::stores::sqlite::SqliteStore;
 use super::*;
-use crate::clock::{self, Manual};
+use crate::clock;
 use crate::config::ProjectConfig;
 use crate::log::EventLog;
 use crate::log::memory::MemoryLog;
 use crate::metrics::Metrics;
 use history::History;
-use hooklog_projections::folding::Changes;
-use hooklog_schemas::{Append, EventType, Partition, Timestamp, Topic};
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::folding::{Changes, Wanted};
+use hooklog_projections::projection::Projection;
+use hooklog_projections::table::{Row, Table, Value};
+use hooklog_schemas::{Append, EventType, Partition, Position, Timestamp, Topic};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,7 +34,6 @@ fn parts(log: &Arc<dyn EventLog>, store: SqliteStore, batch: usize) -> Projector
     ProjectorParts {
         log: Arc::clone(log),
         store: Box::new(store),
-        clock: Arc::new(Manual::default()),
         metrics: Metrics::register(&mut Default::default()),
         config: ProjectConfig {
             batch_events_max: batch,
@@ -78,9 +80,18 @@ async fn dump_of(path: &Path) -> String {
     text
 }
 
+async fn tails(log: &Arc<dyn EventLog>) -> Vec<Position> {
+    let mut tails = Vec::new();
+    for (topic, partition) in feed::partitions(log.as_ref()) {
+        let tail = log.bounds(topic, partition).await.unwrap().tail;
+        tails.push(Position::new(topic, partition, tail));
+    }
+    tails
+}
+
 fn file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tables.db");
+    let path = folder.path().join(super::stores::sqlite::FILE);
     (folder, path)
 }
 
@@ -292,12 +303,7 @@ async fn a_running_projector_follows_and_tells_how_far_it_is() {
     for (topic, append) in &history.appends[start..] {
         log.append(*topic, vec![append.clone()]).await.unwrap();
     }
-    let mut tails = Vec::new();
-    for (topic, partition) in feed::partitions(log.as_ref()) {
-        let tail = log.bounds(topic, partition).await.unwrap().tail;
-        tails.push(hooklog_schemas::Position::new(topic, partition, tail));
-    }
-    assert!(status.reached(&tails).await);
+    assert!(status.reached(&tails(&log).await).await);
     assert_eq!(status.lag().await.unwrap(), 0);
     shutdown.cancel();
     running.await.unwrap().unwrap();
@@ -356,6 +362,83 @@ async fn a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing() {
         let _ = running.await;
     }
     catch_up(&log, &path, 1_000).await;
+    let (_folder, fresh) = file();
+    rebuild_at(&log, &fresh, &[]).await;
+    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
+}
+
+/// A store that fails now and then, before or after it has done what was asked.
+struct Flaky {
+    inner: SqliteStore,
+    calls: u32,
+}
+
+impl Flaky {
+    fn fails(&mut self, when: u32) -> Result<(), StoreError> {
+        self.calls += 1;
+        if self.calls % 6 != when {
+            return Ok(());
+        }
+        Err(StoreError::Failed {
+            doing: "being tested",
+            reason: "it was asked to".to_owned(),
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl ProjectionStore for Flaky {
+    async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
+        self.inner.stored().await
+    }
+    async fn create(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.inner.create(checkpoint).await
+    }
+    async fn load(&mut self, wanted: &Wanted) -> Result<Vec<Row>, StoreError> {
+        self.fails(0)?;
+        self.inner.load(wanted).await
+    }
+    async fn write(&mut self, changes: Changes, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.fails(2)?;
+        self.inner.write(changes, checkpoint).await?;
+        self.fails(5)
+    }
+    async fn scan(
+        &mut self,
+        table: &'static Table,
+        after: Option<&[Value]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.inner.scan(table, after, limit).await
+    }
+    async fn build(
+        &mut self,
+        projections: &[&'static Projection],
+    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
+        self.inner.build(projections).await
+    }
+    async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        Box::new(self.inner).switch(checkpoint).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_now_and_then_ends_with_the_same_tables() {
+    let mut history = History::begin(58, PARTITIONS);
+    history.write(1_500);
+    let log = log_of(&history.appends).await;
+    let (_folder, path) = file();
+    let inner = SqliteStore::open(&path).await.unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    let mut parts = parts(&log, store, 60);
+    parts.store = Box::new(Flaky { inner, calls: 0 });
+    let projector = Projector::open(parts).await.unwrap();
+    let status = projector.status();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(projector.run(shutdown.clone()));
+    assert!(status.reached(&tails(&log).await).await);
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
     let (_folder, fresh) = file();
     rebuild_at(&log, &fresh, &[]).await;
     assert_eq!(dump_of(&path).await, dump_of(&fresh).await);

@@ -37,7 +37,7 @@ async fn ask(given: &Given) -> Asked {
         log.append(*topic, vec![append.clone()]).await.unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tables.db");
+    let path = folder.path().join(crate::project::stores::sqlite::FILE);
     let log: std::sync::Arc<dyn EventLog> = std::sync::Arc::new(log);
     catch_up(&log, &path, 1_000).await;
     Asked {
@@ -54,7 +54,7 @@ fn queries(path: &std::path::Path) -> Queries {
 #[tokio::test]
 async fn before_there_are_tables_the_answer_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let queries = queries(&folder.path().join("tables.db"));
+    let queries = queries(&folder.path().join(crate::project::stores::sqlite::FILE));
     let error = queries.as_of().await.unwrap_err();
     assert!(matches!(error, QueryError::Unavailable(_)), "{error}");
 }
@@ -515,7 +515,7 @@ async fn readers_follow_a_rebuild() {
         log.append(*topic, vec![append.clone()]).await.unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tables.db");
+    let path = folder.path().join(crate::project::stores::sqlite::FILE);
     let log: Arc<dyn EventLog> = Arc::new(log);
     catch_up(&log, &path, 1_000).await;
     let queries = queries(&path);

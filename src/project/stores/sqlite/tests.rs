@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 async fn created() -> (tempfile::TempDir, SqliteStore) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tables.db");
+    let path = folder.path().join(FILE);
     let mut store = SqliteStore::open(&path).await.unwrap();
     assert_eq!(store.stored().await.unwrap(), None);
     let start = Checkpoint::start(EventId(Uuid::nil()));
@@ -36,7 +36,11 @@ async fn every_table_has_the_columns_and_the_key_that_its_projection_declares() 
                     hooklog_projections::table::Kind::Id => "BLOB",
                     _ => "TEXT",
                 };
-                let key = if place < table.key { place as u32 + 1 } else { 0 };
+                let key = if place < table.key {
+                    place as u32 + 1
+                } else {
+                    0
+                };
                 (
                     column.name.to_owned(),
                     kind.to_owned(),
