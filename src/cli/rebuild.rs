@@ -26,7 +26,14 @@ pub(crate) struct RebuildArgs {
     #[arg(long, env = "HOOKLOG_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// How the answer is shown
-    #[arg(long, short, env = "HOOKLOG_OUTPUT", value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        short,
+        env = "HOOKLOG_OUTPUT",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     output: Format,
 }
 
@@ -50,8 +57,14 @@ pub(super) fn run(args: &RebuildArgs, out: &mut Out<'_>) -> anyhow::Result<Answe
         draw(&bar, progress);
         last = Some(progress);
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(crate::app::offline::rebuild(&loaded.config, &args.names, show));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(crate::app::offline::rebuild(
+        &loaded.config,
+        &args.names,
+        show,
+    ));
     bar.finish_and_clear();
     done?;
     let text = match args.output {
@@ -82,8 +95,13 @@ fn message(progress: Progress) -> String {
     if progress.finishing {
         return "all are folded; making indexes, then switching".to_owned();
     }
-    let left = progress.left().map_or_else(String::new, |left| format!(", {} left", lasting(left)));
-    let (folded, total) = (progress.folded, counted(progress.total, "record", "records"));
+    let left = progress
+        .left()
+        .map_or_else(String::new, |left| format!(", {} left", lasting(left)));
+    let (folded, total) = (
+        progress.folded,
+        counted(progress.total, "record", "records"),
+    );
     format!("{folded} of {total}, {} a second{left}", progress.rate())
 }
 
@@ -93,7 +111,10 @@ fn sentence(last: Option<Progress>) -> String {
     };
     let records = counted(progress.folded, "record", "records");
     let took = lasting(progress.elapsed.max(Duration::from_millis(1)));
-    format!("rebuilt from {records} in {took} ({} a second), and switched", progress.rate())
+    format!(
+        "rebuilt from {records} in {took} ({} a second), and switched",
+        progress.rate()
+    )
 }
 
 #[cfg(test)]
@@ -108,9 +129,20 @@ mod tests {
             elapsed: Duration::from_secs(2),
             finishing: false,
         };
-        assert_eq!(message(progress), "50000 of 150000 records, 25000 a second, 4 s left");
-        let done = Progress { folded: 150_000, elapsed: Duration::from_secs(6), finishing: true, ..progress };
-        assert_eq!(sentence(Some(done)), "rebuilt from 150000 records in 6 s (25000 a second), and switched");
+        assert_eq!(
+            message(progress),
+            "50000 of 150000 records, 25000 a second, 4 s left"
+        );
+        let done = Progress {
+            folded: 150_000,
+            elapsed: Duration::from_secs(6),
+            finishing: true,
+            ..progress
+        };
+        assert_eq!(
+            sentence(Some(done)),
+            "rebuilt from 150000 records in 6 s (25000 a second), and switched"
+        );
     }
 
     #[test]
@@ -123,7 +155,9 @@ mod tests {
             output: Format::Table,
         };
         let mut sink = Vec::new();
-        let error = run(&args, &mut Out::new(&mut sink, false)).unwrap_err().to_string();
+        let error = run(&args, &mut Out::new(&mut sink, false))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("there is no log"), "{error}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
@@ -145,6 +179,9 @@ mod tests {
         let mut sink = Vec::new();
         let error = run(&args, &mut Out::new(&mut sink, false)).unwrap_err();
         let error = format!("{error:#}");
-        assert!(error.contains("--server") && error.contains("4711"), "{error}");
+        assert!(
+            error.contains("--server") && error.contains("4711"),
+            "{error}"
+        );
     }
 }
