@@ -32,7 +32,6 @@ mod webhooks;
 
 use crate::clock::Clock;
 use crate::control::Control;
-use crate::deliver::egress::Egress;
 use crate::keyring::Keyring;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
@@ -41,6 +40,8 @@ use crate::secret::Secret;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use failures::Failures;
+use futures_util::future::BoxFuture;
+use hooklog_schemas::control::Filter;
 use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
@@ -49,6 +50,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// The longest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Tells whether a destination may be one: its form, and the egress rules. An error says why not.
+pub type CheckTarget = Arc<dyn Fn(&str) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Tells whether a filter can be matched. An error says which clause cannot, and why.
+pub type CheckFilter = Arc<dyn Fn(&Filter) -> Result<(), String> + Send + Sync>;
 
 /// What the API is made of.
 pub struct ApiParts {
@@ -67,7 +74,9 @@ pub struct ApiParts {
     /// Answers from the tables.
     pub queries: Queries,
     /// The egress rules, for new destinations.
-    pub egress: Arc<Egress>,
+    pub check_target: CheckTarget,
+    /// The rules of filters.
+    pub check_filter: CheckFilter,
     /// Networks of proxies whose word about the client's address counts.
     pub trusted_proxies: Vec<IpNet>,
     /// An admin token until the first named admin token exists.

@@ -55,7 +55,11 @@ pub struct Running {
 pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(telemetry::filter(args.demo).as_deref())?;
     let mut loaded = config::load(args.configuration.sources())?;
-    let folder = if args.demo { Some(demo::prepare(&mut loaded.config)?) } else { None };
+    let folder = if args.demo {
+        Some(demo::prepare(&mut loaded.config)?)
+    } else {
+        None
+    };
     open::data_folder(&loaded.config.data)?;
     let token = admin_token::bootstrap(&loaded.config.data, admin_token::from_environment())?;
     let stop = told_to_stop()?;
@@ -85,11 +89,23 @@ pub async fn start(loaded: &Loaded, admin_token: Secret) -> anyhow::Result<Runni
     let addresses = (webhooks.local_addr()?, api.local_addr()?);
     let grace = Duration::from_millis(config.shutdown_ms);
     let egress = Arc::new(Egress::new(&config.deliver));
-    let parts = Parts { config, opened: &opened, metrics, grace, egress };
+    let parts = Parts {
+        config,
+        opened: &opened,
+        metrics,
+        grace,
+        egress,
+    };
     let mut stages = parts.start(webhooks, api, registry, admin_token).await?;
     stages.push(following(&opened, poisoned));
     tracing::info!(webhooks = %addresses.0, api = %addresses.1, "serving");
-    Ok(Running { webhooks: addresses.0, api: addresses.1, opened, stages, grace })
+    Ok(Running {
+        webhooks: addresses.0,
+        api: addresses.1,
+        opened,
+        stages,
+        grace,
+    })
 }
 
 impl Running {

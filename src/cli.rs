@@ -12,6 +12,7 @@ mod doctor;
 mod erase;
 mod explain;
 mod key;
+mod log;
 mod object;
 mod openapi;
 mod out;
@@ -115,6 +116,9 @@ enum Command {
     /// The configuration of the server (offline)
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the log's files: how much, what, and whether they are whole (offline)
+    #[command(alias = "logs", subcommand)]
+    Log(log::LogCommand),
     /// Print a script that completes commands and flags
     #[command(after_help = completion::EXAMPLES)]
     Completion(completion::CompletionArgs),
@@ -158,6 +162,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(command) => local(|out| key::run(command, out)),
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
         Command::Config(command) => local(|out| config::run(command, out)),
+        Command::Log(command) => log::run(command),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),
     }
 }

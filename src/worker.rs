@@ -7,10 +7,13 @@
 mod attempt;
 mod batch;
 mod commands;
+mod erasure;
 mod fold;
+mod identities;
 mod owner;
 mod routing;
 mod schedule;
+mod snapshot;
 
 pub use fold::{Change, Delivery, Fold};
 pub use schedule::{Ended, Entry, Limits, Schedule};

@@ -160,6 +160,17 @@ pub(super) fn policy(policy: &Policy, sign: Signing) -> Result<(), Problem> {
     }
 }
 
+/// A destination without credentials; an error must not quote them.
+pub(super) fn no_password(to: &str) -> Result<(), Problem> {
+    let url = url::Url::parse(to);
+    if url.is_ok_and(|url| !url.username().is_empty() || url.password().is_some()) {
+        let detail = "`to` has a user or a password, which every list would show; \
+                      let the subscriber verify the signature instead";
+        return Err(Problem::bad_value(detail));
+    }
+    Ok(())
+}
+
 pub(super) fn within(field: &str, value: u64, bounds: RangeInclusive<u64>) -> Result<(), Problem> {
     if bounds.contains(&value) {
         return Ok(());

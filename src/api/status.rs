@@ -5,6 +5,7 @@ use super::problem::Problem;
 use super::{Api, Shared, health};
 use crate::query::ReadUpTo;
 use axum::extract::State;
+use hooklog_projections::projection::{PROJECTIONS, Projection};
 use hooklog_schemas::{EventId, Offset, Partition, Topic};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -121,9 +122,10 @@ fn projections(partitions: &[PartitionStatus], read: &[ReadUpTo]) -> Vec<Project
         .iter()
         .filter(|partition| partition.topic != webhooks);
     let lag = folded.map(unread).sum();
-    vec![ProjectionStatus {
-        name: "all",
-        version: 1,
+    let status = |projection: &&Projection| ProjectionStatus {
+        name: projection.name,
+        version: projection.version,
         lag,
-    }]
+    };
+    PROJECTIONS.iter().map(status).collect()
 }

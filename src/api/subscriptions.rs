@@ -9,9 +9,7 @@ use super::paging::PageQuery;
 use super::problem::Problem;
 use super::sources::OVERLAP_SECS;
 use super::{Api, Shared, check, secrets};
-use crate::deliver::egress::{Egress, EgressError};
 use crate::query::{ChangeRow, Changeable, Paged};
-use crate::route;
 use axum::extract::State;
 use axum::http::StatusCode;
 use body::{
@@ -26,13 +24,9 @@ use hooklog_schemas::control::{
 use hooklog_schemas::{EventId, SubscriptionId};
 use std::sync::Arc;
 use std::time::Duration;
-use url::Host;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-
-/// A resolver that takes longer is not waited for.
-const RESOLVE_DEADLINE: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -259,32 +253,11 @@ async fn history(
 async fn check_spec(api: &Api, spec: &SubscriptionSpec) -> Result<(), Problem> {
     check::name("team", &spec.team)?;
     check::policy(&spec.policy, spec.sign)?;
-    let filter = route::validate(&spec.filter);
+    let filter = (api.parts.check_filter)(&spec.filter);
     filter.map_err(|reason| Problem::bad_value(format!("`filter` is wrong: {reason}")))?;
-    let refused = match check_target(&api.parts.egress, &spec.to).await {
-        Ok(()) => return Ok(()),
-        Err(refused) => refused,
-    };
-    // What the rules say about a password must not show it.
-    Err(match refused {
-        EgressError::Credentials => Problem::bad_value(format!("`to` is wrong: {refused}")),
-        _ => check::wrong("to", &spec.to, &refused.to_string()),
-    })
-}
-
-/// The rules for the URL, and for the addresses that its name has now. A name without an address
-/// may get one later: every attempt asks again.
-async fn check_target(egress: &Egress, to: &str) -> Result<(), EgressError> {
-    let url = egress.check_url(to)?;
-    let reach = egress.reach(&url)?;
-    let (Some(Host::Domain(host)), Some(port)) = (url.host(), url.port_or_known_default()) else {
-        return Ok(());
-    };
-    let resolved = egress.resolve_and_check(host, port, reach);
-    match tokio::time::timeout(RESOLVE_DEADLINE, resolved).await {
-        Ok(Err(refused @ EgressError::Address(_))) => Err(refused),
-        _ => Ok(()),
-    }
+    check::no_password(&spec.to)?;
+    let target = (api.parts.check_target)(&spec.to).await;
+    target.map_err(|reason| check::wrong("to", &spec.to, &reason))
 }
 
 fn prepare(

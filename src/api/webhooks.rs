@@ -66,8 +66,8 @@ async fn show(
     );
     let mut decision = api.decision(at).await?;
     if let Some(routed) = decision.as_mut().filter(|_| webhook.erased) {
-        routed.summary.repository = None;
-        routed.summary.sender_id = None;
+        routed.summary.repository = webhook.repository.clone();
+        routed.summary.sender_id = webhook.sender_id;
     }
     let deliveries = api.parts.queries.deliveries_of(webhook.receipt).await?;
     Ok(axum::Json(WebhookDetail {

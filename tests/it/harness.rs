@@ -101,7 +101,7 @@ impl TestApp {
             .header("x-github-event", event)
             .header("x-github-delivery", guid)
             .header("x-github-hook-id", "1")
-            .header("x-hub-signature-256", sign::github_sha256(&secret, &body))
+            .header("x-hub-signature-256", sign::github(&secret, &body))
             .header("content-type", "application/json");
         request.body(body).send().await.unwrap().status()
     }

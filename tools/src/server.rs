@@ -6,6 +6,7 @@ mod usage;
 pub(crate) use api::{Api, NewSubscription};
 pub(crate) use usage::Usage;
 
+use crate::chance::Chance;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{File, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
@@ -14,6 +15,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
+const OFFLINE_WITHIN: Duration = Duration::from_secs(300);
 const TOKEN: &str = "admin-token-of-a-test-run";
 
 /// How to run a server: everything but the running process.
@@ -87,15 +89,16 @@ impl Setup {
     /// Runs an offline command on the data folder, its standard output to `out`.
     pub(crate) async fn offline(&self, words: &[&str], out: &Path) -> Result<()> {
         let output = File::create(out)?;
-        let status = Command::new(&self.binary)
+        let command = Command::new(&self.binary)
             .args(words)
             .arg("--data")
             .arg(self.data())
             .stdin(Stdio::null())
             .stdout(output)
             .kill_on_drop(true)
-            .status()
-            .await?;
+            .status();
+        let ended = tokio::time::timeout(OFFLINE_WITHIN, command).await;
+        let status = ended.with_context(|| format!("hooklog {} hangs", words.join(" ")))??;
         if !status.success() {
             bail!("hooklog {} failed: {status}", words.join(" "));
         }
@@ -104,8 +107,19 @@ impl Setup {
 }
 
 /// An address of this machine where nobody listens just now.
+///
+/// Its port is below those that the kernel gives to outgoing connections: otherwise a client that
+/// knocks while the server is away may get the very port, and even connect to itself.
 pub(crate) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    let mut chance = Chance::at(Chance::fresh_seed(), 0);
+    for _ in 0..1_000 {
+        let port = 20_000 + chance.below(12_000) as u16;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port from 20000 to 32000 is free")
 }
 
 /// A running process under test. It is killed when dropped.

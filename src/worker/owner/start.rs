@@ -1,5 +1,6 @@
 //! From nothing to owning: fold what stands in the log, acquire, fold through that.
 
+use super::save::log_id;
 use super::{Owned, Owner};
 use crate::log::ReadLimit;
 use crate::route::Index;
@@ -7,8 +8,10 @@ use crate::worker::attempt::Surroundings;
 use crate::worker::batch::Batch;
 use crate::worker::commands::Effects;
 use crate::worker::fold::Fold;
+use crate::worker::identities::Identities;
 use crate::worker::routing::Compiled;
 use crate::worker::schedule::{Entry, Schedule};
+use crate::worker::snapshot::Snapshots;
 use crate::worker::{WorkerError, WorkerParts};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::Acquired;
@@ -20,8 +23,12 @@ use tokio::sync::mpsc;
 impl Owner {
     /// Folds every partition to its end.
     pub(in crate::worker) async fn open(parts: WorkerParts) -> Result<Self, WorkerError> {
-        let (finish, finished) = mpsc::unbounded_channel();
+        let (tell, news) = mpsc::unbounded_channel();
         let configuration = parts.control.current();
+        let log = log_id(&parts.control);
+        let folder = parts.data.join("identities");
+        let window = parts.config.redelivery_window_days;
+        let identities = Identities::open(&folder, window, log)?;
         let around = Surroundings {
             log: Arc::clone(&parts.log),
             clock: Arc::clone(&parts.clock),
@@ -46,18 +53,24 @@ impl Owner {
             in_flight: HashSet::new(),
             erased: HashSet::new(),
             deleted: HashSet::new(),
-            finished,
-            finish,
+            news,
+            tell,
             early: Vec::new(),
             fresh: HashMap::new(),
             changes: Vec::new(),
+            identities,
+            snapshots: Snapshots::new(parts.data.join("snapshots"), log),
+            saving: None,
             look: true,
             gauges_at: Timestamp(i64::MIN),
             parts,
         };
         for number in 0..owner.owned.len() {
+            owner.load(number).await?;
             owner.catch_up(number).await?;
         }
+        owner.identities.commit()?;
+        owner.changes.clear();
         Ok(owner)
     }
 
@@ -84,6 +97,31 @@ impl Owner {
         self.changes.clear();
         self.schedule_all();
         self.load_configuration();
+        Ok(())
+    }
+
+    /// Starts from the partition's snapshot, if there is one that fits the log.
+    async fn load(&mut self, number: usize) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get_mut(number) else {
+            return Ok(());
+        };
+        let partition = owned.partition;
+        let tail = self
+            .parts
+            .log
+            .bounds(Topic::Deliveries, partition)
+            .await?
+            .tail;
+        match self.snapshots.read(partition, tail) {
+            Ok(Some(fold)) => {
+                owned.saved = fold.next;
+                owned.fold = fold;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%partition, %error, "the snapshot is passed over; the log is folded from its start");
+            }
+        }
         Ok(())
     }
 
@@ -137,6 +175,7 @@ impl Owned {
             fold: Fold::default(),
             cursor: Offset(0),
             effects: Effects::default(),
+            saved: Offset(0),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::check::read_lines;
 use crate::load::Latencies;
-use crate::load::history::Operation;
+use crate::load::history::{Operation, Outcome};
 use crate::server::Usage;
 use crate::subscribe::Receipt;
 use anyhow::{Result, bail};
@@ -28,7 +28,7 @@ pub(crate) struct Report {
     pub(crate) healthy: BTreeMap<&'static str, Latencies>,
 }
 
-/// From each request's sending to its arrival; fails if one did not arrive.
+/// From each request's sending to its arrival; fails if an accepted one did not arrive.
 pub(crate) fn healthy_latencies(history: &Path, receipts: &Path) -> Result<Latencies> {
     let mut arrived: HashMap<String, i64> = HashMap::new();
     read_lines(receipts, |line| {
@@ -40,6 +40,7 @@ pub(crate) fn healthy_latencies(history: &Path, receipts: &Path) -> Result<Laten
     read_lines(history, |line| {
         let operation: Operation = serde_json::from_str(line)?;
         match arrived.get(&operation.guid) {
+            _ if operation.outcome != Outcome::Ok => {}
             Some(at) => micros.push(u32::try_from(at - operation.invoke).unwrap_or_default()),
             None => missing += 1,
         }

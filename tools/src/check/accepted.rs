@@ -31,15 +31,12 @@ pub(crate) fn check(operations: &[Operation], log: &Log) -> Vec<Violation> {
     }
     let mut violations = Vec::new();
     for webhook in &log.webhooks {
-        let Some(sha256) = &webhook.sha256 else {
-            continue;
-        };
-        let key = (webhook.guid.as_str(), sha256.as_str());
+        let key = (webhook.guid.as_str(), webhook.sha256.as_str());
         match counts.get_mut(&key) {
             Some(one) => one.stored += 1,
             None if sent.contains(key.0) => violations.push(Violation::new(
                 "byte fidelity",
-                format!("{} is stored with other bytes: {sha256}", key.0),
+                format!("{} is stored with other bytes: {}", key.0, key.1),
             )),
             None => violations.push(Violation::new(
                 "no phantom",

@@ -19,7 +19,7 @@ pub(crate) fn check(receipts: &[Receipt], log: &Log, in_flight: usize) -> Vec<Vi
     let bodies: HashMap<_, _> = log
         .webhooks
         .iter()
-        .filter_map(|webhook| Some((webhook.receipt, webhook.sha256.as_deref()?)))
+        .map(|webhook| (webhook.receipt, webhook.sha256.as_str()))
         .collect();
     let mut seen: HashMap<DeliveryId, Seen> = HashMap::new();
     for receipt in receipts {

@@ -2,6 +2,7 @@
 
 mod line;
 
+use crate::sign::sha256_hex;
 use anyhow::{Context as _, Result};
 use hooklog_schemas::control::{SubscriptionChanged, SubscriptionCreated, SubscriptionSpec};
 use hooklog_schemas::deliveries::{
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// The log, folded.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// Every receipt, in the order of the dump.
+    /// Every receipt that is not erased, in the order of the dump.
     pub(crate) webhooks: Vec<Webhook>,
     /// Every delivery that is or was owed.
     pub(crate) deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -27,6 +28,8 @@ pub(crate) struct Log {
     pub(crate) attempts_max: HashMap<SubscriptionId, u32>,
     /// Deliveries that an effective decision owed a second time.
     pub(crate) owed_twice: Vec<(DeliveryId, String)>,
+    /// Attempts of deliveries that no effective decision owes.
+    pub(crate) unowed: Vec<DeliveryId>,
     owed: HashSet<(String, SubscriptionId)>,
 }
 
@@ -37,8 +40,8 @@ pub(crate) struct Webhook {
     pub(crate) receipt: ReceiptId,
     /// `X-GitHub-Delivery`.
     pub(crate) guid: String,
-    /// SHA-256 of the body in hex; none if it was erased.
-    pub(crate) sha256: Option<String>,
+    /// SHA-256 of the body in hex.
+    pub(crate) sha256: String,
     /// Its partition.
     pub(crate) partition: u32,
     /// Its offset.
@@ -104,6 +107,9 @@ impl Log {
         let line: Line = serde_json::from_str(line).context("no record of a dump")?;
         let position = line.position;
         let (partition, offset) = (position.partition.0, position.offset.0);
+        if line.is_empty() {
+            return Ok(());
+        }
         if position.topic == Topic::Webhooks {
             return self.webhook(&line);
         }
@@ -142,15 +148,13 @@ impl Log {
     }
 
     fn webhook(&mut self, line: &Line) -> Result<()> {
-        let Some(metadata) = line.header("hooklog_received") else {
-            // An erased record keeps its place only.
-            return Ok(());
-        };
-        let received: Received = serde_json::from_slice(&metadata).context("hooklog_received")?;
+        let metadata = line.header("hooklog_received");
+        let metadata = metadata.context("a webhook without the header hooklog_received")?;
+        let received: Received = serde_json::from_str(metadata).context("hooklog_received")?;
         self.webhooks.push(Webhook {
             receipt: received.receipt,
             guid: received.facts.guid,
-            sha256: line.body()?.map(|body| crate::sign::sha256_hex(&body)),
+            sha256: sha256_hex(&line.body()?),
             partition: line.position.partition.0,
             offset: line.position.offset.0,
         });
@@ -192,6 +196,7 @@ impl Log {
 
     fn attempt(&mut self, attempted: Attempted, offset: u64, stale: bool) {
         let Some(delivery) = self.deliveries.get_mut(&attempted.delivery) else {
+            self.unowed.push(attempted.delivery);
             return;
         };
         delivery.attempts.push(Try {

@@ -13,6 +13,10 @@ pub(crate) fn check(log: &Log, tables: Option<&[Row]>) -> Vec<Violation> {
         let found = format!("{what} is owed again as {delivery}");
         violations.push(Violation::new("single first", found));
     }
+    for id in &log.unowed {
+        let found = format!("{id} was attempted, but nobody owes it");
+        violations.push(Violation::new("only what is owed", found));
+    }
     for (id, delivery) in &log.deliveries {
         violations.extend(unfinished(log, *id, delivery));
     }

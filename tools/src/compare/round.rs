@@ -179,7 +179,7 @@ async fn measure(
     }
     let delivered = start.elapsed();
     if let Some(api) = api {
-        let every = Duration::from_millis(50);
+        let every = Duration::from_millis(20);
         api.settled(every, SETTLED_WITHIN).await?;
     }
     let recorded = start.elapsed();

@@ -1,4 +1,4 @@
-//! One line of `hooklog log dump`.
+//! One line of `hooklog log dump --bodies`.
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
@@ -18,12 +18,25 @@ pub(crate) struct Line {
     #[serde(rename = "type")]
     pub(crate) event_type: String,
     /// The epoch of its writer.
-    #[serde(default)]
     pub(crate) epoch: Option<u64>,
     #[serde(default)]
-    headers: Value,
+    headers: Vec<Named>,
+    /// The body of a webhook.
+    body_base64: Option<String>,
+    /// The event, in the other topics.
     #[serde(default)]
     value: Value,
+    #[serde(default)]
+    erased: bool,
+    #[serde(default)]
+    tombstone: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    name: String,
+    /// Absent where it is not UTF-8.
+    value: Option<String>,
 }
 
 fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::Error> {
@@ -32,41 +45,31 @@ fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::E
 }
 
 impl Line {
-    /// The value as bytes; none for a tombstone.
-    pub(crate) fn body(&self) -> Result<Option<Vec<u8>>> {
-        match &self.value {
-            Value::Null => Ok(None),
-            Value::String(text) => {
-                let bytes = BASE64.decode(text);
-                Ok(Some(bytes.context("the value is no base64")?))
-            }
-            _ => bail!("the value is no base64; was the dump made with --bodies?"),
-        }
+    /// Whether nothing is left of the record, or never was anything in it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.erased || self.tombstone
     }
 
-    /// The value as the event that the type says: base64 of JSON, or JSON itself.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        let event = match &self.value {
-            Value::String(_) => serde_json::from_slice(&self.body()?.unwrap_or_default()),
-            value => serde_json::from_value(value.clone()),
+    /// The body of a webhook.
+    pub(crate) fn body(&self) -> Result<Vec<u8>> {
+        let Some(text) = &self.body_base64 else {
+            bail!(
+                "{} has no body; was the dump made with --bodies?",
+                self.position
+            );
         };
+        BASE64.decode(text).context("body_base64 is no base64")
+    }
+
+    /// The event that the type says.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        let event = serde_json::from_value(self.value.clone());
         event.with_context(|| format!("{} at {}", self.event_type, self.position))
     }
 
-    /// The value of a header, from an object of names or a list of names with values.
-    pub(crate) fn header(&self, name: &str) -> Option<Vec<u8>> {
-        let value = match &self.headers {
-            Value::Object(headers) => headers.get(name)?,
-            Value::Array(headers) => headers.iter().find_map(|header| match header {
-                Value::Array(pair) if pair.first()? == name => pair.get(1),
-                header if header.get("name")? == name => header.get("value"),
-                _ => None,
-            })?,
-            _ => return None,
-        };
-        match value {
-            Value::String(text) => Some(text.clone().into_bytes()),
-            value => Some(value.to_string().into_bytes()),
-        }
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|header| header.name == name)?;
+        header.value.as_deref()
     }
 }
