@@ -162,7 +162,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(command) => local(|out| key::run(command, out)),
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
         Command::Config(command) => local(|out| config::run(command, out)),
-        Command::Log(command) => log::run(command),
+        Command::Log(command) => log::run(command).map(Into::into),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),
     }
 }
