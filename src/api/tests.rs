@@ -1,7 +1,9 @@
 //! The API as its clients see it, over a log in memory.
 
 mod auth;
+mod commands;
 mod harness;
+mod reads;
 mod secrets;
 mod sources;
 mod subscriptions;
