@@ -2,6 +2,7 @@
 
 pub mod admin_token;
 mod demo;
+pub mod offline;
 pub mod open;
 pub mod tasks;
 pub mod telemetry;
@@ -16,7 +17,7 @@ use crate::http::{self, HttpLimits};
 use crate::log::EventLog;
 use crate::log::embedded::EmbeddedLog;
 use crate::metrics::Metrics;
-use crate::project::stores::sqlite::SqliteStore;
+use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
 use crate::project::{Projector, ProjectorParts};
 use crate::query::Queries;
 use crate::receive::{self, Receiver, ReceiverParts};
@@ -54,7 +55,11 @@ pub struct Running {
 pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(telemetry::filter(args.demo).as_deref())?;
     let mut loaded = config::load(args.configuration.sources())?;
-    let folder = if args.demo { Some(demo::prepare(&mut loaded.config)?) } else { None };
+    let folder = if args.demo {
+        Some(demo::prepare(&mut loaded.config)?)
+    } else {
+        None
+    };
     open::data_folder(&loaded.config.data)?;
     let token = admin_token::bootstrap(&loaded.config.data, admin_token::from_environment())?;
     let stop = told_to_stop()?;
@@ -84,11 +89,23 @@ pub async fn start(loaded: &Loaded, admin_token: Secret) -> anyhow::Result<Runni
     let addresses = (webhooks.local_addr()?, api.local_addr()?);
     let grace = Duration::from_millis(config.shutdown_ms);
     let egress = Arc::new(Egress::new(&config.deliver));
-    let parts = Parts { config, opened: &opened, metrics, grace, egress };
+    let parts = Parts {
+        config,
+        opened: &opened,
+        metrics,
+        grace,
+        egress,
+    };
     let mut stages = parts.start(webhooks, api, registry, admin_token).await?;
     stages.push(following(&opened, poisoned));
     tracing::info!(webhooks = %addresses.0, api = %addresses.1, "serving");
-    Ok(Running { webhooks: addresses.0, api: addresses.1, opened, stages, grace })
+    Ok(Running {
+        webhooks: addresses.0,
+        api: addresses.1,
+        opened,
+        stages,
+        grace,
+    })
 }
 
 impl Running {
@@ -124,7 +141,7 @@ impl Parts<'_> {
         let (worker_ready, ready) = watch::channel(false);
         let working = self.working(worker_ready)?;
         let projecting = self.projecting().await?;
-        let serving = self.serving(api, registry, ready, admin_token).await?;
+        let serving = self.serving(api, registry, ready, admin_token);
         Ok(vec![self.receiving(webhooks), working, projecting, serving])
     }
 
@@ -174,7 +191,7 @@ impl Parts<'_> {
         let opened = self.opened;
         let projector = Projector::open(ProjectorParts {
             log: Arc::clone(&opened.log),
-            store: Box::new(SqliteStore::open(&self.config.data).await?),
+            store: Box::new(SqliteStore::open(&offline::tables(&self.config.data)).await?),
             clock: Arc::clone(&opened.clock),
             metrics: self.metrics.clone(),
             config: self.config.project.clone(),
@@ -185,15 +202,16 @@ impl Parts<'_> {
         Ok(stage)
     }
 
-    async fn serving(
+    fn serving(
         &self,
         listener: TcpListener,
         registry: Registry,
         worker_ready: watch::Receiver<bool>,
         admin_token: Secret,
-    ) -> anyhow::Result<Stage> {
+    ) -> Stage {
         let mut stage = Stage::new("api");
         let opened = self.opened;
+        let tables = SqliteTables::new(&offline::tables(&self.config.data));
         let app = api::router(ApiParts {
             log: Arc::clone(&opened.log),
             control: Arc::clone(&opened.control),
@@ -201,11 +219,12 @@ impl Parts<'_> {
             clock: Arc::clone(&opened.clock),
             metrics: self.metrics.clone(),
             registry: Arc::new(registry),
-            queries: Queries::open(&self.config.data, self.metrics.clone()).await?,
+            queries: Queries::new(Arc::new(tables), self.metrics.clone()),
             check_target: check_target(&self.egress),
             check_filter: Arc::new(|filter| {
                 route::validate(filter).map_err(|error| error.to_string())
             }),
+            trusted_proxies: self.config.receive.trusted_proxies.clone(),
             bootstrap_admin: Some(admin_token),
             ready: vec![("worker", worker_ready)],
             build: env!("CARGO_PKG_VERSION").into(),
@@ -216,7 +235,7 @@ impl Parts<'_> {
             http::serve(listener, app, limits, stop).await;
             anyhow::Ok(())
         });
-        Ok(stage)
+        stage
     }
 }
 

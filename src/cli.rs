@@ -12,9 +12,13 @@ mod doctor;
 mod erase;
 mod explain;
 mod key;
+mod log;
+mod object;
 mod openapi;
 mod out;
+mod rebuild;
 mod row;
+mod run;
 mod serve;
 mod session;
 mod signature;
@@ -30,13 +34,10 @@ mod webhook;
 
 pub use serve::{ConfigurationArgs, ServeArgs};
 
-use crate::clock::{self, Clock as _};
-use api::{Api, ApiError};
-use args::{Connect, Group, Nothing, Single};
+use args::{Group, Nothing, Single};
 use clap::{CommandFactory as _, Parser, Subcommand};
-use out::Out;
-use session::{Answer, Session, Usage};
-use std::io::{self, IsTerminal as _};
+use run::{client, local};
+use std::io;
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
@@ -54,7 +55,7 @@ Exit codes: 0 done, or yes; 1 failed, or the answer is no; 2 the command line is
 /// Receives GitHub webhooks, keeps them on a log for ever, and delivers them to whoever asked
 #[derive(Debug, Parser)]
 #[command(name = "hooklog", version, after_help = AFTER_HELP, max_term_width = 100)]
-#[command(disable_help_subcommand = true, infer_subcommands = false)]
+#[command(disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -103,6 +104,9 @@ enum Command {
     /// Look for what is wrong, and say what to do
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Single<doctor::DoctorArgs>),
+    /// Fold the log into the tables anew (offline)
+    #[command(after_help = rebuild::EXAMPLES)]
+    Rebuild(rebuild::RebuildArgs),
     /// The file with the keys that seal secrets (offline)
     #[command(alias = "keys", subcommand)]
     Key(key::KeyCommand),
@@ -112,6 +116,9 @@ enum Command {
     /// The configuration of the server (offline)
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the log's files: how much, what, and whether they are whole (offline)
+    #[command(alias = "logs", subcommand)]
+    Log(log::LogCommand),
     /// Print a script that completes commands and flags
     #[command(after_help = completion::EXAMPLES)]
     Completion(completion::CompletionArgs),
@@ -122,14 +129,11 @@ enum Command {
 /// Runs what the command line asks for; what goes wrong is told on standard error.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    match dispatch(cli.command) {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::FAILURE,
-        Err(error) => report(&error, &mut io::stderr()),
-    }
+    let ended = dispatch(cli.command);
+    ended.unwrap_or_else(|error| run::report(&error, &mut io::stderr()))
 }
 
-fn dispatch(command: Command) -> anyhow::Result<Answer> {
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => server(args),
         Command::Source(group) => client(group.connect, async |s| source::run(group.verb, s).await),
@@ -154,91 +158,21 @@ fn dispatch(command: Command) -> anyhow::Result<Answer> {
         Command::Status(one) => client(one.connect, async |s| status::run(s).await),
         Command::Doctor(one) => client(one.connect, async |s| doctor::run(one.args, s).await),
         Command::Openapi(one) => client(one.connect, async |s| openapi::run(s).await),
+        Command::Rebuild(args) => local(|out| rebuild::run(&args, out)),
         Command::Key(command) => local(|out| key::run(command, out)),
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
         Command::Config(command) => local(|out| config::run(command, out)),
+        Command::Log(command) => log::run(command).map(Into::into),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),
     }
 }
 
-fn server(args: ServeArgs) -> anyhow::Result<Answer> {
+fn server(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(crate::app::serve(args))?;
-    Ok(Answer::Yes)
-}
-
-/// Runs a command that needs no server.
-fn local(work: impl FnOnce(&mut Out<'_>) -> anyhow::Result<Answer>) -> anyhow::Result<Answer> {
-    let mut stdout = io::stdout().lock();
-    let mut out = Out::new(&mut stdout, out::wants_colours());
-    let answer = work(&mut out)?;
-    out.flush()?;
-    Ok(answer)
-}
-
-/// Runs a command that asks a server.
-fn client(
-    connect: Connect,
-    work: impl AsyncFnOnce(&mut Session<'_>) -> anyhow::Result<Answer>,
-) -> anyhow::Result<Answer> {
-    let token = session::token(&connect)?;
-    let mut stdout = io::stdout().lock();
-    let mut session = Session {
-        api: Api::new(connect.server, token.as_ref())?,
-        out: Out::new(&mut stdout, out::wants_colours()),
-        input: Box::new(io::stdin().lock()),
-        interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
-        format: connect.output,
-        now: clock::System.now(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let answer = runtime.block_on(work(&mut session))?;
-    session.out.flush()?;
-    Ok(answer)
-}
-
-/// Tells what went wrong and what to do, and chooses the exit code.
-fn report(error: &anyhow::Error, stderr: &mut dyn io::Write) -> ExitCode {
-    if error.chain().any(is_closed_pipe) {
-        // Whoever read the answer has seen enough, as in `hooklog webhook list | head`.
-        return ExitCode::SUCCESS;
-    }
-    let hint = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<ApiError>()?.hint());
-    // Standard error may be closed; then there is nobody to tell.
-    let _ = writeln!(stderr, "error: {}", whole(error));
-    if let Some(hint) = hint {
-        let _ = writeln!(stderr, "hint: {hint}");
-    }
-    let usage = error.chain().any(|cause| cause.is::<Usage>());
-    if usage {
-        ExitCode::from(2)
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-/// The error and its causes; a cause that an error quotes already is not said twice.
-fn whole(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
-
-fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let error = cause.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -2,22 +2,23 @@
 //! bytes, appends, and only then answers 200.
 //!
 //! Nothing of a body is parsed before its signature is verified, and nothing of a request is
-//! echoed. Every way to refuse one is a [`Refusal`]; those that are evidence are recorded.
+//! echoed. Every way to refuse one is a `Refusal`; those that are evidence are recorded.
 
 mod answer;
 mod body;
 mod client;
 mod envelope;
 mod facts;
+mod form;
 mod record;
 mod rejections;
 mod signature;
 mod sources;
 mod verified;
 
-pub use body::form_payload;
 pub(crate) use client::behind;
-pub use facts::{Claim, Extracted, extract};
+pub use facts::{About, Claim, Extracted, extract};
+pub use form::form_payload;
 pub use signature::{Verifier, parse_signature};
 
 use crate::clock::{self, Clock};

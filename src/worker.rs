@@ -7,10 +7,13 @@
 mod attempt;
 mod batch;
 mod commands;
+mod erasure;
 mod fold;
+mod identities;
 mod owner;
 mod routing;
 mod schedule;
+mod snapshot;
 
 pub use fold::{Change, Delivery, Fold};
 pub use schedule::{Ended, Entry, Limits, Schedule};
@@ -89,10 +92,12 @@ impl Worker {
         ready: watch::Sender<bool>,
         shutdown: CancellationToken,
     ) -> Result<(), WorkerError> {
-        let mut owner = owner::Owner::open(parts).await?;
-        owner.acquire().await?;
+        let mut owner = tokio::select! {
+            owner = owner::Owner::ready(parts, shutdown.clone()) => owner?,
+            () = shutdown.cancelled() => return Ok(()),
+        };
         ready.send_replace(true);
-        let ended = owner.work(&shutdown).await;
+        let ended = owner.work().await;
         ready.send_replace(false);
         ended
     }

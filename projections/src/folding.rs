@@ -140,3 +140,6 @@ impl Folding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

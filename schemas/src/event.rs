@@ -116,11 +116,15 @@ macro_rules! events {
             }
         })*
 
-        /// The JSON Schema of every event in JSON, by type and version.
+        /// The JSON Schema of every event, by type and version: of `webhook.received`, whose value
+        /// is GitHub's, that of its metadata header.
         #[cfg(feature = "json-schema")]
         #[must_use]
         pub fn json_schemas() -> Vec<(&'static str, u16, schemars::Schema)> {
-            vec![$(($name, $version, schemars::schema_for!($body)),)*]
+            vec![
+                ("webhook.received", webhook::VERSION, schemars::schema_for!(webhook::Received)),
+                $(($name, $version, schemars::schema_for!($body)),)*
+            ]
         }
     };
 }

@@ -79,7 +79,8 @@ async fn play(scene: Scene) -> anyhow::Result<()> {
 }
 
 async fn configure(api: &Api, receivers: &receivers::Receivers) -> anyhow::Result<()> {
-    api.post("sources", json!({"name": "github", "secret": SECRET})).await?;
+    api.post("sources", json!({"name": "github", "secret": SECRET}))
+        .await?;
     let quick = json!({"attempts_max": 3, "delay_first_ms": 700, "deadline_ms": 3000});
     let subscriptions = [
         json!({"name": "billing", "team": "payments", "to": receivers.healthy,
@@ -136,7 +137,11 @@ struct Api {
 impl Api {
     fn new(scene: &Scene) -> Self {
         let base = format!("http://{}/api/v1", scene.api);
-        Self { client: reqwest::Client::new(), base, token: scene.token.clone() }
+        Self {
+            client: reqwest::Client::new(),
+            base,
+            token: scene.token.clone(),
+        }
     }
 
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {

@@ -137,19 +137,6 @@ impl Api {
         }
     }
 
-    /// Asks for a list that has no pages.
-    ///
-    /// # Errors
-    /// When there is no answer, or it is a problem.
-    pub(crate) async fn whole(&self, path: &[&str], query: &Query) -> Result<Page, ApiError> {
-        let reply = self.get(path, query).await?;
-        if reply.value.is_array() {
-            let items = serde_json::from_str(&reply.text).map_err(|_| self.foreign())?;
-            return Ok(Page { items, next: None });
-        }
-        serde_json::from_str(&reply.text).map_err(|_| self.foreign())
-    }
-
     /// Sends a change or a command.
     ///
     /// # Errors

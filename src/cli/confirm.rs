@@ -80,8 +80,12 @@ pub(crate) struct Command<'a> {
 }
 
 impl Command<'_> {
-    fn phrase(&self, count: u64) -> String {
-        format!("{} {}", self.verb, counted(count, self.noun.0, self.noun.1))
+    /// What it does, in words; without a count when the server's tables are away.
+    fn phrase(&self, count: Option<u64>) -> String {
+        match count {
+            Some(count) => format!("{} {}", self.verb, counted(count, self.noun.0, self.noun.1)),
+            None => format!("{} an unknown number of {}", self.verb, self.noun.1),
+        }
     }
 
     /// Counts, asks, does it and says what came of it.
@@ -100,8 +104,8 @@ impl Command<'_> {
             let mut rehearsal = self.body.clone();
             rehearsal["dry_run"] = json!(true);
             let counted = session.api.post(self.path, &rehearsal).await?;
-            let count = counted.row().number("count").unwrap_or_default();
-            if caution.dry_run || count == 0 {
+            let count = counted.row().number("count");
+            if caution.dry_run || count == Some(0) {
                 let text = format!("would {}; nothing was changed", self.phrase(count));
                 return session.show(&counted, |out, _, _| out.line(text));
             }
@@ -111,11 +115,11 @@ impl Command<'_> {
         }
         let reply = session.api.post(self.path, &self.body).await?;
         session.show(&reply, |out, row, _| {
-            let count = row.number("count").unwrap_or_default();
+            let phrase = self.phrase(row.number("count"));
             let command = row
                 .maybe("command")
                 .map_or_else(String::new, |id| format!(" (command {id})"));
-            out.line(format!("asked to {}{command}", self.phrase(count)))
+            out.line(format!("asked to {phrase}{command}"))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! `hooklog count`: what happened, minute by minute.
 
-use super::args::Range;
+use super::args::{Paging, Range};
 use super::row::Row;
 use super::session::{Answer, Session};
 use super::table::Column;
@@ -26,15 +26,18 @@ pub(crate) struct CountArgs {
     /// Of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
 }
 
-pub(super) const EXAMPLES: &str = "Examples:\n  hooklog count --since 1h\n  hooklog count --source github --from 2026-11-01 --to 2026-11-02";
+pub(super) const EXAMPLES: &str = "Examples:\n  hooklog count --since 1h\n  hooklog count --source github --from 2026-11-01 --to 2026-11-02 --limit 1440";
 
 pub(super) async fn run(args: CountArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
     let mut query = args.range.query(session.now);
     query.extend(args.source.map(|source| ("source", source)));
-    let page = session.api.whole(&["counts"], &query).await?;
-    session.show_page(&page, &COLUMNS, EMPTY)
+    session
+        .list(&["counts"], query, &args.paging, &COLUMNS, EMPTY)
+        .await
 }
 
 fn minute(row: Row<'_>) -> String {

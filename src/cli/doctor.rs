@@ -16,6 +16,9 @@ pub(crate) struct DoctorArgs {
     /// Look at a data folder instead of a server; nothing is changed in it
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// With --data: also look at this configuration file
+    #[arg(long, value_name = "FILE", requires = "data")]
+    config: Option<PathBuf>,
 }
 
 pub(super) const EXAMPLES: &str = "\
@@ -84,7 +87,7 @@ impl Level {
 
 pub(super) async fn run(args: DoctorArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
     let checks = match &args.data {
-        Some(data) => offline::checks(data),
+        Some(data) => offline::checks(data, args.config.as_deref()),
         None => online::checks(session).await,
     };
     let failed = checks.iter().any(|check| check.level == Level::Fail);

@@ -47,49 +47,83 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, _now: Timestamp) -> io::Result<()> {
                 "  DIFFERS: computed again, the answer is another one; the recorded one counts";
             out.line(out.paint(Tone::Bad, warning))?;
         }
+        today(out, receipt)?;
     }
     Ok(())
 }
 
 fn recorded(out: &mut Out<'_>, row: Row<'_>, subscription: &str) -> io::Result<()> {
     if row.0.is_null() {
-        return out.line(out.paint(Tone::Watch, "  not routed yet"));
+        return out.line(out.paint(Tone::Watch, "  no decision is recorded yet"));
     }
-    let (tone, words) = match row.holds("matched") {
-        true => (Tone::Good, "matched"),
-        false => (Tone::Bad, "did not match"),
-    };
+    if let Some(error) = row.maybe("error") {
+        let failed = format!("  recorded: routing failed: {error}");
+        return out.line(out.paint(Tone::Bad, &failed));
+    }
     let outcome = row
         .maybe("outcome")
         .map_or_else(String::new, |what| format!(" ({})", what.replace('_', " ")));
     out.line(format!(
         "  recorded: {subscription} {}{outcome}, under configuration control/0@{}, matcher {}",
-        out.paint(tone, words),
+        matched(out, row),
         row.text("configuration_offset"),
         row.text("matcher"),
     ))
 }
 
+fn matched(out: &Out<'_>, row: Row<'_>) -> String {
+    let (tone, words) = match row.holds("matched") {
+        true => (Tone::Good, "matched"),
+        false => (Tone::Bad, "did not match"),
+    };
+    out.paint(tone, words)
+}
+
 fn recomputed(out: &mut Out<'_>, row: Row<'_>) -> io::Result<()> {
-    let clauses = row.rows("clauses");
-    for clause in &clauses {
+    if row.0.is_null() {
+        return out.line("    it cannot be computed again: the webhook was erased");
+    }
+    clauses(out, row)?;
+    if row.rows("clauses").is_empty() && row.holds("matched") {
+        out.line("    its filter has no clauses: it wants everything")?;
+    }
+    Ok(())
+}
+
+fn clauses(out: &mut Out<'_>, row: Row<'_>) -> io::Result<()> {
+    for clause in row.rows("clauses") {
         let (tone, mark) = if clause.holds("holds") {
             (Tone::Good, "✓")
         } else {
             (Tone::Bad, "✗")
         };
+        let found = clause.maybe("found").map_or_else(
+            || "it has none".to_owned(),
+            |found| format!("it is {found}"),
+        );
         out.line(format!(
-            "    {} {}: wants {}; it is {}",
+            "    {} {}: wants {}; {found}",
             out.paint(tone, mark),
             clause.text("clause"),
             clause.text("wanted"),
-            clause.text("found"),
         ))?;
     }
-    if clauses.is_empty() && row.holds("matched") {
-        out.line("    its filter has no clauses: it wants everything")?;
-    }
     Ok(())
+}
+
+/// Said only where the subscription has changed its mind since.
+fn today(out: &mut Out<'_>, receipt: Row<'_>) -> io::Result<()> {
+    let (then, now) = (receipt.inner("recomputed"), receipt.inner("today"));
+    if now.0.is_null() || then.0.is_null() || then.holds("matched") == now.holds("matched") {
+        return Ok(());
+    }
+    let answer = if now.holds("matched") {
+        "would match"
+    } else {
+        "would not match"
+    };
+    out.line(format!("  under today's configuration it {answer}:"))?;
+    clauses(out, now)
 }
 
 #[cfg(test)]
@@ -107,6 +141,9 @@ mod tests {
                 {"clause": "repositories", "wanted": ["acme/*"], "found": "acme/api", "holds": true},
             ]},
             "differs": true,
+            "today": {"matched": true, "clauses": [
+                {"clause": "branches", "wanted": ["main"], "found": null, "holds": true},
+            ]},
         }]});
         let mut sink = Vec::new();
         tell(&mut Out::new(&mut sink, false), Row(&value), Timestamp(0)).unwrap();
@@ -116,6 +153,8 @@ receipt r
     ✗ events: wants push; it is create
     ✓ repositories: wants acme/*; it is acme/api
   DIFFERS: computed again, the answer is another one; the recorded one counts
+  under today's configuration it would match:
+    ✓ branches: wants main; it has none
 ";
         assert_eq!(String::from_utf8(sink).unwrap(), expected);
     }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use hooklog_schemas::Timestamp;
 use std::io::{self, BufRead, Read as _, Write as _};
 use std::path::Path;
+use std::process::ExitCode;
 
 /// What came out. It becomes the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,15 @@ pub(crate) enum Answer {
     Yes,
     /// The answer is no: 1.
     No,
+}
+
+impl From<Answer> for ExitCode {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Yes => Self::SUCCESS,
+            Answer::No => Self::FAILURE,
+        }
+    }
 }
 
 /// The command line asks for something that it must ask for differently: exit code 2.

@@ -2,7 +2,7 @@
 
 use super::args::Format;
 use super::out::Out;
-use super::session::{Answer, secret_file};
+use super::session::{Answer, Usage, secret_file};
 use super::time::When;
 use crate::clock::{self, Clock as _};
 use crate::deliver::sign::{self, StandardHeaders};
@@ -12,7 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use hooklog_schemas::Timestamp;
 use serde_json::json;
 use std::io::{Read, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to do with signatures.
 #[derive(Debug, Subcommand)]
@@ -54,7 +54,7 @@ struct Common {
     /// The way of signing
     #[arg(long, value_enum)]
     mode: Mode,
-    /// File with the secret; one trailing newline is dropped. In standard mode: whsec_ and base64
+    /// File with the secret; one trailing newline is dropped; in standard mode: whsec_ and base64
     #[arg(long, value_name = "FILE")]
     secret_file: PathBuf,
     /// How the answer is shown
@@ -111,22 +111,21 @@ pub(super) fn run(
     input: &mut dyn Read,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Answer> {
+    let common = match &command {
+        SignatureCommand::Sign(args) => &args.common,
+        SignatureCommand::Verify(args) => &args.common,
+    };
+    if common.secret_file == Path::new("-") {
+        let reason = "standard input holds the body, so the secret must be in a file";
+        return Err(Usage(reason.to_owned()).into());
+    }
+    let secret = secret_file(&common.secret_file)?;
     let mut body = Vec::new();
+    let read = input.read_to_end(&mut body);
+    read.context("the body cannot be read from standard input")?;
     match command {
-        SignatureCommand::Sign(args) => {
-            let secret = secret_file(&args.common.secret_file)?;
-            input
-                .read_to_end(&mut body)
-                .context("the body cannot be read from standard input")?;
-            make(&args, &secret, &body, out)
-        }
-        SignatureCommand::Verify(args) => {
-            let secret = secret_file(&args.common.secret_file)?;
-            input
-                .read_to_end(&mut body)
-                .context("the body cannot be read from standard input")?;
-            check(&args, &secret, &body, out)
-        }
+        SignatureCommand::Sign(args) => make(&args, &secret, &body, out),
+        SignatureCommand::Verify(args) => check(&args, &secret, &body, out),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::{Because, Paging, duration, kept, with_given, with_reason};
 use super::confirm::ask;
+use super::object::{Doomed, Named, SECRETS, switch};
 use super::out::Out;
 use super::row::Row;
 use super::session::{Answer, Session, secret_text};
@@ -46,7 +47,7 @@ pub(crate) enum SourceCommand {
     Resume(Named),
     /// Delete a source; its URL answers 404 from then on, its history stays
     #[command(visible_alias = "rm")]
-    Delete(Delete),
+    Delete(Doomed),
     /// Add a new secret; the old ones stay valid for a while
     RotateSecret(Rotate),
 }
@@ -56,27 +57,6 @@ Examples:
   hooklog source create github --secret-file webhook-secret
   openssl rand -hex 32 | tee secret | hooklog source create ghes --host github.acme.example --secret-file -
 Then let GitHub send to http(s)://YOUR-HOST/webhooks/NAME with the same secret.";
-
-/// A source that is only named.
-#[derive(Args, Debug)]
-pub(crate) struct Named {
-    /// Its name
-    name: String,
-    #[command(flatten)]
-    because: Because,
-}
-
-/// `source delete`.
-#[derive(Args, Debug)]
-pub(crate) struct Delete {
-    /// Its name
-    name: String,
-    /// Do not ask, on a terminal
-    #[arg(long, short)]
-    yes: bool,
-    #[command(flatten)]
-    because: Because,
-}
 
 /// `source create`.
 #[derive(Args, Debug)]
@@ -161,9 +141,13 @@ pub(super) async fn run(
         SourceCommand::Create(args) => create(args, session).await,
         SourceCommand::Change(args) => change(args, session).await,
         SourceCommand::Pause(args) => {
-            switch(args, "pause", "paused: its webhooks get 503", session).await
+            let path = ["sources", args.name.as_str(), "pause"];
+            switch(&args, &path, "is paused: its webhooks get 503", session).await
         }
-        SourceCommand::Resume(args) => switch(args, "resume", "resumed", session).await,
+        SourceCommand::Resume(args) => {
+            let path = ["sources", args.name.as_str(), "resume"];
+            switch(&args, &path, "accepts webhooks again", session).await
+        }
         SourceCommand::Delete(args) => delete(args, session).await,
         SourceCommand::RotateSecret(args) => rotate(args, session).await,
     }
@@ -213,37 +197,22 @@ async fn change(args: Change, session: &mut Session<'_>) -> anyhow::Result<Answe
     session.show(&reply, tell)
 }
 
-async fn switch(
-    args: Named,
-    verb: &str,
-    done: &str,
-    session: &mut Session<'_>,
-) -> anyhow::Result<Answer> {
-    let reply = session
-        .api
-        .post(&["sources", &args.name, verb], &args.because.body())
-        .await?;
-    session.show(&reply, |out, _, _| {
-        out.line(format!("source {} {done}", args.name))
-    })
-}
-
-async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+async fn delete(args: Doomed, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    let Named { name, because } = args.named;
     if session.interactive && !args.yes {
-        let question = format!("delete source {}? GitHub gets 404 from then on;", args.name);
+        let question = format!("delete source {name}? GitHub gets 404 from then on;");
         if !ask(session, &question)? {
             return Ok(Answer::No);
         }
     }
-    let query = args
-        .because
+    let query = because
         .reason
         .into_iter()
         .map(|reason| ("reason", reason))
         .collect();
-    let reply = session.api.delete(&["sources", &args.name], &query).await?;
+    let reply = session.api.delete(&["sources", &name], &query).await?;
     session.show(&reply, |out, _, _| {
-        out.line(format!("source {} deleted", args.name))
+        out.line(format!("source {name} deleted"))
     })
 }
 
@@ -283,14 +252,3 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     table::heading(out, "Secrets")?;
     table::write(out, &SECRETS, &row.rows("secrets"), now)
 }
-
-/// The columns of secrets, of sources and of subscriptions.
-pub(super) const SECRETS: [Column; 4] = [
-    ("SECRET", |row, _| row.text("id")),
-    ("CREATED", |row, now| row.ago("created_at", now)),
-    ("VALID UNTIL", |row, now| row.ago("valid_until", now)),
-    ("ORGANISATIONS", |row, _| {
-        row.maybe("organization_ids")
-            .unwrap_or_else(|| "any".to_owned())
-    }),
-];

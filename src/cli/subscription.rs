@@ -5,10 +5,10 @@ mod spec;
 
 use super::args::{Because, Paging, duration, with_given, with_reason};
 use super::confirm::ask;
+use super::object::{Doomed, Named, SECRETS, switch};
 use super::out::Out;
-use super::row::{Row, cut};
+use super::row::{Row, counted, cut};
 use super::session::{Answer, Session, secret_text};
-use super::source::SECRETS;
 use super::table::{self, Column};
 use super::time;
 use clap::{Args, Subcommand};
@@ -35,7 +35,7 @@ const HISTORY: [Column; 6] = [
     ("AT", |row, _| {
         row.at("at").map_or_else(|| row.text("at"), time::exact)
     }),
-    ("CHANGE", |row, _| row.text("event_type")),
+    ("CHANGE", |row, _| change(*row)),
     ("BY", |row, _| row.text("actor")),
     ("FROM", |row, _| row.text("from")),
     ("WHY", |row, _| row.text("why")),
@@ -75,6 +75,8 @@ pub(crate) enum SubscriptionCommand {
     History {
         /// Its name, or its id
         name: String,
+        #[command(flatten)]
+        paging: Paging,
     },
 }
 
@@ -95,25 +97,14 @@ Examples:
   hooklog subscription change ci --to https://ci2.acme.example/hooks --reason 'moved'
   hooklog subscription change ci --event push --event create --clear repository";
 
-/// A subscription that is only named.
-#[derive(Args, Debug)]
-pub(crate) struct Named {
-    /// Its name, or its id
-    name: String,
-    #[command(flatten)]
-    because: Because,
-}
-
 /// `subscription delete`.
 #[derive(Args, Debug)]
 pub(crate) struct Delete {
-    /// Its name, or its id
-    name: String,
-    /// Do not ask, on a terminal
-    #[arg(long, short)]
-    yes: bool,
     #[command(flatten)]
-    because: Because,
+    doomed: Doomed,
+    /// Only count the open deliveries that it would cancel
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// `subscription rotate-secret`.
@@ -151,15 +142,26 @@ pub(super) async fn run(
         SubscriptionCommand::Create(args) => create(*args, session).await,
         SubscriptionCommand::Change(args) => change::run(*args, session).await,
         SubscriptionCommand::Pause(args) => {
-            switch(args, "pause", "paused: its deliveries wait", session).await
+            let path = ["subscriptions", args.name.as_str(), "pause"];
+            switch(&args, &path, "is paused: its deliveries wait", session).await
         }
-        SubscriptionCommand::Resume(args) => switch(args, "resume", "resumed", session).await,
+        SubscriptionCommand::Resume(args) => {
+            let path = ["subscriptions", args.name.as_str(), "resume"];
+            switch(&args, &path, "goes on", session).await
+        }
         SubscriptionCommand::Delete(args) => delete(args, session).await,
         SubscriptionCommand::RotateSecret(args) => rotate(args, session).await,
-        SubscriptionCommand::History { name } => {
+        SubscriptionCommand::History { name, paging } => {
             let path = ["subscriptions", name.as_str(), "history"];
-            let page = session.api.whole(&path, &Vec::new()).await?;
-            session.show_page(&page, &HISTORY, "nothing is recorded about it")
+            session
+                .list(
+                    &path,
+                    Vec::new(),
+                    &paging,
+                    &HISTORY,
+                    "nothing is recorded about it",
+                )
+                .await
         }
     }
 }
@@ -173,44 +175,46 @@ async fn create(args: spec::Create, session: &mut Session<'_>) -> anyhow::Result
     })
 }
 
-async fn switch(
-    args: Named,
-    verb: &str,
-    done: &str,
-    session: &mut Session<'_>,
-) -> anyhow::Result<Answer> {
-    let reply = session
-        .api
-        .post(&["subscriptions", &args.name, verb], &args.because.body())
-        .await?;
-    session.show(&reply, |out, _, _| {
-        out.line(format!("subscription {} {done}", args.name))
-    })
-}
-
 async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    if session.interactive && !args.yes {
-        let question = format!(
-            "delete subscription {}? its open deliveries are cancelled;",
-            args.name
-        );
-        if !ask(session, &question)? {
+    let Named { name, because } = args.doomed.named;
+    let path = ["subscriptions", name.as_str()];
+    if args.dry_run || (session.interactive && !args.doomed.yes) {
+        let counted = session
+            .api
+            .delete(&path, &vec![("dry_run", "true".to_owned())])
+            .await?;
+        let open = open_deliveries(counted.row());
+        if args.dry_run {
+            let text =
+                format!("would delete subscription {name} and cancel {open}; nothing was changed");
+            return session.show(&counted, |out, _, _| out.line(text));
+        }
+        if !ask(
+            session,
+            &format!("delete subscription {name} and cancel {open}?"),
+        )? {
             return Ok(Answer::No);
         }
     }
-    let query = args
-        .because
+    let query = because
         .reason
         .into_iter()
         .map(|reason| ("reason", reason))
         .collect();
-    let reply = session
-        .api
-        .delete(&["subscriptions", &args.name], &query)
-        .await?;
-    session.show(&reply, |out, _, _| {
-        out.line(format!("subscription {} deleted", args.name))
+    let reply = session.api.delete(&path, &query).await?;
+    session.show(&reply, |out, row, _| {
+        out.line(format!(
+            "subscription {name} deleted, with {}",
+            open_deliveries(row)
+        ))
     })
+}
+
+fn open_deliveries(row: Row<'_>) -> String {
+    match row.number("count") {
+        Some(count) => counted(count, "open delivery", "open deliveries"),
+        None => "its open deliveries".to_owned(),
+    }
 }
 
 async fn rotate(args: Rotate, session: &mut Session<'_>) -> anyhow::Result<Answer> {
@@ -235,6 +239,14 @@ fn secret_once(out: &mut Out<'_>, row: Row<'_>) -> io::Result<()> {
     match row.maybe("secret") {
         Some(secret) => out.line(format!("its secret, shown only now: {secret}")),
         None => Ok(()),
+    }
+}
+
+/// What was done, and that it lost a race if it did.
+fn change(row: Row<'_>) -> String {
+    match row.maybe("outcome").filter(|outcome| outcome != "applied") {
+        Some(outcome) => format!("{} ({outcome}: no effect)", row.text("event_type")),
+        None => row.text("event_type"),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `hooklog tail`: new events, live.
 
 use super::out::{Out, Tone};
-use super::row::{NOTHING, Row, cut};
+use super::row::{Row, cut};
 use super::session::{Answer, Session};
-use super::timeline::clock;
+use super::timeline::{clock, outcome, verdict};
 use clap::Args;
 use futures_util::StreamExt as _;
 use serde_json::Value;
@@ -24,7 +24,8 @@ pub(crate) struct TailArgs {
 }
 
 pub(super) const EXAMPLES: &str = "\
-Shows what is appended to the log from now on, until Ctrl-C.
+Shows what is appended to the log from now on, until Ctrl-C. People do not see the records that keep
+subscribers' answers (`delivery show` shows these); scripts see every record.
 
 Examples:
   hooklog tail
@@ -63,6 +64,8 @@ fn show(session: &mut Session<'_>, line: &[u8]) -> io::Result<()> {
         return session.out.bytes(b"\n");
     }
     match serde_json::from_slice::<Value>(line) {
+        // The attempt has just been told; this record only keeps what the subscriber answered.
+        Ok(value) if Row(&value).text("type") == "delivery.answered" => Ok(()),
         Ok(value) => {
             let text = told(&session.out, Row(&value));
             session.out.line(text)
@@ -74,12 +77,11 @@ fn show(session: &mut Session<'_>, line: &[u8]) -> io::Result<()> {
 /// An event in one line: when, what, about what, where.
 fn told(out: &Out<'_>, row: Row<'_>) -> String {
     let kind = row.text("type");
-    let about = about(row);
     format!(
         "{}  {}  {}  {}",
         out.paint(Tone::Faint, &clock(row, "at")),
         out.paint(tone(&kind, row), &format!("{kind:20}")),
-        about,
+        about(out, &kind, row),
         out.paint(Tone::Faint, &row.text("position")),
     )
 }
@@ -94,49 +96,74 @@ fn tone(kind: &str, row: Row<'_>) -> Tone {
     }
 }
 
-fn verdict(row: Row<'_>) -> String {
-    match row
-        .0
-        .get("verdict")
-        .or_else(|| row.0.get("event").and_then(|event| event.get("verdict")))
-    {
-        Some(Value::String(word)) => word.clone(),
-        Some(Value::Object(one)) => one.keys().next().cloned().unwrap_or_default(),
-        _ => NOTHING.to_owned(),
+fn about(out: &Out<'_>, kind: &str, row: Row<'_>) -> String {
+    match kind {
+        "webhook.received" => format!(
+            "{}  from {}  {}",
+            subject(row),
+            row.text("source"),
+            row.text("guid")
+        ),
+        "webhook.routed" => format!("{}  → {}  {}", subject(row), wanted(row), row.text("guid")),
+        "delivery.attempted" => format!("{}  {}", row.text("subscription"), outcome(out, row)),
+        _ => others(row),
     }
 }
 
-/// The fields of the event itself that people look for, wherever the server put them.
-fn about(row: Row<'_>) -> String {
-    const FIELDS: [&str; 11] = [
-        "event",
-        "action",
-        "repository",
+fn subject(row: Row<'_>) -> String {
+    match row.maybe("repository") {
+        Some(repository) => format!("{}  {repository}", row.event()),
+        None => row.event(),
+    }
+}
+
+/// Who wanted it, and what became of the match where it is not owed.
+fn wanted(row: Row<'_>) -> String {
+    if let Some(error) = row.maybe("error") {
+        return format!("routing failed: {error}");
+    }
+    let name = |row: &Row<'_>| match row.maybe("outcome").filter(|outcome| outcome != "owed") {
+        Some(outcome) => format!(
+            "{} ({})",
+            row.text("subscription"),
+            outcome.replace('_', " ")
+        ),
+        None => row.text("subscription"),
+    };
+    let names: Vec<_> = row.rows("matches").iter().map(name).collect();
+    if names.is_empty() {
+        "nobody".to_owned()
+    } else {
+        cut(&names.join(", "), 120)
+    }
+}
+
+/// Of other events, those plain fields that people look for.
+fn others(row: Row<'_>) -> String {
+    const FIELDS: [&str; 12] = [
         "source",
         "name",
         "subscription",
-        "status",
-        "error",
+        "role",
+        "build",
+        "count",
+        "reason",
+        "actor",
         "guid",
         "delivery",
-        "reason",
+        "receipt",
+        "error",
     ];
-    let mut said: Vec<String> = FIELDS
+    let plain = |field: &str| {
+        let value = row.0.get(field)?;
+        (value.is_string() || value.is_number())
+            .then(|| row.maybe(field))
+            .flatten()
+    };
+    let said = FIELDS
         .iter()
-        .filter_map(|field| simple(row, field))
-        .collect();
-    let verdict = verdict(row);
-    if verdict != NOTHING {
-        said.push(format!("→ {}", verdict.replace('_', " ")));
-    }
-    cut(&said.join("  "), 200)
-}
-
-fn simple(row: Row<'_>, field: &str) -> Option<String> {
-    let value = row.0.get(field)?;
-    (value.is_string() || value.is_number())
-        .then(|| row.maybe(field))
-        .flatten()
+        .filter_map(|field| Some(format!("{field}: {}", plain(field)?)));
+    cut(&said.collect::<Vec<_>>().join("  "), 200)
 }
 
 #[cfg(test)]
@@ -144,16 +171,49 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn line(value: &Value) -> String {
+        let mut sink = Vec::new();
+        told(&Out::new(&mut sink, false), Row(value))
+    }
+
     #[test]
-    fn an_event_is_one_line_with_what_people_look_for() {
+    fn an_attempt_is_told_as_in_a_timeline() {
         let value = json!({
             "position": "deliveries/3@18", "at": 1_793_534_400_000_000_i64, "type": "delivery.attempted",
-            "subscription": "ci", "status": 503, "verdict": {"retry": {"at": 1}},
+            "subscription": "ci", "number": 2, "duration_us": 12_000, "status": 503,
+            "verdict": {"retry": {"at": 1}},
         });
-        let mut sink = Vec::new();
-        let line = told(&Out::new(&mut sink, false), Row(&value));
-        let expected =
-            "2026-11-01 12:00:00.000Z  delivery.attempted    ci  503  → retry  deliveries/3@18";
-        assert_eq!(line, expected);
+        let expected = "2026-11-01 12:00:00.000Z  delivery.attempted    ci  attempt 2  503 in 12 ms → retry  \
+                        deliveries/3@18";
+        assert_eq!(line(&value), expected);
+    }
+
+    #[test]
+    fn a_decision_names_who_wanted_it() {
+        let routed = |matches: Value| {
+            line(
+                &json!({"type": "webhook.routed", "event": "push", "repository": "acme/api", "matches": matches}),
+            )
+        };
+        let two = routed(json!([
+            {"subscription": "ci", "outcome": "owed"},
+            {"subscription": "audit", "outcome": "already_delivered"},
+        ]));
+        assert!(
+            two.contains("push  acme/api  → ci, audit (already delivered)"),
+            "{two}"
+        );
+        assert!(routed(json!([])).contains("→ nobody"));
+    }
+
+    #[test]
+    fn other_events_show_their_plain_fields() {
+        let rejected = line(
+            &json!({"type": "webhooks.rejected", "source": "a", "reason": "signature", "count": 3, "scope": {}}),
+        );
+        assert!(
+            rejected.contains("source: a  count: 3  reason: signature"),
+            "{rejected}"
+        );
     }
 }

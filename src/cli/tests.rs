@@ -5,6 +5,9 @@ mod errors;
 mod fake;
 mod lists;
 
+use super::api::Api;
+use super::run::{report, whole};
+use super::session::{Answer, Usage};
 use super::*;
 use clap::builder::StyledStr;
 use fake::Fake;
@@ -57,6 +60,8 @@ fn the_spellings_that_scripts_rely_on_parse() {
         "erase --receipt R --reason r",
         "erase --repository 1 --reason r",
         "erase --sender 1 --reason r --dry-run",
+        "rebuild --data D",
+        "rebuild --data D counts",
         "key check --data D",
         "key rotate --data D",
         "config show --config F",

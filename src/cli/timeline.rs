@@ -44,7 +44,7 @@ fn story(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
             "nothing was received with the GUID {}",
             row.text("guid")
         ))?;
-        return out.line("`hooklog webhook list --since 1h` shows what was");
+        return out.line("`hooklog webhook list --since 1h` shows what was; if it has just come, repeat in a moment");
     };
     let title = format!("{}  {}", first.event(), first.text("repository"));
     let place = first
@@ -163,7 +163,8 @@ pub(super) fn attempt(out: &Out<'_>, row: Row<'_>) -> String {
     format!("{}  {}", clock(row, "started_at"), outcome(out, row))
 }
 
-fn outcome(out: &Out<'_>, row: Row<'_>) -> String {
+/// One attempt without its time.
+pub(super) fn outcome(out: &Out<'_>, row: Row<'_>) -> String {
     let what = match (row.maybe("status"), row.maybe("error"), row.maybe("detail")) {
         (Some(status), ..) => status,
         (None, Some(class), Some(detail)) => format!("{class}: {}", cut(&detail, 120)),
@@ -173,7 +174,7 @@ fn outcome(out: &Out<'_>, row: Row<'_>) -> String {
     let took = row
         .lasted("duration_us")
         .map_or_else(String::new, |span| format!(" in {span}"));
-    let verdict = row.text("verdict");
+    let verdict = verdict(row);
     let painted = out.paint(Tone::of(&verdict), &words(&verdict));
     let quote = row.maybe("excerpt").map_or_else(String::new, |text| {
         format!(
@@ -185,6 +186,13 @@ fn outcome(out: &Out<'_>, row: Row<'_>) -> String {
         "attempt {}  {what}{took} → {painted}{quote}",
         row.text("number")
     )
+}
+
+/// What came next: a word of the tables, or the log's own object with that word as its key.
+pub(super) fn verdict(row: Row<'_>) -> String {
+    let object = row.0.get("verdict").and_then(serde_json::Value::as_object);
+    let word = object.and_then(|object| object.keys().next());
+    word.cloned().unwrap_or_else(|| row.text("verdict"))
 }
 
 /// A field as an exact time, or as many spaces.

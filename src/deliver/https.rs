@@ -196,10 +196,11 @@ fn classify(error: &reqwest::Error) -> (ErrorClass, String) {
     (class, detail)
 }
 
+/// An I/O error hides what it wraps from `source`, and one may wrap another.
 fn wraps_tls(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.and_then(std::io::Error::get_ref)
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+        .is_some_and(|inner| inner.is::<rustls::Error>() || wraps_tls(inner))
 }
 
 #[cfg(test)]

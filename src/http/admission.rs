@@ -3,7 +3,7 @@
 use super::HttpLimits;
 use prometheus_client::metrics::gauge::Gauge;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts connections against their caps.
@@ -38,6 +38,7 @@ impl Admission {
 
     /// A seat for one connection, counted for `address` unless that is none.
     pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Seat> {
+        let address = address.map(counted);
         let admitted = self.with(|taken| {
             let free = taken.total < self.total_max
                 && address.is_none_or(|address| taken.of(address) < self.per_address_max);
@@ -62,9 +63,18 @@ impl Admission {
     }
 }
 
+/// An IPv6 client has a whole /64 to choose its addresses from: they count as one.
+fn counted(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
 impl Seat {
     /// Counts the seat for `address` from now on; tells whether that address may have one more.
     pub(super) fn count_for(&mut self, address: IpAddr) -> bool {
+        let address = counted(address);
         let max = self.admission.per_address_max;
         let before = self.address;
         let free = self.admission.with(|taken| {
@@ -107,5 +117,28 @@ impl Taken {
                 self.by_address.remove(&address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use prometheus_client::registry::Registry;
+    use std::time::Duration;
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_count_as_one() {
+        let metrics = Metrics::register(&mut Registry::default());
+        let mut limits = HttpLimits::api(Duration::ZERO, &metrics);
+        limits.connections_per_address_max = 1;
+        let admission = Admission::new(&limits);
+        let admit = |address: &str| admission.admit(Some(address.parse().unwrap()));
+        let first = admit("2001:db8::1");
+        assert!(first.is_some());
+        assert!(admit("2001:db8::2").is_none());
+        assert!(admit("2001:db8:0:1::1").is_some());
+        drop(first);
+        assert!(admit("2001:db8::2").is_some());
     }
 }

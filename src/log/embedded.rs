@@ -7,6 +7,7 @@ mod frame;
 mod index;
 mod journal;
 mod lock;
+mod offline;
 mod options;
 mod queue;
 mod reader;
@@ -16,6 +17,7 @@ mod scan;
 mod segment;
 mod writer;
 
+pub use offline::{Damage, Depth, OfflineLog, PartitionReport, TopicReport};
 pub use recovery::OpenError;
 
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
@@ -31,7 +33,7 @@ use journal::Journal;
 use lock::Lock;
 use options::Options;
 use queue::Queue;
-use reader::{Source, no_partition};
+use reader::no_partition;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -159,13 +161,11 @@ impl EventLog for EmbeddedLog {
     async fn read(&self, from: Position, limit: ReadLimit) -> Result<Vec<Arc<Record>>, ReadError> {
         self.known(from.topic, from.partition)?;
         let journal = self.journal(from.topic);
-        match journal.find(from, limit)? {
-            Source::Memory(records) => Ok(records),
-            Source::Disk(plan) => {
-                let journal = Arc::clone(journal);
-                blocking(move || journal.fetch(from, plan, limit)).await
-            }
+        if let Some(recent) = journal.recent(from, limit) {
+            return Ok(recent);
         }
+        let journal = Arc::clone(journal);
+        blocking(move || journal.read(from, limit)).await
     }
 
     async fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, ReadError> {

@@ -2,6 +2,7 @@
 //! that GitHub sends is `unparsed`, and is kept all the same.
 
 mod payload;
+mod text;
 
 use hooklog_schemas::webhook::Facts;
 use payload::Payload;

@@ -2,7 +2,7 @@
 
 use super::answer::Refusal;
 use super::signature::Verifier;
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, KeyringError};
 use crate::metrics::{Metrics, SourceLabel};
 use arc_swap::ArcSwap;
 use governor::clock::{Clock as _, DefaultClock};
@@ -45,7 +45,6 @@ pub(super) struct Gate {
 }
 
 /// A secret, opened.
-#[derive(Clone)]
 struct Key {
     secret: Secret,
     verifier: Verifier,
@@ -99,9 +98,17 @@ impl Sources {
         let mut keys = Vec::new();
         let mut unopened = false;
         for secret in &source.secrets {
-            match self.key(source, secret, old) {
-                Some(key) => keys.push(key),
-                None => unopened = true,
+            let name = &source.spec.name;
+            match self.verifier(secret, old) {
+                Ok(Some(verifier)) => keys.push(Key {
+                    secret: secret.clone(),
+                    verifier,
+                }),
+                Ok(None) => tracing::error!(source = name, "an empty secret verifies nothing"),
+                Err(error) => {
+                    tracing::error!(source = name, %error, "cannot verify webhooks");
+                    unopened = true;
+                }
             }
         }
         let label = SourceLabel {
@@ -117,22 +124,18 @@ impl Sources {
         })
     }
 
-    fn key(&self, source: &Source, secret: &Secret, old: Option<&Arc<Gate>>) -> Option<Key> {
+    /// None for an empty secret.
+    fn verifier(
+        &self,
+        secret: &Secret,
+        old: Option<&Arc<Gate>>,
+    ) -> Result<Option<Verifier>, KeyringError> {
         let mut known = old.iter().flat_map(|gate| &gate.keys);
         if let Some(key) = known.find(|key| key.secret.id == secret.id) {
-            return Some(Key {
-                secret: secret.clone(),
-                verifier: key.verifier.clone(),
-            });
+            return Ok(Some(key.verifier.clone()));
         }
-        let name = &source.spec.name;
-        let opened = self.keyring.open(secret.id, &secret.sealed);
-        let opened = opened
-            .inspect_err(|error| tracing::error!(source = name, %error, "cannot verify webhooks"));
-        Some(Key {
-            secret: secret.clone(),
-            verifier: Verifier::new(&opened.ok()?)?,
-        })
+        let opened = self.keyring.open(secret.id, &secret.sealed)?;
+        Ok(Verifier::new(&opened))
     }
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod evidence;
+mod limits;
 mod outages;
 mod secrets;
 mod support;

@@ -1,9 +1,9 @@
 //! From bytes to a webhook: first the signature, then everything else.
 
 use super::answer::Refusal;
-use super::body::form_payload;
 use super::envelope::Envelope;
 use super::facts::{Claim, Extracted, extract};
+use super::form::form_payload;
 use super::sources::Gate;
 use bytes::Bytes;
 use hooklog_schemas::{SecretId, Timestamp};

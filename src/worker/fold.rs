@@ -8,6 +8,8 @@ mod prefix;
 use interned::Interned;
 use prefix::Prefix;
 
+use super::snapshot::Saved;
+
 use hooklog_projections::delivery::{State, Step, next};
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::deliveries::{
@@ -115,6 +117,27 @@ impl Fold {
     #[must_use]
     pub fn had_effect(&self, command: EventId, delivery: DeliveryId) -> bool {
         self.effects.contains(&(command, delivery))
+    }
+
+    /// A copy that another thread can write.
+    pub(super) fn save(&self) -> Saved {
+        let head = Self {
+            next: self.next,
+            epoch: self.epoch,
+            routed: self.routed.clone(),
+            configuration: self.configuration,
+            deliveries: HashMap::new(),
+            applied: self.applied.clone(),
+            effects: self.effects.clone(),
+            subscriptions: self.subscriptions.clone(),
+            idle_steps: self.idle_steps,
+        };
+        let deliveries = self
+            .deliveries
+            .iter()
+            .map(|(id, delivery)| (*id, *delivery));
+        let deliveries = deliveries.collect();
+        Saved { head, deliveries }
     }
 
     fn routed(&mut self, routed: &Routed, changes: &mut Vec<Change>) {

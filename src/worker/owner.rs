@@ -5,23 +5,27 @@ mod effects;
 mod outcomes;
 mod record;
 mod route;
+mod save;
 mod start;
 
 use super::attempt::{Finished, Surroundings};
 use super::batch::Batch;
 use super::commands::Effects;
 use super::fold::{Change, Fold};
+use super::identities::Identities;
 use super::routing::Compiled;
 use super::schedule::Schedule;
+use super::snapshot::Snapshots;
 use super::{WorkerError, WorkerParts};
 use crate::deliver::target::Target;
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::{
-    DeliveryId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId, Timestamp, Topic,
+    DeliveryId, EventId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId, Timestamp,
+    Topic,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +36,7 @@ const OUTCOMES_MAX: usize = 1_024;
 /// How long a stopping worker waits for attempts under way.
 const FINISH_MAX: Duration = Duration::from_secs(7);
 /// How often gauges are brought up to date.
-const GAUGES_EVERY: Duration = Duration::from_secs(2);
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
 
 /// All partitions and what is being done about them.
 pub(super) struct Owner {
@@ -48,13 +52,19 @@ pub(super) struct Owner {
     erased: HashSet<ReceiptId>,
     /// Deleted subscriptions whose deliveries are being cancelled.
     deleted: HashSet<SubscriptionId>,
-    finished: mpsc::UnboundedReceiver<Finished>,
-    finish: mpsc::UnboundedSender<Finished>,
+    news: mpsc::UnboundedReceiver<News>,
+    tell: mpsc::UnboundedSender<News>,
     /// Outcomes that came while the loop was idle.
-    early: Vec<Finished>,
+    early: Vec<News>,
     /// Webhooks of the last turn, for their first attempts.
     fresh: HashMap<(Partition, Offset), Arc<Record>>,
     changes: Vec<Change>,
+    identities: Identities,
+    snapshots: Snapshots,
+    saving: Option<tokio::task::JoinHandle<()>>,
+    shutdown: CancellationToken,
+    /// Decisions of this turn.
+    decided: u32,
     /// There may be webhooks to route: the last look found some, or the log said so.
     look: bool,
     gauges_at: Timestamp,
@@ -68,35 +78,54 @@ struct Owned {
     /// The next webhook to read.
     cursor: Offset,
     effects: Effects,
+    /// Where its last snapshot ends.
+    saved: Offset,
+}
+
+/// What tasks that this loop started have to say.
+enum News {
+    /// An attempt was made.
+    Finished(Box<Finished>),
+    /// A partition's part of an erasure is done.
+    Erased(Partition, EventId, u64),
 }
 
 impl Owner {
     /// Works until `shutdown`, or until the log fails.
-    pub(super) async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), WorkerError> {
-        while !shutdown.is_cancelled() {
+    pub(super) async fn work(&mut self) -> Result<(), WorkerError> {
+        while !self.shutdown.is_cancelled() {
             self.turn().await?;
-            self.idle(shutdown).await;
+            self.idle().await;
         }
         self.finish().await
     }
 
     /// Gathers, records, folds, acts.
     async fn turn(&mut self) -> Result<(), WorkerError> {
+        let started = Instant::now();
         let mut batch = Batch::default();
-        let finished = self.gather_outcomes(&mut batch);
         self.refresh();
+        // Decisions come first: what they subtract is what was true before this turn's outcomes.
         self.route(&mut batch).await?;
+        let finished = self.gather_news(&mut batch);
         self.gather_effects(&mut batch);
         self.record(batch).await?;
+        for _ in 0..std::mem::take(&mut self.decided) {
+            self.parts
+                .metrics
+                .routed
+                .observe(started.elapsed().as_secs_f64());
+        }
         self.release(finished);
         self.dispatch();
         self.fresh.clear();
+        self.save_some();
         self.show_gauges().await
     }
 
     /// Waits until there is something to do.
-    async fn idle(&mut self, shutdown: &CancellationToken) {
-        if self.look || !self.finished.is_empty() || self.has_effects() {
+    async fn idle(&mut self) {
+        if self.look || !self.news.is_empty() || self.has_effects() {
             // Nothing to wait for; the attempts get their turn all the same.
             return tokio::task::yield_now().await;
         }
@@ -109,8 +138,8 @@ impl Owner {
         let wake = self.schedule.next_wake();
         let sleep = wake.map_or(SLEEP_MAX, |at| at.since(now)).min(SLEEP_MAX);
         tokio::select! {
-            () = shutdown.cancelled() => {}
-            got = self.finished.recv() => self.early.extend(got),
+            () = self.shutdown.cancelled() => {}
+            got = self.news.recv() => self.early.extend(got),
             changed = self.control.changed() => {
                 if changed.is_err() {
                     tokio::time::sleep(sleep).await;
@@ -124,15 +153,16 @@ impl Owner {
     async fn finish(&mut self) -> Result<(), WorkerError> {
         let end = tokio::time::Instant::now() + FINISH_MAX;
         while self.schedule.in_flight() > 0 {
-            match tokio::time::timeout_at(end, self.finished.recv()).await {
-                Ok(Some(finished)) => self.early.push(finished),
+            match tokio::time::timeout_at(end, self.news.recv()).await {
+                Ok(Some(news)) => self.early.push(news),
                 Ok(None) | Err(_) => break,
             }
             let mut batch = Batch::default();
-            let finished = self.gather_outcomes(&mut batch);
+            let finished = self.gather_news(&mut batch);
             self.record(batch).await?;
             self.release(finished);
         }
+        self.save_all().await;
         Ok(())
     }
 }

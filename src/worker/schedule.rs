@@ -70,8 +70,10 @@ struct Lane {
     gone: Option<EventId>,
 }
 
-/// The longest pause between two probes of a dead subscriber.
-const PROBE_MAX: Duration = Duration::from_secs(60);
+/// Probes of a dead subscriber follow each other at this fraction of its first delay.
+const PROBE_FRACTION: u32 = 10;
+/// The longest pause between two probes.
+const PROBE_MAX: Duration = Duration::from_secs(1);
 
 impl Schedule {
     /// Empty queues with these limits over all subscriptions.
@@ -132,6 +134,8 @@ impl Schedule {
             let lane = self.lanes.get_mut(number)?;
             lane.listed = false;
             let Some(limits) = limits(lane.subscription) else {
+                // It is deleted: what was open is being cancelled.
+                lane.queue = BinaryHeap::new();
                 continue;
             };
             match lane.next(now, limits, self.breaker_failures, &valid) {
@@ -274,8 +278,7 @@ impl Lane {
     fn failed(&mut self, now: Timestamp, policy: &Policy, breaker_failures: u32) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= breaker_failures.max(1) {
-            let doublings = (self.failures - breaker_failures.max(1)).min(20);
-            let pause = Duration::from_millis(policy.delay_first_ms.saturating_mul(1 << doublings));
+            let pause = Duration::from_millis(policy.delay_first_ms) / PROBE_FRACTION;
             self.not_before = now.plus(pause.min(PROBE_MAX));
         }
     }

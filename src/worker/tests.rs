@@ -1,3 +1,6 @@
+mod commands;
+mod repeats;
+mod restart;
 mod subscriber;
 mod ways;
 mod world;

@@ -19,14 +19,24 @@ pub(super) async fn start() -> anyhow::Result<Receivers> {
     let seen = Seen::default();
     let app = Router::new()
         .route("/healthy", post(async || StatusCode::OK))
-        .route("/flaky", post(async move |headers: HeaderMap| flaky(&seen, &headers)))
-        .route("/broken", post(async || (StatusCode::INTERNAL_SERVER_ERROR, "database is down")));
+        .route(
+            "/flaky",
+            post(async move |headers: HeaderMap| flaky(&seen, &headers)),
+        )
+        .route(
+            "/broken",
+            post(async || (StatusCode::INTERNAL_SERVER_ERROR, "database is down")),
+        );
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
     // The receivers live as long as the process: a demo has nothing to drain.
     tokio::spawn(async move { axum::serve(listener, app).await });
     let url = |path: &str| format!("{base}/{path}");
-    Ok(Receivers { healthy: url("healthy"), flaky: url("flaky"), broken: url("broken") })
+    Ok(Receivers {
+        healthy: url("healthy"),
+        flaky: url("flaky"),
+        broken: url("broken"),
+    })
 }
 
 /// How often each delivery was seen.
@@ -34,9 +44,15 @@ type Seen = Arc<Mutex<HashMap<String, u32>>>;
 
 /// Fails the first attempt of every delivery.
 fn flaky(seen: &Seen, headers: &HeaderMap) -> (StatusCode, &'static str) {
-    let id = headers.get("webhook-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+    let id = headers
+        .get("webhook-id")
+        .map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let count = seen.entry(id.unwrap_or_default()).or_default();
     *count += 1;
-    if *count == 1 { (StatusCode::SERVICE_UNAVAILABLE, "warming up") } else { (StatusCode::OK, "ok") }
+    if *count == 1 {
+        (StatusCode::SERVICE_UNAVAILABLE, "warming up")
+    } else {
+        (StatusCode::OK, "ok")
+    }
 }

@@ -39,7 +39,10 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(opened: &'a Opened) -> Self {
-        Self { opened, guids: HashMap::new() }
+        Self {
+            opened,
+            guids: HashMap::new(),
+        }
     }
 
     fn line(&mut self, record: &Record) -> Option<String> {
@@ -49,7 +52,10 @@ impl<'a> Names<'a> {
             let facts = received.facts;
             self.guids.insert(received.receipt, facts.guid.clone());
             let repository = facts.repository.unwrap_or_default();
-            return Some(format!("{at}  received   {}  {} {repository}", facts.guid, facts.event));
+            return Some(format!(
+                "{at}  received   {}  {} {repository}",
+                facts.guid, facts.event
+            ));
         }
         match Event::decode(record).ok()? {
             Event::Routed(routed) => Some(format!("{at}  routed     {}", decision(&routed))),
@@ -68,7 +74,10 @@ impl<'a> Names<'a> {
         let configuration = self.opened.control.current();
         let subscription = configuration.subscriptions.get(&attempted.subscription);
         let name = subscription.map_or("?", |subscription| &subscription.spec.name);
-        let guid = self.guids.get(&attempted.receipt).map_or("?", String::as_str);
+        let guid = self
+            .guids
+            .get(&attempted.receipt)
+            .map_or("?", String::as_str);
         let outcome = match &attempted.outcome {
             Outcome::Status(status) => status.to_string(),
             Outcome::Error { class, .. } => class.as_str().to_owned(),
@@ -76,20 +85,33 @@ impl<'a> Names<'a> {
         let then = match &attempted.verdict {
             Verdict::Delivered => "delivered".to_owned(),
             Verdict::Retry { at } => {
-                format!("retry in {:.1} s", at.since(attempted.started_at).as_secs_f64())
+                format!(
+                    "retry in {:.1} s",
+                    at.since(attempted.started_at).as_secs_f64()
+                )
             }
             Verdict::DeadLettered { reason } => format!("dead letter: {}", reason.as_str()),
             Verdict::Paused => "subscription paused".to_owned(),
         };
         let milliseconds = attempted.duration_us as f64 / 1000.0;
-        format!("{guid}  {name} #{}: {outcome} after {milliseconds:.1} ms, {then}", attempted.number)
+        format!(
+            "{guid}  {name} #{}: {outcome} after {milliseconds:.1} ms, {then}",
+            attempted.number
+        )
     }
 }
 
 fn decision(routed: &Routed) -> String {
-    let owed = routed.matches.iter().filter(|m| m.outcome == MatchOutcome::Owed);
+    let owed = routed
+        .matches
+        .iter()
+        .filter(|m| m.outcome == MatchOutcome::Owed);
     let names: Vec<&str> = owed.map(|m| m.name.as_str()).collect();
-    let to = if names.is_empty() { "nobody wants it".to_owned() } else { names.join(", ") };
+    let to = if names.is_empty() {
+        "nobody wants it".to_owned()
+    } else {
+        names.join(", ")
+    };
     format!("{}  to {to}", routed.summary.guid)
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn send(url: &str, secret: &str) -> anyhow::Result<()> {
             .header("x-github-event", event)
             .header("x-github-delivery", Uuid::now_v7().to_string())
             .header("x-github-hook-id", "292430182")
-            .header("x-hub-signature-256", sign::github_sha256(&secret, &body))
+            .header("x-hub-signature-256", sign::github(&secret, &body))
             .header("user-agent", "GitHub-Hookshot/demo")
             .header("content-type", "application/json");
         if let Err(error) = request.body(body).send().await {

@@ -44,7 +44,7 @@ pub(crate) enum ApiError {
     #[error("the API token has characters that cannot stand in a header")]
     Token,
     /// The HTTP client cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
+    #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
 }
 

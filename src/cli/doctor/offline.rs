@@ -1,28 +1,84 @@
 //! Looks at a data folder, and changes nothing in it.
 
 use super::Check;
+use crate::config;
 use crate::keyring::{Keyring, KeyringError};
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
 /// Free space below which a server soon refuses webhooks.
 const FREE_WARNS: u64 = 1 << 30;
 
 /// Everything that can be seen without a server.
-pub(super) fn checks(data: &Path) -> Vec<Check> {
+pub(super) fn checks(data: &Path, file: Option<&Path>) -> Vec<Check> {
+    let loaded = load(data, file);
+    let key_file = match &loaded {
+        Ok(loaded) => loaded.config.key_file.clone(),
+        Err(_) => None,
+    };
+    let mut checks = vec![match loaded {
+        Ok(_) => Check::ok("config", "every key and value is in order"),
+        Err(error) => Check::fail("config", error.to_string(), None),
+    }];
     if !data.is_dir() {
         let found = format!("{} is not a folder", data.display());
         let advice = "the first `hooklog serve --data DIR` makes it".to_owned();
-        return vec![Check::fail("folder", found, Some(advice))];
+        checks.push(Check::fail("folder", found, Some(advice)));
+        return checks;
     }
-    vec![
-        Check::ok("folder", data.display().to_string()),
-        key(data),
-        space(data),
-    ]
+    checks.push(owner(data));
+    let key_file = key_file.unwrap_or_else(|| data.join("key"));
+    checks.push(key(&key_file, !data.join("log").exists()));
+    checks.push(space(data));
+    checks
 }
 
-fn key(data: &Path) -> Check {
-    match Keyring::read(&data.join("key")) {
+fn load(data: &Path, file: Option<&Path>) -> Result<config::Loaded, config::ConfigError> {
+    config::load(config::Sources {
+        file: file.map(PathBuf::from),
+        environment: config::environment().collect::<Vec<_>>(),
+        flags: vec![("data".to_owned(), data.display().to_string())],
+    })
+}
+
+/// A server holds the lock file of its log as long as it runs.
+fn owner(data: &Path) -> Check {
+    let path = data.join("log").join("lock");
+    let Ok(file) = File::open(&path) else {
+        return Check::ok(
+            "folder",
+            format!("{}; no server has ever used it", data.display()),
+        );
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Check::ok(
+            "folder",
+            format!("{}; no server uses it now", data.display()),
+        ),
+        Err(TryLockError::WouldBlock) => {
+            let pid = std::fs::read_to_string(&path).unwrap_or_default();
+            Check::ok(
+                "folder",
+                format!("{}; in use by process {}", data.display(), pid.trim()),
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            let advice =
+                "locks need a local file system; network file systems may not have them".to_owned();
+            Check::fail(
+                "folder",
+                format!("{} cannot be locked: {error}", path.display()),
+                Some(advice),
+            )
+        }
+    }
+}
+
+fn key(path: &Path, new: bool) -> Check {
+    if new && !path.exists() {
+        return Check::ok("key file", "none yet; the first start makes one");
+    }
+    match Keyring::read(path) {
         Ok(keyring) => Check::ok(
             "key file",
             format!("{} keys, mode in order", keyring.ids().count()),
@@ -73,17 +129,48 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         Keyring::create(&path).unwrap();
-        assert_eq!(level(&checks(dir.path()), "key file"), Level::Ok);
+        assert_eq!(level(&checks(dir.path(), None), "key file"), Level::Ok);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let after = checks(dir.path());
+        let after = checks(dir.path(), None);
         assert_eq!(level(&after, "key file"), Level::Fail);
         assert!(after.iter().any(|check| check.found.contains("chmod 600")));
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_the_only_failure() {
-        let checks = checks(Path::new("/nonexistent/hooklog"));
-        assert_eq!(checks.len(), 1);
+    fn a_folder_in_use_names_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("log")).unwrap();
+        let path = dir.path().join("log/lock");
+        std::fs::write(&path, "4711").unwrap();
+        let file = File::open(&path).unwrap();
+        let found = |checks: &[Check]| {
+            checks
+                .iter()
+                .find(|check| check.name == "folder")
+                .unwrap()
+                .found
+                .clone()
+        };
+        assert!(found(&checks(dir.path(), None)).contains("no server uses it now"));
+        file.lock().unwrap();
+        assert!(found(&checks(dir.path(), None)).contains("process 4711"));
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_configuration_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("hooklog.toml");
+        std::fs::write(&file, "lisen = \"127.0.0.1:1\"\n").unwrap();
+        assert_eq!(
+            level(&checks(dir.path(), Some(&file)), "config"),
+            Level::Fail
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_hides_the_rest() {
+        let checks = checks(Path::new("/nonexistent/hooklog"), None);
+        assert_eq!(checks.len(), 2);
         assert_eq!(level(&checks, "folder"), Level::Fail);
     }
 }

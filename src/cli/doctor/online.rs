@@ -63,7 +63,7 @@ async fn ready(api: &Api) -> Check {
     match api.probe("readyz").await {
         Ok((200, _)) => Check::ok("ready", "takes webhooks and delivers"),
         Ok((status, reasons)) => {
-            let reasons = cut(&harmless(reasons.trim()), 300);
+            let reasons = cut(&said(reasons.trim()), 300);
             let advice = "wait, if it has just started; else look at its log".to_owned();
             Check::fail(
                 "ready",
@@ -73,6 +73,14 @@ async fn ready(api: &Api) -> Check {
         }
         Err(error) => failed("ready", &error),
     }
+}
+
+/// The reasons of an answer, or the answer itself.
+fn said(answer: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+    Row(&value)
+        .maybe("reasons")
+        .unwrap_or_else(|| harmless(answer))
 }
 
 /// A token over plain HTTP can be read on the way.
@@ -117,15 +125,20 @@ fn build(status: Row<'_>) -> Check {
 }
 
 fn worker(status: Row<'_>) -> Check {
-    if status.inner("worker").holds("ready") {
-        return Check::ok("worker", "routes and delivers");
+    let worker = status.inner("worker");
+    if !worker.holds("ready") {
+        let reasons = worker
+            .maybe("reasons")
+            .unwrap_or_else(|| "not ready".to_owned());
+        let advice =
+            "it is reading the log, or has stopped; the server's log says which".to_owned();
+        return Check::fail("worker", reasons, Some(advice));
     }
-    let advice = "it is reading the log, or has stopped; the server's log says which".to_owned();
-    Check::fail(
-        "worker",
-        "not ready: nothing is routed or delivered",
-        Some(advice),
-    )
+    if status.holds("deliveries_paused") {
+        let advice = "hooklog delivery resume --all";
+        return Check::warn("worker", "all deliveries are paused", advice);
+    }
+    Check::ok("worker", "routes and delivers")
 }
 
 fn projections(status: Row<'_>) -> Check {

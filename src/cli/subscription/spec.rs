@@ -148,7 +148,8 @@ pub(crate) struct Create {
     /// How deliveries are signed
     #[arg(long, value_enum, default_value = "standard", value_name = "MODE")]
     sign: Sign,
-    /// File with the secret that signs, `-` for standard input [default: one is made, and shown once]
+    /// File with the secret that signs, `-` for standard input; for standard: whsec_ and base64 of
+    /// 24 to 64 bytes [default: one is made, and shown once]
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
     #[command(flatten)]

@@ -94,3 +94,27 @@ async fn pausing_everything_shows_what_it_holds_back() {
         ran.out
     );
 }
+
+#[tokio::test]
+async fn an_unknown_count_is_not_taken_for_none() {
+    let counted = json!({"count": null}).to_string();
+    let fake = Fake::start(vec![("POST", REDRIVE, 200, counted)]).await;
+    let ran = fake.run("dead-letter redrive --all --dry-run").await;
+    assert!(
+        ran.out.contains("an unknown number of dead letters"),
+        "{}",
+        ran.out
+    );
+}
+
+#[tokio::test]
+async fn deleting_a_subscription_counts_what_it_cancels() {
+    let counted = json!({"count": 2}).to_string();
+    let fake = Fake::start(vec![("DELETE", "/api/v1/subscriptions/ci", 200, counted)]).await;
+    let ran = fake
+        .run_typing("subscription delete ci --reason gone", "y\n")
+        .await;
+    assert_eq!(ran.out, "subscription ci deleted, with 2 open deliveries\n");
+    let asked: Vec<_> = fake.asked().into_iter().map(|asked| asked.query).collect();
+    assert_eq!(asked, ["dry_run=true", "reason=gone"]);
+}

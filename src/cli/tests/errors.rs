@@ -80,7 +80,12 @@ async fn a_change_expects_the_version_that_was_seen() {
 async fn the_doctor_stops_at_a_server_that_does_not_know_the_token() {
     let fake = Fake::start(vec![
         ("GET", "/healthz", 200, "ok".to_owned()),
-        ("GET", "/readyz", 503, "partition 3 is not owned".to_owned()),
+        (
+            "GET",
+            "/readyz",
+            503,
+            json!({"ready": false, "reasons": ["partition 3 is not owned"]}).to_string(),
+        ),
         (
             "GET",
             "/api/v1/status",
@@ -92,6 +97,11 @@ async fn the_doctor_stops_at_a_server_that_does_not_know_the_token() {
     let ran = fake.run("doctor").await;
     assert_eq!(ran.answer.unwrap(), Answer::No);
     assert!(ran.out.contains("fail  ready"), "{}", ran.out);
-    assert!(ran.out.contains("partition 3 is not owned"), "{}", ran.out);
+    assert!(
+        ran.out
+            .contains("/readyz answers 503: partition 3 is not owned\n"),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains("fail  token"), "{}", ran.out);
 }

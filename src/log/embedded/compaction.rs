@@ -3,7 +3,7 @@
 //! A crash leaves the old file or the new one under the segment's name, both whole; what is left
 //! of the other is removed when the log is opened.
 
-use super::files::LogFile;
+use super::files::{LogFile, is_full};
 use super::frame::{self, TRAILER};
 use super::index::{self, Places, Sealed};
 use super::journal::Journal;
@@ -15,6 +15,7 @@ use crate::log::AppendError;
 use hooklog_schemas::Key;
 use std::collections::HashSet;
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The keys that tombstones of the journal erase.
@@ -77,25 +78,21 @@ pub(crate) fn run(journal: &Journal, keys: &HashSet<Key>) -> Result<u64, AppendE
 fn rewrite(journal: &Journal, old: &Sealed, keys: &HashSet<Key>) -> io::Result<Option<Sealed>> {
     let path = journal.dir.join(file_name(old.first));
     let mut window = Window::new(journal.files.open(&path)?, CHUNK)?;
-    let mut records = Vec::new();
     let mut held = false;
-    let header = walk(journal, &mut window, old.end, &mut |seen| {
-        held |= is_erased(&seen, keys);
-        records.push(seen);
-    })?;
+    let mut look = |seen: Seen| held |= is_erased(&seen, keys);
+    let header = walk(journal, &mut window, old.end, &mut look)?;
     if !held {
         return Ok(None);
     }
     let new = path.with_extension(NEW);
-    let file = journal.files.create(&new)?;
-    let mut copy = Copy {
-        window,
-        file,
-        bytes: Vec::new(),
-        written: 0,
-    };
-    let copied = copy.all(&header, &records, old, keys).and_then(|done| {
-        let (sealed, bytes) = done;
+    let copied = Copy::start(journal, &path, &header, keys).and_then(|mut copy| {
+        let mut done = Ok(());
+        walk(journal, &mut window, old.end, &mut |seen| {
+            if done.is_ok() {
+                done = copy.record(&seen);
+            }
+        })?;
+        let (sealed, bytes) = done.and_then(|()| copy.finish(old))?;
         let index = journal
             .dir
             .join(index_name(old.first))
@@ -135,55 +132,84 @@ fn replace(journal: &Journal, new: Sealed) -> io::Result<()> {
 }
 
 /// A segment on its way into a new file.
-struct Copy {
-    window: Window,
+struct Copy<'a> {
+    old: Window,
     file: Arc<dyn LogFile>,
+    keys: &'a HashSet<Key>,
+    seed: u32,
+    places: Places,
+    /// The byte of the old file up to which all is copied.
+    from: u64,
+    /// Copied and not written yet.
     bytes: Vec<u8>,
     written: u64,
 }
 
-impl Copy {
-    fn all(
-        &mut self,
+impl<'a> Copy<'a> {
+    fn start(
+        journal: &Journal,
+        path: &Path,
         header: &SegmentHeader,
-        records: &[Seen],
-        old: &Sealed,
-        keys: &HashSet<Key>,
-    ) -> io::Result<(Sealed, Vec<u8>)> {
-        let mut places = Places::after(&header.chain);
-        let mut from = SegmentHeader::bytes(header.chain.partitions.len()) as u64;
-        self.take(0, from)?;
-        for seen in records {
-            // What stands between two records is a trailer.
-            self.take(from, seen.at)?;
-            let end = seen.at + seen.head.length as u64;
-            let at = self.written + self.bytes.len() as u64;
-            let tombstone = seen.head.tombstone.then_some(seen.head.key);
-            places.push(seen.head.partition.0 as usize, at, tombstone);
-            if is_erased(seen, keys) {
-                let named = self.window.bytes(seen.at, seen.head.named())?;
-                self.bytes
-                    .extend_from_slice(&frame::erase(named, header.seed()));
-                places.erased += 1;
-            } else {
-                self.take(seen.at, end)?;
-                places.erased += u64::from(seen.head.erased);
-            }
-            from = end;
+        keys: &'a HashSet<Key>,
+    ) -> io::Result<Self> {
+        let mut copy = Self {
+            old: Window::new(journal.files.open(path)?, CHUNK)?,
+            file: journal.files.create(&path.with_extension(NEW))?,
+            keys,
+            seed: journal.seed,
+            places: Places::after(&header.chain),
+            from: 0,
+            bytes: Vec::new(),
+            written: 0,
+        };
+        copy.take(
+            0,
+            SegmentHeader::bytes(header.chain.partitions.len()) as u64,
+        )?;
+        Ok(copy)
+    }
+
+    fn record(&mut self, seen: &Seen) -> io::Result<()> {
+        // What stands between two records is a trailer.
+        self.take(self.from, seen.at)?;
+        let end = seen.at + seen.head.length as u64;
+        let at = self.written + self.bytes.len() as u64;
+        let tombstone = seen.head.tombstone.then_some(seen.head.key);
+        self.places
+            .push(seen.head.partition.0 as usize, at, tombstone);
+        let erased = is_erased(seen, self.keys);
+        self.places.erased += u64::from(erased || seen.head.erased);
+        if erased {
+            let named = self.old.bytes(seen.at, seen.head.named())?;
+            self.bytes
+                .extend_from_slice(&frame::erase(named, self.seed));
+            self.from = end;
+            Ok(())
+        } else {
+            self.take(seen.at, end)
         }
-        self.take(from, old.end)?;
+    }
+
+    fn finish(mut self, old: &Sealed) -> io::Result<(Sealed, Vec<u8>)> {
+        self.take(self.from, old.end)?;
         self.flush()?;
         self.file.sync_data()?;
-        Ok(index::encode(old.first, self.written, &old.chain, &places))
+        Ok(index::encode(
+            old.first,
+            self.written,
+            &old.chain,
+            &self.places,
+        ))
     }
 
     fn take(&mut self, from: u64, end: u64) -> io::Result<()> {
         let count = usize::try_from(end - from).unwrap_or(usize::MAX);
-        let bytes = self.window.bytes(from, count)?;
+        let bytes = self.old.bytes(from, count)?;
         if bytes.len() < count {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.bytes.extend_from_slice(bytes);
+        self.from = end;
         if self.bytes.len() >= CHUNK {
             self.flush()
         } else {
@@ -226,8 +252,9 @@ fn is_erased(seen: &Seen, keys: &HashSet<Key>) -> bool {
 
 fn unavailable(journal: &Journal, error: &io::Error) -> AppendError {
     let reason = format!("{} cannot be compacted: {error}", journal.dir.display());
-    match error.kind() {
-        io::ErrorKind::StorageFull => AppendError::NoSpace(reason),
-        _ => AppendError::Unavailable(reason),
+    if is_full(error) {
+        AppendError::NoSpace(reason)
+    } else {
+        AppendError::Unavailable(reason)
     }
 }

@@ -1,8 +1,11 @@
 //! Power cuts, torn writes, failing and full disks, at every step of a journal's life. The checker
 //! asks: what was acknowledged is there, what was not is there wholly or not at all, in order.
 
+mod damage;
+mod power;
+
 use super::compaction;
-use super::fault::{Dice, FaultFiles, Left, Plan};
+use super::fault::{Dice, FaultFiles, Left};
 use super::files::LogFiles;
 use super::frame::{Draft, SALT};
 use super::journal::Journal;
@@ -18,8 +21,7 @@ use hooklog_schemas::{
     Append, EventId, Key, Offset, Partition, Position, Record, Timestamp, Topic,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
@@ -39,6 +41,7 @@ fn options() -> Options {
     let clock = Arc::new(Manual::at(Timestamp(1_700_000_000_000_000)));
     Options {
         allocate_bytes: 1000,
+        floor_bytes: 0,
         ..Options::new(&config, &metrics, clock)
     }
 }
@@ -271,223 +274,4 @@ fn equal(
         ));
     }
     Ok(())
-}
-
-/// How many operations a life takes when nothing goes wrong.
-fn operations(seed: u64) -> u64 {
-    let files = FaultFiles::default();
-    live(&files, &options(), seed, &mut History::default());
-    files.operations()
-}
-
-/// Cuts the power at every operation, and tells what the checker finds.
-fn power_cuts(seeds: std::ops::Range<u64>, plan: Plan, options: &Options) -> Vec<String> {
-    let mut violations = Vec::new();
-    for seed in seeds {
-        for cut in 0..operations(seed) {
-            let files = FaultFiles::with(Plan {
-                cut_at: Some(cut),
-                ..plan
-            });
-            let mut history = History::default();
-            live(&files, options, seed, &mut history);
-            for left in Left::ALL {
-                let mut dice = Dice(seed ^ cut);
-                let found = files.after_power_cut(left, &mut dice);
-                if let Err(violation) = check(&found, options, &history) {
-                    violations.push(format!("seed {seed}, cut {cut}, {left:?}: {violation}"));
-                }
-            }
-        }
-    }
-    violations
-}
-
-const NONE: [String; 0] = [];
-
-#[test]
-fn a_power_cut_at_any_operation_loses_nothing_acknowledged_and_leaves_nothing_half() {
-    assert_eq!(power_cuts(0..8, Plan::default(), &options()), NONE);
-}
-
-#[test]
-fn a_second_power_cut_during_recovery_changes_nothing() {
-    for seed in 100..140 {
-        let mut dice = Dice(seed);
-        let cut = dice.below(operations(seed));
-        let files = FaultFiles::with(Plan {
-            cut_at: Some(cut),
-            ..Plan::default()
-        });
-        let mut history = History::default();
-        live(&files, &options(), seed, &mut history);
-        let left = Left::ALL[usize::try_from(dice.below(4)).unwrap()];
-        let survived = files.after_power_cut(left, &mut dice);
-        for second in 0..12 {
-            let files = survived.after_exit();
-            files.plan(Plan {
-                cut_at: Some(second),
-                ..Plan::default()
-            });
-            let mut history = history.clone();
-            live(&files, &options(), seed + 1000, &mut history);
-            for left in Left::ALL {
-                let found = files.after_power_cut(left, &mut dice);
-                let checked = check(&found, &options(), &history);
-                assert_eq!(
-                    checked,
-                    Ok(()),
-                    "seed {seed}, cuts {cut} and {second}, {left:?}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn the_checker_notices_a_sync_that_is_left_out() {
-    let plan = Plan {
-        sync_lies: true,
-        ..Plan::default()
-    };
-    let violations = power_cuts(0..1, plan, &options());
-    assert!(
-        violations
-            .iter()
-            .any(|v| v.contains("acknowledged and lost")),
-        "{violations:?}"
-    );
-}
-
-#[test]
-fn the_checker_notices_a_sync_of_the_folder_that_is_left_out() {
-    let plan = Plan {
-        sync_dir_lies: true,
-        ..Plan::default()
-    };
-    let violations = power_cuts(0..1, plan, &options());
-    assert!(!violations.is_empty());
-}
-
-#[test]
-fn the_checker_notices_a_tail_that_is_believed() {
-    let options = Options {
-        trust_tail: true,
-        ..options()
-    };
-    let violations = power_cuts(0..2, Plan::default(), &options);
-    assert!(
-        violations.iter().any(|v| v.contains("damaged")),
-        "{violations:?}"
-    );
-}
-
-#[test]
-fn any_operation_that_fails_is_told_and_nothing_acknowledged_is_lost() {
-    let mut stopped = 0;
-    for seed in 0..4 {
-        for at in 0..operations(seed) {
-            for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
-                let plan = Plan {
-                    fail_at: Some((at, kind)),
-                    ..Plan::default()
-                };
-                let files = FaultFiles::with(plan);
-                let mut history = History::default();
-                live(&files, &options(), seed, &mut history);
-                stopped += u32::from(history.batches.iter().any(|batch| batch.offsets.is_none()));
-                let context = format!("seed {seed}, operation {at} fails with {kind:?}");
-                assert_eq!(
-                    check(&files.after_exit(), &options(), &history),
-                    Ok(()),
-                    "{context}"
-                );
-                for left in Left::ALL {
-                    let found = files.after_power_cut(left, &mut Dice(seed ^ at));
-                    let checked = check(&found, &options(), &history);
-                    assert_eq!(checked, Ok(()), "{context}, then a power cut: {left:?}");
-                }
-            }
-        }
-    }
-    assert!(
-        stopped > 100,
-        "only {stopped} of the failures reached an append"
-    );
-}
-
-#[test]
-fn a_tail_torn_at_any_byte_is_cut_and_all_before_it_stays() {
-    let files = FaultFiles::default();
-    let options = Options {
-        segment_bytes: 1 << 20,
-        ..options()
-    };
-    let (journal, mut writer) = open(&files, &options).unwrap();
-    let mut history = History::default();
-    let mut ends = Vec::new();
-    for number in 0..3 {
-        let batch = vec![append(0, format!("{number}")), append(1, vec![b'x'; 300])];
-        let (request, mut reply) = request(&journal, &batch, &mut Dice(number));
-        writer.commit(vec![request]);
-        let offsets = reply.try_recv().unwrap().unwrap();
-        history.batches.push(Batch {
-            appends: batch,
-            offsets: Some(offsets),
-            refused: false,
-        });
-        ends.push(usize::try_from(journal.view().active.end).unwrap());
-    }
-    let path = PathBuf::from("/log/webhooks/00000000000000000000.segment");
-    let whole = files.content(&path);
-    assert_eq!(whole.len(), ends[2]);
-    // From the middle of the second group on, everything may be torn.
-    for torn in ends[0]..=ends[2] {
-        for zeros in [false, true] {
-            let mut content = whole[..torn].to_vec();
-            content.resize(if zeros { whole.len() + 100 } else { torn }, 0);
-            for (index, batch) in history.batches.iter_mut().enumerate() {
-                let known = (ends[index] <= torn).then(|| vec![Offset(index as u64); 2]);
-                batch.offsets = known;
-            }
-            let found = files.after_exit();
-            found.overwrite(&path, content);
-            let checked = check(&found, &options, &history);
-            assert_eq!(
-                checked,
-                Ok(()),
-                "torn at byte {torn}, zeros after it: {zeros}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_full_disk_refuses_and_takes_again_when_there_is_space() {
-    for seed in 0..20 {
-        let space = 1_100_000 + seed * 700;
-        let plan = Plan {
-            space: Some(space),
-            ..Plan::default()
-        };
-        let files = FaultFiles::with(plan);
-        let mut history = History::default();
-        live(&files, &options(), seed, &mut history);
-        let refused = history.batches.iter().filter(|batch| batch.refused).count();
-        let taken = history
-            .batches
-            .iter()
-            .filter(|batch| batch.offsets.is_some())
-            .count();
-        assert!(
-            refused + taken == history.batches.len(),
-            "seed {seed}: the log stopped"
-        );
-        files.plan(Plan::default());
-        assert_eq!(
-            check(&files.after_exit(), &options(), &history),
-            Ok(()),
-            "seed {seed}"
-        );
-    }
 }

@@ -1,7 +1,9 @@
 //! A disk in memory that loses what was not synced, tears writes, runs full and fails on demand.
 
+mod disk;
+
 use super::files::{LogFile, LogFiles};
-use std::collections::BTreeMap;
+use disk::{Change, Disk, Inode, NameChange};
 use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -62,41 +64,6 @@ impl Left {
 #[derive(Clone, Default)]
 pub(crate) struct FaultFiles(Arc<Mutex<Disk>>);
 
-#[derive(Default)]
-struct Disk {
-    plan: Plan,
-    /// Operations that changed something, or were asked to.
-    operations: u64,
-    down: bool,
-    names: BTreeMap<PathBuf, usize>,
-    durable_names: BTreeMap<PathBuf, usize>,
-    renames: Vec<NameChange>,
-    inodes: Vec<Inode>,
-}
-
-#[derive(Clone, Default)]
-struct Inode {
-    content: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-    allocated: u64,
-}
-
-#[derive(Clone)]
-enum Change {
-    Write(usize, Vec<u8>),
-    SetLen(usize),
-}
-
-#[derive(Clone)]
-enum NameChange {
-    Link(PathBuf, usize),
-    Rename(PathBuf, PathBuf),
-    Remove(PathBuf),
-}
-
-const SECTOR: usize = 512;
-
 impl FaultFiles {
     pub(crate) fn with(plan: Plan) -> Self {
         let files = Self::default();
@@ -117,7 +84,7 @@ impl FaultFiles {
     /// The disk as a new process finds it when the old one ended but the power stayed on.
     pub(crate) fn after_exit(&self) -> Self {
         let disk = self.disk();
-        let inodes = disk.inodes.iter().cloned().collect();
+        let inodes = disk.inodes.clone();
         let names = disk.names.clone();
         let durable_names = disk.durable_names.clone();
         let renames = disk.renames.clone();
@@ -189,131 +156,6 @@ impl FaultFiles {
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap()
-    }
-}
-
-impl Inode {
-    fn survives(&self, left: Left, dice: &mut Dice) -> Vec<u8> {
-        let mut content = self.durable.clone();
-        let count = match left {
-            Left::Nothing => 0,
-            Left::Everything | Left::Sectors => self.pending.len(),
-            Left::Prefix => usize::try_from(dice.below(self.pending.len() as u64 + 1)).unwrap(),
-        };
-        for (number, change) in self.pending[..count].iter().enumerate() {
-            match (left, change) {
-                (Left::Sectors, Change::Write(at, bytes)) => {
-                    some_sectors(&mut content, *at, bytes, dice);
-                }
-                (Left::Prefix, Change::Write(at, bytes)) if number + 1 == count => {
-                    let torn = usize::try_from(dice.below(bytes.len() as u64 + 1)).unwrap();
-                    Change::Write(*at, bytes[..torn].to_vec()).apply(&mut content);
-                }
-                _ => change.apply(&mut content),
-            }
-        }
-        content
-    }
-}
-
-fn some_sectors(content: &mut Vec<u8>, at: usize, bytes: &[u8], dice: &mut Dice) {
-    let mut from = 0;
-    while from < bytes.len() {
-        let end = (from + SECTOR - (at + from) % SECTOR).min(bytes.len());
-        if dice.below(2) == 0 {
-            Change::Write(at + from, bytes[from..end].to_vec()).apply(content);
-        }
-        from = end;
-    }
-}
-
-impl Change {
-    fn apply(&self, content: &mut Vec<u8>) {
-        match self {
-            Self::Write(_, bytes) if bytes.is_empty() => {}
-            Self::Write(at, bytes) => {
-                let end = at + bytes.len();
-                content.resize(content.len().max(end), 0);
-                content[*at..end].copy_from_slice(bytes);
-            }
-            Self::SetLen(bytes) => content.resize(*bytes, 0),
-        }
-    }
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
-        match self {
-            Self::Link(path, inode) => {
-                names.insert(path.clone(), *inode);
-            }
-            Self::Rename(from, to) => {
-                if let Some(inode) = names.remove(from) {
-                    names.insert(to.clone(), inode);
-                }
-            }
-            Self::Remove(path) => {
-                names.remove(path);
-            }
-        }
-    }
-
-    fn within(&self, dir: &Path) -> bool {
-        let (Self::Link(path, _) | Self::Rename(_, path) | Self::Remove(path)) = self;
-        path.parent() == Some(dir)
-    }
-}
-
-impl Disk {
-    fn up(&self) -> io::Result<()> {
-        if self.down {
-            Err(io::Error::other("the power is off"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Counts an operation: whether the power fails during it, or an error that it must return.
-    fn operation(&mut self) -> io::Result<bool> {
-        self.up()?;
-        let number = self.operations;
-        self.operations += 1;
-        match self.plan.fail_at {
-            Some((at, kind)) if at == number => return Err(kind.into()),
-            _ => {}
-        }
-        self.down = self.plan.cut_at == Some(number);
-        Ok(self.down)
-    }
-
-    fn change_name(&mut self, change: NameChange) -> io::Result<()> {
-        self.operation()?;
-        change.apply(&mut self.names);
-        self.renames.push(change);
-        self.up()
-    }
-
-    fn used(&self) -> u64 {
-        let used = |inode: &Inode| inode.allocated.max(inode.content.len() as u64);
-        self.names
-            .values()
-            .map(|inode| used(&self.inodes[*inode]))
-            .sum()
-    }
-
-    fn fits(&self, more: u64) -> io::Result<()> {
-        match self.plan.space {
-            Some(space) if self.used() + more > space => Err(ErrorKind::StorageFull.into()),
-            _ => Ok(()),
-        }
-    }
-
-    fn open(&self, path: &Path) -> io::Result<usize> {
-        self.up()?;
-        self.names
-            .get(path)
-            .copied()
-            .ok_or_else(|| ErrorKind::NotFound.into())
     }
 }
 

@@ -49,6 +49,14 @@ pub(crate) trait LogFile: Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
 }
 
+/// Whether an error means that there is no more space, for everybody or for this user.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 /// The machine's file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DiskFiles;

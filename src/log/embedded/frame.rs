@@ -182,9 +182,9 @@ pub(crate) fn head_bytes(prefix: &[u8]) -> Option<usize> {
     if prefix.get(14..16)? != MARK {
         return None;
     }
-    match prefix.get(12)? {
-        &GROUP if length == TRAILER => Some(TRAILER),
-        &RECORD => {
+    match *prefix.get(12)? {
+        GROUP if length == TRAILER => Some(TRAILER),
+        RECORD => {
             let named = FIXED + usize::from(u16_at(prefix, 92)?);
             (named <= length && length <= named + SALT + MOST_BYTES).then_some(named)
         }
@@ -321,11 +321,9 @@ fn trailer(bytes: &[u8]) -> Option<Trailer> {
     })
 }
 
-fn headers(mut bytes: &Bytes, count: u16) -> Option<Vec<Header>> {
-    let whole = bytes;
+fn headers(bytes: &Bytes, count: u16) -> Option<Vec<Header>> {
     let mut at = 0;
     let mut headers = Vec::with_capacity(usize::from(count));
-    bytes = whole;
     for _ in 0..count {
         let name_len = usize::from(u16_at(bytes, at)?);
         let value_at = at + 6 + name_len;

@@ -19,8 +19,10 @@ pub(crate) struct Options {
     pub(crate) partitions: u32,
     pub(crate) segment_bytes: u64,
     pub(crate) reserve_bytes: u64,
+    /// Bytes left free in any case: for what else lives on the disk, like the tables.
+    pub(crate) floor_bytes: u64,
     pub(crate) tail_bytes: usize,
-    /// Space is taken from the disk in steps of this.
+    /// Space is taken from the disk in steps of this at the most.
     pub(crate) allocate_bytes: u64,
     pub(crate) metrics: LogMetrics,
     pub(crate) clock: Arc<dyn Clock>,
@@ -36,6 +38,7 @@ impl Options {
             partitions: config.partitions,
             segment_bytes,
             reserve_bytes: config.reserve_bytes,
+            floor_bytes: 1 << 20,
             tail_bytes: config.tail_bytes,
             allocate_bytes: segment_bytes.min(32 << 20),
             metrics: LogMetrics::new(metrics),

@@ -64,8 +64,12 @@ impl Queue {
     }
 
     fn push(&self, message: Message) {
-        self.shared.lock().messages.push_back(message);
-        self.shared.ready.notify_one();
+        let mut waiting = self.shared.lock();
+        // A message to a writer that is gone is dropped, and so its sender hears of it.
+        if !waiting.closed {
+            waiting.messages.push_back(message);
+            self.shared.ready.notify_one();
+        }
     }
 }
 

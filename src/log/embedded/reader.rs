@@ -16,41 +16,30 @@ use std::sync::Arc;
 const CHUNK: usize = 16 << 10;
 
 /// What a read needs from disk.
-pub(crate) struct Plan {
+struct Plan {
     file: Arc<dyn LogFile>,
     places: Vec<u32>,
 }
 
-/// Where a read finds its records.
-pub(crate) enum Source {
-    /// They were in memory.
-    Memory(Vec<Arc<Record>>),
-    /// They are on disk.
-    Disk(Plan),
-}
-
 impl Journal {
-    /// Finds the records from `from` on: quick, unless it is in an older segment's index.
-    pub(crate) fn find(&self, from: Position, limit: ReadLimit) -> Result<Source, ReadError> {
+    /// The records from `from` on, if they are in memory. This never waits for a disk.
+    pub(crate) fn recent(&self, from: Position, limit: ReadLimit) -> Option<Vec<Arc<Record>>> {
         let view = self.view();
-        if let Some(recent) = view.recent(from) {
-            return Ok(Source::Memory(take(
-                recent.map(|r| Ok(Arc::clone(r))),
-                limit,
-            )?));
-        }
-        let plan = self.plan(&view, from, limit.records.max(1));
-        plan.map(Source::Disk)
-            .map_err(|error| unavailable(from, &error))
+        let recent = view.recent(from)?.map(|record| Ok(Arc::clone(record)));
+        take(recent, limit).ok()
     }
 
-    /// Reads what `plan` says, the first of which is the record at `from`.
-    pub(crate) fn fetch(
+    /// The records from `from` on, from memory or disk.
+    pub(crate) fn read(
         &self,
         from: Position,
-        plan: Plan,
         limit: ReadLimit,
     ) -> Result<Vec<Arc<Record>>, ReadError> {
+        if let Some(recent) = self.recent(from, limit) {
+            return Ok(recent);
+        }
+        let plan = self.plan(&self.view(), from, limit.records.max(1));
+        let plan = plan.map_err(|error| unavailable(from, &error))?;
         if plan.places.is_empty() {
             return Err(damaged(from, "the index does not know it"));
         }
@@ -63,18 +52,6 @@ impl Journal {
             Ok(Arc::new(record))
         });
         take(read, limit)
-    }
-
-    /// Reads from memory or disk.
-    pub(crate) fn read(
-        &self,
-        from: Position,
-        limit: ReadLimit,
-    ) -> Result<Vec<Arc<Record>>, ReadError> {
-        match self.find(from, limit)? {
-            Source::Memory(records) => Ok(records),
-            Source::Disk(plan) => self.fetch(from, plan, limit),
-        }
     }
 
     /// The offset of the first record of `partition` that was appended after `time`; the tail if

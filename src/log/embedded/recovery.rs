@@ -10,7 +10,7 @@ use super::segment::{Chain, SegmentHeader, file_name, index_name, sequence_of};
 use super::writer::{NEW, Writer, draw_segment, name_segment};
 use hooklog_schemas::{Position, Topic};
 use std::io::{self, IoSlice};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -272,7 +272,7 @@ impl Opening<'_> {
 
     fn walk(
         &self,
-        path: &PathBuf,
+        path: &Path,
         header: &SegmentHeader,
         places: &mut Places,
     ) -> Result<(Window, Walked), OpenError> {

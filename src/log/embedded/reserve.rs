@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 
 /// The disk is asked at most this often, unless much was written since.
 const EVERY: Duration = Duration::from_millis(100);
-/// Left free in any case: room for segment headers, indexes, and the tables beside the log.
-const FLOOR: u64 = 1 << 20;
 
 /// Tells whether a group may be written.
 pub(crate) struct Reserve {
@@ -26,8 +24,8 @@ impl Reserve {
     pub(crate) fn new(journal: &Arc<Journal>, options: &Options) -> Self {
         // Deliveries, control and erasures end what webhooks began, so they may use the reserve.
         let kept = match journal.topic {
-            Topic::Webhooks => options.reserve_bytes.max(FLOOR),
-            Topic::Deliveries | Topic::Control => FLOOR,
+            Topic::Webhooks => options.reserve_bytes.max(options.floor_bytes),
+            Topic::Deliveries | Topic::Control => options.floor_bytes,
         };
         Self {
             journal: Arc::clone(journal),

@@ -342,8 +342,9 @@ pub(crate) fn remains(
                 at = candidate + frame::TRAILER as u64;
             }
         }
+        // A torn frame is longer than what is left of it.
+        found.bytes = found.bytes.max(at.min(window.length()) - from);
     }
-    last_byte(window, at, from, &mut found.bytes)?;
     Ok(found)
 }
 
@@ -373,14 +374,6 @@ fn next_mark(
         }
     }
     Ok(None)
-}
-
-/// A frame's length may have led the search beyond the end of the file.
-fn last_byte(window: &Window, at: u64, from: u64, bytes: &mut u64) -> io::Result<()> {
-    if at >= window.length() && *bytes > 0 {
-        *bytes = (*bytes).max(window.length().saturating_sub(from));
-    }
-    Ok(())
 }
 
 fn to_usize(value: u64) -> usize {

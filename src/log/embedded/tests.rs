@@ -56,3 +56,199 @@ async fn a_log_that_is_opened_again_has_what_was_acknowledged() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_index_that_is_missing_or_wrong_is_made_again() {
+    let dir = TempDir::new().unwrap();
+    let log: conformance::Log = Arc::new(open(&dir));
+    for number in 0..40 {
+        let body = format!("{number} {}", "x".repeat(300));
+        log.append(Topic::Webhooks, vec![append(number % PARTITIONS, body)])
+            .await
+            .unwrap();
+    }
+    drop(log);
+    let folder = dir.path().join("log/webhooks");
+    let indexes = || {
+        let paths = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|e| e == "index"))
+            .collect::<Vec<_>>()
+    };
+    let before = indexes();
+    assert!(before.len() >= 3, "{before:?}");
+    std::fs::remove_file(&before[0]).unwrap();
+    std::fs::write(&before[1], "not an index").unwrap();
+    std::fs::copy(&before[2], folder.join("copy")).unwrap();
+    std::fs::rename(folder.join("copy"), &before[1]).unwrap();
+    let log: conformance::Log = Arc::new(open(&dir));
+    let mut count = 0;
+    for partition in 0..PARTITIONS {
+        let limit = ReadLimit {
+            records: 3,
+            bytes: 700,
+        };
+        count += everything(&log, Topic::Webhooks, partition, limit)
+            .await
+            .len();
+    }
+    assert_eq!(count, 40);
+    assert_eq!(indexes().len(), before.len());
+}
+
+#[tokio::test]
+async fn a_time_is_found_by_its_partition() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    for seconds in 0..60 {
+        let at = Timestamp::from_secs(seconds * 10);
+        let one = Append {
+            at,
+            ..append(1, vec![b'x'; 200])
+        };
+        log.append(Topic::Webhooks, vec![one]).await.unwrap();
+    }
+    for (seconds, offset) in [
+        (-1, 0),
+        (0, 1),
+        (9, 1),
+        (10, 2),
+        (305, 31),
+        (590, 60),
+        (9999, 60),
+    ] {
+        let time = Timestamp::from_secs(seconds);
+        let found = log
+            .offset_after(Topic::Webhooks, Partition(1), time)
+            .await
+            .unwrap();
+        assert_eq!(found, Offset(offset), "after {seconds} s");
+    }
+}
+
+#[test]
+fn a_second_process_is_refused_and_told_who_has_the_log() {
+    let dir = TempDir::new().unwrap();
+    let first = open(&dir);
+    let refused = try_open(&dir).err().unwrap();
+    assert!(
+        matches!(&refused, OpenError::InUse { pid, .. } if *pid == std::process::id().to_string())
+    );
+    drop(first);
+    assert!(try_open(&dir).is_ok());
+}
+
+#[test]
+fn another_number_of_partitions_is_refused_and_the_right_one_named() {
+    let dir = TempDir::new().unwrap();
+    drop(open(&dir));
+    let mut registry = prometheus_client::registry::Registry::default();
+    let other = LogConfig {
+        partitions: PARTITIONS + 1,
+        ..config()
+    };
+    let refused = EmbeddedLog::open(dir.path(), &other, Metrics::register(&mut registry));
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("set log.partitions to 3"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_record_over_the_limit_is_refused_before_anything_is_written() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    let large = append(0, vec![0; frame::MOST_BYTES]);
+    let refused = log
+        .append(Topic::Webhooks, vec![append(0, "fine"), large])
+        .await;
+    assert!(
+        matches!(refused, Err(AppendError::TooLarge { .. })),
+        "{refused:?}"
+    );
+    let bounds = log.bounds(Topic::Webhooks, Partition(0)).await.unwrap();
+    assert_eq!(bounds.tail, Offset(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_go_on_while_the_log_is_compacted() {
+    let dir = TempDir::new().unwrap();
+    let log: conformance::Log = Arc::new(open(&dir));
+    let mut keys = Vec::new();
+    for number in 0..60_u32 {
+        let one = append(0, vec![b'x'; 300]);
+        keys.extend(number.is_multiple_of(3).then_some(one.key));
+        log.append(Topic::Webhooks, vec![one]).await.unwrap();
+    }
+    let reading = tokio::spawn({
+        let log = Arc::clone(&log);
+        async move {
+            let mut rounds = 0;
+            loop {
+                let limit = ReadLimit {
+                    records: 5,
+                    bytes: 1 << 20,
+                };
+                let read = everything(&log, Topic::Webhooks, 0, limit).await;
+                assert!(
+                    read.iter()
+                        .enumerate()
+                        .all(|(i, r)| r.position.offset.0 == i as u64)
+                );
+                rounds += 1;
+                if read.iter().filter(|record| record.value.is_none()).count() == 40 {
+                    return rounds;
+                }
+            }
+        }
+    });
+    for key in keys {
+        let stone = conformance::tombstone(0, key);
+        log.append(Topic::Webhooks, vec![stone]).await.unwrap();
+        assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 1);
+    }
+    assert!(reading.await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn erased_bytes_are_in_no_file() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    let canary = b"canary-4e1f0a";
+    let mut secret = append(0, [&[b'x'; 200][..], canary].concat());
+    secret
+        .headers
+        .push(hooklog_schemas::Header::new("x-name", &canary[..]));
+    log.append(Topic::Webhooks, vec![append(0, "before"), secret.clone()])
+        .await
+        .unwrap();
+    let stone = conformance::tombstone(0, secret.key);
+    log.append(Topic::Webhooks, vec![stone]).await.unwrap();
+    let holds = || {
+        let files = std::fs::read_dir(dir.path().join("log/webhooks")).unwrap();
+        let mut contents = files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+        contents.any(|content| content.windows(canary.len()).any(|piece| piece == canary))
+    };
+    assert!(holds());
+    assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 1);
+    assert!(!holds());
+}
+
+#[tokio::test]
+async fn who_waits_hears_that_the_log_stopped() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    let mut stopped = log.poisoned();
+    let positions = [Position::new(Topic::Control, Partition(0), Offset(0))];
+    let waiting = log.wait(&positions);
+    tokio::pin!(waiting);
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    log.journal(Topic::Webhooks).stop("a disk died");
+    waiting.await;
+    assert_eq!(
+        stopped.wait_for(Option::is_some).await.unwrap().as_deref(),
+        Some("a disk died")
+    );
+    let refused = log.append(Topic::Control, vec![append(0, "x")]).await;
+    assert!(matches!(refused, Err(AppendError::Poisoned(why)) if why == "a disk died"));
+}

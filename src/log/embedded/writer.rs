@@ -1,8 +1,8 @@
 //! The one writer of a journal: places frames, writes a group, syncs once, and tells all who wait.
 
-use super::files::{LogFile, LogFiles};
+use super::files::{LogFile, LogFiles, is_full};
 use super::frame::{Draft, Place, TRAILER, Trailer};
-use super::index::{self, Places};
+use super::index::{self, Places, Sealed};
 use super::journal::{Active, Journal};
 use super::options::Options;
 use super::reserve::Reserve;
@@ -93,17 +93,18 @@ impl Writer {
             created: self.options.clock.now(),
             chain: self.chain.clone(),
         };
-        let (files, dir) = (&*self.journal.files, &self.journal.dir);
-        let file = match draw_segment(files, dir, &header) {
-            Ok(file) => file,
-            // Nothing has changed yet but a file that nobody looks at.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+        let (file, sealed) = match self.prepare(&header) {
+            Ok(prepared) => prepared,
+            // Nothing has changed yet but files that nobody looks at.
+            Err(error) if is_full(&error) => {
                 return Err(AppendError::NoSpace(error.to_string()));
             }
             Err(error) => return Err(self.poison("a segment was not made", &error)),
         };
-        let begun = name_segment(files, dir, &header).and_then(|()| self.seal(file));
-        begun.map_err(|error| self.poison("a segment was not begun", &error))
+        let named = name_segment(&*self.journal.files, &self.journal.dir, &header);
+        named.map_err(|error| self.poison("a segment was not begun", &error))?;
+        self.switch(file, sealed);
+        Ok(())
     }
 
     fn alive(&self) -> Result<(), AppendError> {
@@ -123,7 +124,9 @@ impl Writer {
         }
         let needed = self.end + bytes;
         if needed > self.allocated {
-            let generous = needed + self.options.allocate_bytes;
+            // A small journal takes little, a large one rarely has to ask.
+            let step = self.end.max(1 << 20).min(self.options.allocate_bytes);
+            let generous = needed + step;
             let taken = self
                 .file
                 .allocate(self.end, generous - self.end)
@@ -131,7 +134,7 @@ impl Writer {
             let taken = taken.or_else(|_| self.file.allocate(self.end, bytes).map(|()| needed));
             self.allocated = match taken {
                 Ok(allocated) => allocated,
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Err(error) if is_full(&error) => {
                     return Err(AppendError::NoSpace(error.to_string()));
                 }
                 Err(error) => return Err(self.poison("no space could be taken", &error)),
@@ -209,10 +212,22 @@ impl Writer {
         }
     }
 
-    /// Closes the present segment and goes on in `file`.
-    fn seal(&mut self, file: Arc<dyn LogFile>) -> io::Result<()> {
-        // Gives back what was taken ahead. A crash before this leaves the file as it is: whole.
+    /// Does what needs space for a new segment, which the index of the present one does, too.
+    fn prepare(&mut self, header: &SegmentHeader) -> io::Result<(Arc<dyn LogFile>, Sealed)> {
+        let (files, dir) = (&*self.journal.files, &self.journal.dir);
+        // Gives back what was taken ahead.
         self.file.set_len(self.end)?;
+        self.allocated = self.end;
+        let (sealed, bytes) = {
+            let active = &self.journal.view().active;
+            index::encode(active.first, self.end, &self.chain, &active.places)
+        };
+        index::store(files, &dir.join(index_name(sealed.first)), &bytes)?;
+        Ok((draw_segment(files, dir, header)?, sealed))
+    }
+
+    /// Goes on in `file`; the present segment is `sealed`.
+    fn switch(&mut self, file: Arc<dyn LogFile>, sealed: Sealed) {
         let start = SegmentHeader::bytes(self.chain.partitions.len()) as u64;
         let active = Active {
             first: self.chain.sequence,
@@ -220,17 +235,6 @@ impl Writer {
             end: start,
             places: Places::after(&self.chain),
         };
-        let (first, sealed, bytes) = {
-            let view = self.journal.view();
-            let first = view.active.first;
-            let (sealed, bytes) = index::encode(first, self.end, &self.chain, &view.active.places);
-            (first, sealed, bytes)
-        };
-        index::store(
-            &*self.journal.files,
-            &self.journal.dir.join(index_name(first)),
-            &bytes,
-        )?;
         let mut view = self.journal.view_mut();
         view.sealed.push(Arc::new(sealed));
         view.active = active;
@@ -238,7 +242,6 @@ impl Writer {
         self.file = file;
         self.end = start;
         self.allocated = start;
-        Ok(())
     }
 
     fn poison(&self, what: &str, error: &io::Error) -> AppendError {

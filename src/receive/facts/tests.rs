@@ -1,6 +1,7 @@
 //! Given this body, then these facts.
 
 use super::{Claim, Extracted, extract};
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
 fn of(event: &str, body: &str) -> Extracted {
     let claim = Claim {
@@ -156,5 +157,25 @@ fn the_subject_is_the_ref_the_number_or_the_id() {
         ("star", "{}", None),
     ] {
         assert_eq!(of(event, body).about.subject.as_deref(), subject, "{event}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_whatever_make_it_fail(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let claim = Claim { guid: "g".into(), ..Claim::default() };
+        assert_eq!(extract(claim, Some(&payload)).facts.guid, "g");
+    }
+
+    #[test]
+    fn no_change_of_a_right_body_makes_it_fail(at in 0..90_usize, byte in any::<u8>()) {
+        let mut body = br#"{"ref":"x","repository":{"id":1,"owner":{"id":2}},"sender":{"id":3},
+            "branches":[{"name":"y"}]}"#.to_vec();
+        let at = at % body.len();
+        body[at] = byte;
+        let facts = extract(Claim::default(), Some(&body)).facts;
+        assert!(!facts.unparsed || facts.repository_id.is_none());
     }
 }

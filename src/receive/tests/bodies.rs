@@ -1,7 +1,7 @@
 //! Bodies of every size and shape.
 
 use super::support::{Request, SECRET, Setup, given, signature};
-use std::time::Duration;
+use std::collections::HashSet;
 
 fn chunked(request: &Request, size: usize) -> Vec<u8> {
     let request = request
@@ -61,14 +61,28 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_a_large_body_all_the_same_is_not_reset_before_it_reads_its_answer() {
+    let mut setup = Setup::default();
+    setup.config.body_bytes_max = 1_000;
+    let given = setup.start().await;
+    for _ in 0..5 {
+        let mut client = given.connect().await;
+        let bytes = Request::signed(json_of(8_000_000)).bytes();
+        assert!(client.send(&bytes).await, "all of it was taken");
+        assert_eq!(client.answer().await.unwrap().status, 413);
+    }
+}
+
+#[tokio::test]
 async fn a_chunked_body_is_refused_where_it_grows_too_large() {
     let mut setup = Setup::default();
     setup.config.body_bytes_max = 50_000;
     let given = setup.start().await;
     let fits = Request::signed(json_of(50_000));
     assert_eq!(given.send_raw(&chunked(&fits, 9_999)).await.status, 200);
-    let over = Request::signed(json_of(50_001));
-    assert_eq!(given.send_raw(&chunked(&over, 9_999)).await.status, 413);
+    let over = chunked(&Request::signed(json_of(50_001)), 9_999);
+    let endless = over.strip_suffix(b"0\r\n\r\n").unwrap();
+    assert_eq!(given.send_raw(endless).await.status, 413);
 }
 
 #[tokio::test]
@@ -112,30 +126,21 @@ async fn a_body_that_stays_away_gets_408_in_time() {
 }
 
 #[tokio::test]
-async fn bodies_wait_for_memory_and_then_get_503() {
+async fn a_body_waits_for_the_memory_that_another_one_has() {
     let mut setup = Setup::default();
     setup.config.body_bytes_max = 100_000;
     setup.config.form_bytes_max = 100_000;
     setup.config.body_bytes_in_flight_max = 100_000;
-    setup.config.body_deadline_ms = 2_000;
     let given = setup.start().await;
-    let large = Request::signed(json_of(100_000));
-    let bytes = large.bytes();
+    let bytes = Request::signed(json_of(100_000)).bytes();
+    let (most, last) = bytes.split_at(bytes.len() - 10);
     let mut holder = given.connect().await;
-    holder.send(&bytes[..bytes.len() - 10]).await;
-    // The holder has the memory once the other one is made to wait.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    holder.send(most).await;
+    given.until(|receiver| receiver.budget.is_used_up()).await;
     let mut waiter = given.connect().await;
     waiter.send(&bytes).await;
-    holder.send(&bytes[bytes.len() - 10..]).await;
+    holder.send(last).await;
     assert_eq!(holder.answer().await.unwrap().status, 200);
-    assert_eq!(waiter.answer().await.unwrap().status, 200);
-    let mut holder = given.connect().await;
-    holder.send(&bytes[..bytes.len() - 10]).await;
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
-    let mut waiter = given.connect().await;
-    waiter.send(&bytes).await;
-    assert_eq!(holder.answer().await.unwrap().status, 408);
     assert_eq!(waiter.answer().await.unwrap().status, 200);
 }
 
@@ -201,6 +206,23 @@ async fn unknown_events_and_actions_are_received_like_any_other() {
         assert_eq!(answer.status, 200, "{event}");
     }
     assert_eq!(given.receipts().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_redelivery_is_a_receipt_of_its_own() {
+    let given = given().await;
+    for body in [r#"{"a":1}"#, r#"{"a":1}"#, r#"{"a":2}"#] {
+        assert_eq!(given.send(&Request::signed(body)).await.status, 200);
+    }
+    let receipts = given.receipts().await;
+    let guids = receipts.iter().map(|(received, _)| &received.facts.guid);
+    let ids: HashSet<_> = receipts
+        .iter()
+        .map(|(received, _)| received.receipt)
+        .collect();
+    let keys: HashSet<_> = receipts.iter().map(|(_, record)| record.key).collect();
+    assert_eq!(guids.collect::<HashSet<_>>().len(), 1);
+    assert_eq!((ids.len(), keys.len()), (3, 3));
 }
 
 #[tokio::test]

@@ -106,6 +106,23 @@ async fn a_record_that_is_too_large_for_the_log_gets_413() {
 }
 
 #[tokio::test]
+async fn a_body_that_finds_no_memory_in_time_gets_503() {
+    let mut setup = with(Fault::Hangs);
+    setup.config.append_deadline_ms = 60_000;
+    setup.config.body_deadline_ms = 300;
+    setup.config.form_bytes_max = 1;
+    setup.config.body_bytes_in_flight_max = 1;
+    setup.shutdown = Duration::ZERO;
+    let given = setup.start().await;
+    let mut holder = given.connect().await;
+    holder.send(&Request::push().bytes()).await;
+    given.until(|receiver| receiver.budget.is_used_up()).await;
+    let answer = given.send(&Request::push()).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.header("retry-after").is_some());
+}
+
+#[tokio::test]
 async fn a_panic_is_answered_500_and_the_next_request_is_served() {
     let given = with(Fault::Panics).start().await;
     let mut client = given.connect().await;
@@ -183,6 +200,8 @@ async fn a_stopping_server_answers_what_it_began_and_closes_the_rest() {
 async fn a_stopping_server_does_not_wait_for_ever_and_writes_its_evidence() {
     let mut setup = with(Fault::Hangs);
     setup.config.append_deadline_ms = 60_000;
+    setup.config.form_bytes_max = 1;
+    setup.config.body_bytes_in_flight_max = 1;
     setup.shutdown = Duration::from_millis(100);
     let given = setup.start().await;
     given.send(&Request::push().to("/webhooks/nobody")).await;
@@ -190,7 +209,7 @@ async fn a_stopping_server_does_not_wait_for_ever_and_writes_its_evidence() {
     client.send(&Request::push().bytes()).await;
     let log = given.log.clone();
     let last = log.bounds(Topic::Control, Partition(0)).await.unwrap().tail;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    given.until(|receiver| receiver.budget.is_used_up()).await;
     assert_eq!(given.stop().await.abandoned, 1);
     client.closed().await;
     let tail = log.bounds(Topic::Control, Partition(0)).await.unwrap().tail;

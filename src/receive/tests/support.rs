@@ -189,6 +189,17 @@ impl Given {
         self.log.read(from, ReadLimit::default()).await.unwrap()
     }
 
+    /// Resolves when the receiver is in a state that nobody can be notified of.
+    pub(super) async fn until(&self, state: impl Fn(&Receiver) -> bool) {
+        let reached = async {
+            while !state(&self.receiver) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        reached.expect("the state that the test waits for");
+    }
+
     /// Stops the server, and tells how it ended.
     pub(super) async fn stop(self) -> Stopped {
         self.token.cancel();
@@ -204,9 +215,9 @@ impl Given {
 pub(super) struct Client(TcpStream);
 
 impl Client {
-    pub(super) async fn send(&mut self, bytes: &[u8]) {
-        // The server may have closed already; then the answer tells.
-        let _ = self.0.write_all(bytes).await;
+    /// Tells whether all was taken. If not, the server has closed, and its answer tells why.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).await.is_ok()
     }
 
     /// Reads one answer; none when the server closes without one.

@@ -8,14 +8,14 @@ use uuid::Uuid;
 /// Ids in the order in which they were first seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<SubscriptionId>", into = "Vec<SubscriptionId>")]
-pub struct Interned {
+pub(super) struct Interned {
     names: Vec<SubscriptionId>,
     numbers: HashMap<SubscriptionId, u32>,
 }
 
 impl Interned {
     /// The number of `id`, a new one if it has none.
-    pub fn number(&mut self, id: SubscriptionId) -> u32 {
+    pub(super) fn number(&mut self, id: SubscriptionId) -> u32 {
         let fresh = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         let names = &mut self.names;
         *self.numbers.entry(id).or_insert_with(|| {
@@ -26,7 +26,7 @@ impl Interned {
 
     /// The id with this number.
     #[must_use]
-    pub fn name(&self, number: u32) -> SubscriptionId {
+    pub(super) fn name(&self, number: u32) -> SubscriptionId {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         let known = self.names.get(index).copied();
         known.unwrap_or(SubscriptionId(Uuid::nil()))

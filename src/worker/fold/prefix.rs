@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// There are gaps after an append of which some records failed, and at offsets that hold no
 /// receipt, until the owner has passed them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prefix {
+pub(in crate::worker) struct Prefix {
     end: u64,
     /// Ranges beyond `end`, by start, to their ends; they neither touch nor overlap.
     ahead: BTreeMap<u64, u64>,
@@ -17,7 +17,7 @@ pub struct Prefix {
 
 impl Prefix {
     /// Adds an offset; tells whether it is new.
-    pub fn insert(&mut self, offset: Offset) -> bool {
+    pub(in crate::worker) fn insert(&mut self, offset: Offset) -> bool {
         let at = offset.0;
         if self.contains(offset) {
             return false;
@@ -43,13 +43,13 @@ impl Prefix {
 
     /// Whether an offset is in the set.
     #[must_use]
-    pub fn contains(&self, offset: Offset) -> bool {
+    pub(in crate::worker) fn contains(&self, offset: Offset) -> bool {
         offset.0 < self.end || self.range_of(offset.0).is_some()
     }
 
     /// The first offset at or after `from` that is not in the set.
     #[must_use]
-    pub fn first_missing(&self, from: Offset) -> Offset {
+    pub(in crate::worker) fn first_missing(&self, from: Offset) -> Offset {
         let from = from.0.max(self.end);
         Offset(self.range_of(from).unwrap_or(from))
     }

@@ -1,7 +1,7 @@
 //! Starts attempts as far as limits allow.
 
-use super::Owner;
 use super::record::index;
+use super::{News, Owner};
 use crate::deliver::target::Target;
 use crate::worker::attempt::Attempt;
 use crate::worker::schedule::{Entry, Limits};
@@ -76,11 +76,11 @@ impl Owner {
             configuration: self.current_version(),
         };
         let around = Arc::clone(&self.around);
-        let finish = self.finish.clone();
+        let tell = self.tell.clone();
         tokio::spawn(async move {
             let finished = attempt.run(&around).await;
             // An error says that the owner has stopped: the next one tries again.
-            let _ = finish.send(finished);
+            let _ = tell.send(News::Finished(Box::new(finished)));
         });
     }
 

@@ -1,24 +1,26 @@
 //! Follows the configuration: deleted subscriptions, commands, erasures.
 
 use super::record::index;
-use super::{Batch, Owner, WorkerError};
+use super::{Batch, News, Owner, WorkerError};
+use crate::worker::attempt::Surroundings;
+use crate::worker::erasure;
 use crate::worker::routing::named;
 use hooklog_projections::configuration::{Action, Command};
 use hooklog_schemas::control::{ConfigurationVersion, ErasedReceipt};
 use hooklog_schemas::{Offset, Partition};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Owner {
     /// Takes a changed configuration over.
     pub(super) fn refresh(&mut self) {
-        if self.control.has_changed().unwrap_or(false) {
+        if *self.control.borrow() > self.configuration.next {
             self.load_configuration();
         }
     }
 
     pub(super) fn load_configuration(&mut self) {
-        self.control.mark_unchanged();
         let before = std::mem::replace(&mut self.configuration, self.parts.control.current());
         let known = |command: &Arc<Command>| command.offset < before.next;
         for command in self
@@ -65,10 +67,19 @@ impl Owner {
         let at = self.parts.clock.now();
         for owned in &mut self.owned {
             let mut erasures = Vec::new();
-            let erase = |command: &Arc<Command>| erasures.push(Arc::clone(command));
+            let order = |command: &Arc<Command>| erasures.push(Arc::clone(command));
             let commands = &self.configuration.commands;
-            for event in owned.effects.next(&owned.fold, commands, at, erase) {
+            for event in owned.effects.next(&owned.fold, commands, at, order) {
                 batch.add(owned.partition, event);
+            }
+            for command in erasures {
+                let (partition, epoch) = (owned.partition, owned.epoch);
+                let (around, tell) = (Arc::clone(&self.around), self.tell.clone());
+                tokio::spawn(async move {
+                    let count = erase(&around, partition, epoch, &command).await;
+                    // An error says that the owner has stopped: the next one erases again.
+                    let _ = tell.send(News::Erased(partition, command.id, count));
+                });
             }
         }
     }
@@ -113,3 +124,27 @@ impl Owner {
         named(self.configuration.version)
     }
 }
+
+/// Erases until it succeeds: an order to erase is never given up.
+async fn erase(
+    around: &Surroundings,
+    partition: Partition,
+    epoch: Option<Offset>,
+    command: &Command,
+) -> u64 {
+    let Action::Erase(order) = &command.action else {
+        return 0;
+    };
+    loop {
+        match erasure::erase(around, partition, epoch, order).await {
+            Ok(count) => return count,
+            Err(error) => {
+                tracing::error!(%partition, command = %command.id, %error, "the erasure is tried again");
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+/// The pause between two tries of an erasure.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);

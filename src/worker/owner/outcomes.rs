@@ -1,7 +1,7 @@
 //! Takes outcomes of attempts in, and gives their slots back once they are recorded.
 
 use super::record::index;
-use super::{Batch, GAUGES_EVERY, OUTCOMES_MAX, Owner, WorkerError};
+use super::{Batch, GAUGES_EVERY, News, OUTCOMES_MAX, Owner, WorkerError};
 use crate::deliver::outcome;
 use crate::deliver::target::Target;
 use crate::metrics::PartitionLabel;
@@ -9,7 +9,7 @@ use crate::worker::attempt::Finished;
 use crate::worker::schedule::{Ended, Entry};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::control::{By, SubscriptionPaused};
-use hooklog_schemas::deliveries::{Attempted, Outcome, Verdict};
+use hooklog_schemas::deliveries::{Attempted, CommandApplied, Outcome, Verdict};
 use hooklog_schemas::{DeliveryId, Partition, SubscriptionId, Topic};
 use std::sync::Arc;
 
@@ -23,17 +23,25 @@ pub(super) struct Done {
 }
 
 impl Owner {
-    /// Adds the outcomes that have come in; one append takes them all.
-    pub(super) fn gather_outcomes(&mut self, batch: &mut Batch) -> Vec<Done> {
+    /// Adds what has come in: one append takes it all.
+    pub(super) fn gather_news(&mut self, batch: &mut Batch) -> Vec<Done> {
         let mut all = std::mem::take(&mut self.early);
         while all.len() < OUTCOMES_MAX
-            && let Ok(finished) = self.finished.try_recv()
+            && let Ok(news) = self.news.try_recv()
         {
-            all.push(finished);
+            all.push(news);
         }
         let mut done = Vec::with_capacity(all.len());
-        for finished in all {
-            self.tell(&finished);
+        for news in all {
+            let finished = match news {
+                News::Finished(finished) => finished,
+                News::Erased(partition, command, count) => {
+                    let at = self.parts.clock.now();
+                    batch.add(partition, CommandApplied { command, count, at });
+                    continue;
+                }
+            };
+            self.count(&finished);
             done.push(Done::new(&finished));
             let partition = finished.partition;
             batch.add(partition, finished.attempted);
@@ -101,7 +109,7 @@ impl Owner {
         });
     }
 
-    fn tell(&self, finished: &Finished) {
+    fn count(&self, finished: &Finished) {
         let metrics = &self.parts.metrics;
         let attempted = &finished.attempted;
         metrics.attempt.observe(seconds(attempted));

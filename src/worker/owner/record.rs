@@ -30,7 +30,7 @@ impl Owner {
                 self.schedule_changes(partition);
             }
         }
-        Ok(())
+        Ok(self.identities.commit()?)
     }
 
     pub(super) async fn append(&self, batch: &Batch) -> Result<Vec<Offset>, WorkerError> {
@@ -60,6 +60,9 @@ impl Owner {
         record: &Record,
     ) -> Result<(), WorkerError> {
         let event = Event::decode(record)?;
+        if let Event::Routed(routed) = &event {
+            self.identities.replay(record.position.partition, routed)?;
+        }
         self.fold_event(number, record.position.offset, record.epoch, &event)
     }
 
@@ -97,9 +100,14 @@ impl Owner {
         let Some(owned) = self.owned.get_mut(number) else {
             return Ok(());
         };
+        let before = self.changes.len();
         owned
             .fold
             .apply_event(offset, epoch, event, &mut self.changes);
+        let effective = self.changes.len() > before;
+        if let (true, Event::Cancelled(cancelled)) = (effective, event) {
+            self.identities.cancelled(cancelled.delivery, cancelled.at);
+        }
         owned.check_epoch()
     }
 

@@ -1,5 +1,6 @@
 //! From nothing to owning: fold what stands in the log, acquire, fold through that.
 
+use super::save::log_id;
 use super::{Owned, Owner};
 use crate::log::ReadLimit;
 use crate::route::Index;
@@ -7,8 +8,10 @@ use crate::worker::attempt::Surroundings;
 use crate::worker::batch::Batch;
 use crate::worker::commands::Effects;
 use crate::worker::fold::Fold;
+use crate::worker::identities::Identities;
 use crate::worker::routing::Compiled;
 use crate::worker::schedule::{Entry, Schedule};
+use crate::worker::snapshot::Snapshots;
 use crate::worker::{WorkerError, WorkerParts};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::Acquired;
@@ -16,12 +19,31 @@ use hooklog_schemas::{Offset, Partition, Position, Timestamp, Topic};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 impl Owner {
-    /// Folds every partition to its end.
-    pub(in crate::worker) async fn open(parts: WorkerParts) -> Result<Self, WorkerError> {
-        let (finish, finished) = mpsc::unbounded_channel();
+    /// Folds every partition to its end, and acquires it.
+    pub(in crate::worker) async fn ready(
+        parts: WorkerParts,
+        shutdown: CancellationToken,
+    ) -> Result<Self, WorkerError> {
+        let mut owner = Self::open(parts, shutdown)?;
+        for number in 0..owner.owned.len() {
+            owner.load(number).await?;
+            owner.catch_up(number).await?;
+        }
+        owner.identities.commit()?;
+        owner.acquire().await?;
+        Ok(owner)
+    }
+
+    fn open(parts: WorkerParts, shutdown: CancellationToken) -> Result<Self, WorkerError> {
+        let (tell, news) = mpsc::unbounded_channel();
         let configuration = parts.control.current();
+        let log = log_id(&parts.control);
+        let folder = parts.data.join("identities");
+        let window = parts.config.redelivery_window_days;
+        let identities = Identities::open(&folder, window, log)?;
         let around = Surroundings {
             log: Arc::clone(&parts.log),
             clock: Arc::clone(&parts.clock),
@@ -29,7 +51,7 @@ impl Owner {
         };
         let count = parts.log.partitions(Topic::Deliveries);
         let config = &parts.config;
-        let mut owner = Self {
+        Ok(Self {
             around: Arc::new(around),
             owned: (0..count)
                 .map(|number| Owned::new(Partition(number)))
@@ -46,24 +68,25 @@ impl Owner {
             in_flight: HashSet::new(),
             erased: HashSet::new(),
             deleted: HashSet::new(),
-            finished,
-            finish,
+            news,
+            tell,
             early: Vec::new(),
             fresh: HashMap::new(),
             changes: Vec::new(),
+            identities,
+            snapshots: Snapshots::new(parts.data.join("snapshots"), log),
+            saving: None,
             look: true,
             gauges_at: Timestamp(i64::MIN),
+            shutdown,
+            decided: 0,
             parts,
-        };
-        for number in 0..owner.owned.len() {
-            owner.catch_up(number).await?;
-        }
-        Ok(owner)
+        })
     }
 
     /// Appends `partition.acquired` for every partition, folds through it, and reads `control` to
     /// its end: from then on this worker may act.
-    pub(in crate::worker) async fn acquire(&mut self) -> Result<(), WorkerError> {
+    async fn acquire(&mut self) -> Result<(), WorkerError> {
         let mut batch = Batch::default();
         let process = self.parts.process;
         let at = self.parts.clock.now();
@@ -84,6 +107,31 @@ impl Owner {
         self.changes.clear();
         self.schedule_all();
         self.load_configuration();
+        Ok(())
+    }
+
+    /// Starts from the partition's snapshot, if there is one that fits the log.
+    async fn load(&mut self, number: usize) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get_mut(number) else {
+            return Ok(());
+        };
+        let partition = owned.partition;
+        let tail = self
+            .parts
+            .log
+            .bounds(Topic::Deliveries, partition)
+            .await?
+            .tail;
+        match self.snapshots.read(partition, tail) {
+            Ok(Some(fold)) => {
+                owned.saved = fold.next;
+                owned.fold = fold;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%partition, %error, "the snapshot is passed over; the log is folded from its start");
+            }
+        }
         Ok(())
     }
 
@@ -137,6 +185,7 @@ impl Owned {
             fold: Fold::default(),
             cursor: Offset(0),
             effects: Effects::default(),
+            saved: Offset(0),
         }
     }
 

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use hooklog_schemas::control::{
     By, Policy, SealedSecret, Signing, SubscriptionCreated, SubscriptionSpec,
 };
+use hooklog_schemas::deliveries::{Attempted, Routed, Verdict};
 use hooklog_schemas::webhook::{Facts, RECEIVED, Received, VERSION};
 use hooklog_schemas::{
     Append, Event, Header, Offset, Partition, Position, ReceiptId, Record, SecretId, SourceId,
@@ -166,7 +167,8 @@ impl World {
 
     /// Appends a webhook as a receiver would, and tells its receipt.
     pub(super) async fn receive(&self, guid: &str) -> ReceiptId {
-        self.receive_by(guid, "1", "sha256=aa", br#"{"zen":"Keep it simple."}"#)
+        let signature = format!("sha256={guid}");
+        self.receive_by(guid, "1", &signature, br#"{"zen":"Keep it simple."}"#)
             .await
     }
 
@@ -264,4 +266,30 @@ pub(super) fn verify(id: &str, timestamp: &str, signature: &str, body: &[u8], no
         signature,
     };
     sign::verify_standard(&Secret::new(SECRET.into()), headers, body, now).unwrap();
+}
+
+pub(super) fn attempts(events: &[Event]) -> Vec<Attempted> {
+    let attempted = events.iter().filter_map(|event| match event {
+        Event::Attempted(attempted) => Some((**attempted).clone()),
+        _ => None,
+    });
+    attempted.collect()
+}
+
+pub(super) fn routed(events: &[Event]) -> Vec<Routed> {
+    let routed = events.iter().filter_map(|event| match event {
+        Event::Routed(routed) => Some((**routed).clone()),
+        _ => None,
+    });
+    routed.collect()
+}
+
+/// Attempts after which nothing comes.
+pub(super) fn ended(events: &[Event]) -> usize {
+    let last =
+        |verdict: &Verdict| matches!(verdict, Verdict::Delivered | Verdict::DeadLettered { .. });
+    attempts(events)
+        .iter()
+        .filter(|attempted| last(&attempted.verdict))
+        .count()
 }

@@ -1,0 +1,53 @@
+//! What is done to a data folder while no server owns it.
+
+use crate::clock::System;
+use crate::config::Config;
+use crate::log::embedded::{EmbeddedLog, OpenError};
+use crate::metrics::Metrics;
+use crate::project::stores::sqlite::SqliteStore;
+use crate::project::{self, Progress, ProjectorParts};
+use anyhow::{Context as _, bail};
+use prometheus_client::registry::Registry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file of the tables in the data folder.
+#[must_use]
+pub fn tables(data: &Path) -> PathBuf {
+    data.join("tables.sqlite")
+}
+
+/// Rebuilds the projections `names`, all of them for none, from the log.
+///
+/// # Errors
+/// When there is no log, a server owns the folder, a name is unknown, or log or tables fail.
+pub async fn rebuild(
+    config: &Config,
+    names: &[String],
+    progress: impl FnMut(Progress) + Send,
+) -> anyhow::Result<()> {
+    let metrics = Metrics::register(&mut Registry::default());
+    let parts = ProjectorParts {
+        log: Arc::new(log(config, &metrics)?),
+        store: Box::new(SqliteStore::open(&tables(&config.data)).await?),
+        clock: Arc::new(System),
+        metrics,
+        config: config.project.clone(),
+    };
+    Ok(project::rebuild(parts, names, progress).await?)
+}
+
+/// Opens the log that is there; it makes none.
+fn log(config: &Config, metrics: &Metrics) -> anyhow::Result<EmbeddedLog> {
+    let data = config.data.display();
+    if !config.data.join("log").is_dir() {
+        bail!("there is no log in {data}; name the folder of a server with --data");
+    }
+    match EmbeddedLog::open(&config.data, &config.log, metrics.clone()) {
+        Err(error @ OpenError::InUse { .. }) => Err(error).context(format!(
+            "a server owns {data}: stop it to rebuild offline; while it runs, ask it with \
+             --server URL, as in `hooklog status --server URL`"
+        )),
+        opened => Ok(opened?),
+    }
+}

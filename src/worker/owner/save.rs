@@ -1,0 +1,68 @@
+//! Writes snapshots of partitions now and then, on another thread, and at the end.
+
+use super::Owner;
+use crate::worker::snapshot::{Saved, SnapshotError};
+use hooklog_schemas::{EventId, Partition};
+use uuid::Uuid;
+
+/// Records of a partition after which it is saved again, at the least.
+const SAVE_EVERY: u64 = 20_000;
+
+impl Owner {
+    /// Starts to save the first partition that has moved on far enough, unless one is being saved.
+    pub(super) fn save_some(&mut self) {
+        if self.saving.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let due = self.owned.iter_mut().find(|owned| {
+            // The more there is to write, the rarer: the work stays a fraction of the folding.
+            let open = u64::try_from(owned.fold.deliveries.len()).unwrap_or(u64::MAX);
+            owned.fold.next.0 - owned.saved.0 >= SAVE_EVERY.max(open / 4)
+        });
+        if let Some(owned) = due {
+            owned.saved = owned.fold.next;
+            let (partition, saved) = (owned.partition, owned.fold.save());
+            self.saving = Some(self.save(partition, saved));
+        }
+    }
+
+    /// Saves every partition that has moved on.
+    pub(super) async fn save_all(&mut self) {
+        if let Some(saving) = self.saving.take() {
+            // Its own outcome was logged where it ran.
+            let _ = saving.await;
+        }
+        for number in 0..self.owned.len() {
+            let Some(owned) = self.owned.get_mut(number) else {
+                return;
+            };
+            if owned.fold.next > owned.saved {
+                owned.saved = owned.fold.next;
+                let (partition, saved) = (owned.partition, owned.fold.save());
+                let _ = self.save(partition, saved).await;
+            }
+        }
+    }
+
+    fn save(&self, partition: Partition, saved: Saved) -> tokio::task::JoinHandle<()> {
+        let snapshots = self.snapshots.clone();
+        let identities = self.identities.database();
+        tokio::task::spawn_blocking(move || {
+            // What the snapshot's position lies behind is not replayed into the index again.
+            let durable = identities.persist(fjall::PersistMode::SyncAll);
+            let written = match durable {
+                Ok(()) => snapshots.write(partition, saved),
+                Err(error) => Err(SnapshotError::Io(std::io::Error::other(error))),
+            };
+            if let Err(error) = written {
+                tracing::warn!(%partition, %error, "no snapshot was written; the next start folds more");
+            }
+        })
+    }
+}
+
+/// The log's id; before the log is named, that of no log.
+pub(super) fn log_id(control: &crate::control::Control) -> EventId {
+    let named = control.current().log.map(|(id, _)| id);
+    named.unwrap_or(EventId(Uuid::nil()))
+}
