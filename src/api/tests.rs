@@ -6,6 +6,7 @@ mod harness;
 mod reads;
 mod secrets;
 mod sources;
+mod story;
 mod subscriptions;
 
 use harness::{Answer, Harness};

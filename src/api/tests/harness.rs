@@ -155,7 +155,6 @@ impl Harness {
         let parts = ProjectorParts {
             log: self.log.clone(),
             store: Box::new(SqliteStore::open(&self.tables).await.unwrap()),
-            clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             config: ProjectConfig::default(),
         };
