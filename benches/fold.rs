@@ -14,7 +14,6 @@
 mod history;
 
 use history::History;
-use hooklog::clock::System;
 use hooklog::config::ProjectConfig;
 use hooklog::log::memory::MemoryLog;
 use hooklog::log::{EventLog, ReadLimit};
@@ -115,7 +114,6 @@ async fn rebuild(log: &Arc<dyn EventLog>, path: &Path) -> Duration {
     let parts = ProjectorParts {
         log: Arc::clone(log),
         store: Box::new(store),
-        clock: Arc::new(System),
         metrics: Metrics::register(&mut Default::default()),
         config: ProjectConfig::default(),
     };

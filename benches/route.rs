@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// What teams ask for: one repository, an organisation, an event, a glob, a branch, a sender.
 fn filter(number: usize) -> Filter {
     let texts = |text: String| vec![text];
-    let organization = number / 20;
+    let organization = number / 10;
     match number % 10 {
         0 => Filter {
             repositories: texts(format!("org-{organization}/*")),

@@ -2,6 +2,7 @@
 
 mod check;
 mod deliver;
+mod file;
 mod keys;
 mod load;
 mod log;

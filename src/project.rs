@@ -79,4 +79,4 @@ fn fits(stored: &Stored, log: EventId) -> Result<(), Unfit> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -92,10 +92,12 @@ impl Worker {
         ready: watch::Sender<bool>,
         shutdown: CancellationToken,
     ) -> Result<(), WorkerError> {
-        let mut owner = owner::Owner::open(parts).await?;
-        owner.acquire().await?;
+        let mut owner = tokio::select! {
+            owner = owner::Owner::ready(parts, shutdown.clone()) => owner?,
+            () = shutdown.cancelled() => return Ok(()),
+        };
         ready.send_replace(true);
-        let ended = owner.work(&shutdown).await;
+        let ended = owner.work().await;
         ready.send_replace(false);
         ended
     }

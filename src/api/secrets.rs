@@ -2,9 +2,10 @@
 
 use super::problem::Problem;
 use super::{Api, check};
+use crate::deliver::sign;
 use crate::secret::Secret;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hooklog_projections::configuration;
 use hooklog_schemas::control::{SealedSecret, Signing};
 use hooklog_schemas::{SecretId, Timestamp};
@@ -85,21 +86,15 @@ pub(super) fn for_subscription(
     }
 }
 
-/// Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes. GitHub: any text.
+/// The error names the rule, and never the secret.
 fn check_form(secret: &Secret, sign: Signing) -> Result<(), Problem> {
     check::secret(secret.expose())?;
-    if sign != Signing::Standard {
-        return Ok(());
-    }
-    let base64 = secret.expose().strip_prefix(b"whsec_");
-    let bytes = base64.and_then(|base64| BASE64.decode(base64).ok());
-    match bytes.map(|bytes| bytes.len()) {
-        Some(24..=64) => Ok(()),
-        _ => Err(Problem::bad_value(
-            "`secret` must be whsec_ and base64 of 24 to 64 bytes for `sign` `standard`; \
-             give none to have one made",
-        )),
-    }
+    sign::check_secret(sign, secret).map_err(|error| {
+        let advice = "give none to have one made";
+        Problem::bad_value(format!(
+            "`secret` does not fit to `sign`: {error}; {advice}"
+        ))
+    })
 }
 
 /// Refuses a way to sign that the newest of these secrets does not fit to.
@@ -119,11 +114,11 @@ pub(super) fn check_fits(
 }
 
 fn generate(sign: Signing) -> Result<String, Problem> {
-    let bytes = random()?;
-    Ok(match sign {
-        Signing::Github => hex::encode(bytes),
-        _ => format!("whsec_{}", BASE64.encode(bytes)),
-    })
+    if sign == Signing::Github {
+        return Ok(hex::encode(random()?));
+    }
+    let made = sign::generate_secret().map_err(Problem::internal)?;
+    Ok(String::from_utf8_lossy(made.expose()).into_owned())
 }
 
 /// A new API token: `hl_` and base64url of 32 random bytes.

@@ -1,25 +1,25 @@
 //! `/sources`: where webhooks come from.
 
+mod body;
+
 use super::auth::{Admin, Caller, Reader};
 use super::change::{Changed, Given, GivenQuery};
 use super::extract::{Json, Name, Query};
 use super::paging::PageQuery;
 use super::problem::Problem;
-use super::secrets::{self, SecretText, SecretView};
-use super::{Api, Shared, check};
+use super::{Api, Shared, check, secrets};
 use crate::query::Paged;
 use axum::extract::State;
 use axum::http::StatusCode;
+use body::{NewSource, NewSourceSecret, SourceBody, SourceView};
 use hooklog_projections::configuration::Source;
 use hooklog_schemas::control::{
     SecretOwner, SecretRotated, SourceChanged, SourceCreated, SourceDeleted, SourcePaused,
     SourceResumed, SourceSpec,
 };
-use hooklog_schemas::{EventId, SourceId, Timestamp};
-use serde::{Deserialize, Serialize};
+use hooklog_schemas::{EventId, SourceId};
 use std::sync::Arc;
 use std::time::Duration;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -31,104 +31,6 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(pause))
         .routes(routes!(resume))
         .routes(routes!(rotate))
-}
-
-/// A source as it stands.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SourceView {
-    /// Its id.
-    #[schema(value_type = String, format = "uuid")]
-    id: SourceId,
-    /// Stands in the URL: `/webhooks/{name}`.
-    name: String,
-    /// The host.
-    host: String,
-    /// Networks that may send; empty means any.
-    allow: Vec<String>,
-    /// Webhooks a second; none means no limit.
-    rate_per_second: Option<u32>,
-    /// It answers 503.
-    paused: bool,
-    /// The last event that changed it.
-    #[schema(value_type = String, format = "uuid")]
-    version: EventId,
-    /// When it was created.
-    #[schema(value_type = i64)]
-    created_at: Timestamp,
-    /// Its secrets, newest first, without their values.
-    secrets: Vec<SecretView>,
-}
-
-impl From<&Source> for SourceView {
-    fn from(source: &Source) -> Self {
-        Self {
-            id: source.id,
-            name: source.spec.name.clone(),
-            host: source.spec.host.clone(),
-            allow: source.spec.allow.clone(),
-            rate_per_second: source.spec.rate_per_second,
-            paused: source.paused,
-            version: source.version,
-            created_at: source.created_at,
-            secrets: secrets::views(&source.secrets),
-        }
-    }
-}
-
-/// A new source.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewSource {
-    /// `[a-z0-9][a-z0-9-]{0,62}`.
-    name: String,
-    /// `github.com` if not given.
-    host: Option<String>,
-    /// What GitHub signs with.
-    secret: SecretText,
-    /// Networks that may send; none means any.
-    #[serde(default)]
-    allow: Vec<String>,
-    /// Webhooks a second.
-    rate_per_second: Option<u32>,
-    /// The organisations that the secret may speak for; none means any.
-    #[serde(default)]
-    organization_ids: Vec<i64>,
-    /// Why.
-    reason: Option<String>,
-}
-
-/// The whole new description of a source.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SourceBody {
-    /// The host.
-    host: String,
-    /// Networks that may send; empty means any.
-    allow: Vec<String>,
-    /// Webhooks a second; none means no limit.
-    rate_per_second: Option<u32>,
-    /// The version that the change is based on; the present one if not given.
-    #[schema(value_type = Option<String>, format = "uuid")]
-    expected: Option<EventId>,
-    /// Why.
-    reason: Option<String>,
-}
-
-/// A new secret of a source.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewSourceSecret {
-    /// What GitHub will sign with.
-    secret: SecretText,
-    /// The organisations that it may speak for; those of the newest secret if not given.
-    organization_ids: Option<Vec<i64>>,
-    /// How long the older secrets stay valid; a day if not given.
-    overlap_seconds: Option<u64>,
-    /// The version that the change is based on; the present one if not given.
-    #[schema(value_type = Option<String>, format = "uuid")]
-    expected: Option<EventId>,
-    /// Why.
-    reason: Option<String>,
 }
 
 /// Seconds for which older secrets stay valid unless it is said.

@@ -1,9 +1,12 @@
 //! The API as its clients see it, over a log in memory.
 
 mod auth;
+mod commands;
 mod harness;
+mod reads;
 mod secrets;
 mod sources;
+mod story;
 mod subscriptions;
 
 use harness::{Answer, Harness};

@@ -3,7 +3,7 @@
 use super::args::{Because, Paging, Range, with_reason};
 use super::confirm::{Caution, Command, Scope, ask};
 use super::out::{Out, Tone};
-use super::row::{Row, cut};
+use super::row::{Row, counted, cut};
 use super::session::{Answer, Session};
 use super::table::{self, Column};
 use super::timeline;
@@ -189,10 +189,15 @@ pub(super) async fn run(
 async fn pause(caution: &Caution, session: &mut Session<'_>) -> anyhow::Result<Answer> {
     const COUNTED: u32 = 1_000;
     if caution.dry_run || !caution.yes {
-        let open = vec![("state", "open".to_owned())];
-        let page = session.api.list(&["deliveries"], &open, COUNTED).await?;
-        let more = if page.next.is_some() { " or more" } else { "" };
-        let waiting = format!("{}{more} open deliveries", page.values().len());
+        let query = vec![("state", "open".to_owned())];
+        let page = session.api.list(&["deliveries"], &query, COUNTED).await?;
+        let more = if page.next.is_some() { "at least " } else { "" };
+        let open = counted(
+            page.values().len() as u64,
+            "open delivery",
+            "open deliveries",
+        );
+        let waiting = format!("{more}{open}");
         if caution.dry_run {
             if session.json() {
                 session.out.line(

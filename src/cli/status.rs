@@ -5,6 +5,8 @@ use super::row::Row;
 use super::session::{Answer, Session};
 use super::table::{self, Column};
 use hooklog_schemas::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io;
 
 const PROJECTIONS: [Column; 3] = [
@@ -12,11 +14,10 @@ const PROJECTIONS: [Column; 3] = [
     ("VERSION", |row, _| row.text("version")),
     ("LAG", |row, _| row.text("lag")),
 ];
-const PARTITIONS: [Column; 4] = [
+const TOPICS: [Column; 3] = [
     ("TOPIC", |row, _| row.text("topic")),
-    ("PARTITION", |row, _| row.text("partition")),
-    ("START", |row, _| row.text("start")),
-    ("TAIL", |row, _| row.text("tail")),
+    ("PARTITIONS", |row, _| row.text("partitions")),
+    ("RECORDS", |row, _| row.text("records")),
 ];
 
 pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Answer> {
@@ -43,8 +44,23 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     table::facts(out, &facts)?;
     table::heading(out, "Projections (lag in records)")?;
     table::write(out, &PROJECTIONS, &row.rows("projections"), now)?;
-    table::heading(out, "Partitions")?;
-    table::write(out, &PARTITIONS, &row.rows("partitions"), now)
+    table::heading(out, "The log")?;
+    let topics = topics(&row.rows("partitions"));
+    let topics: Vec<_> = topics.iter().map(Row).collect();
+    table::write(out, &TOPICS, &topics, now)
+}
+
+/// One row a topic: there are too many partitions to look at; scripts get each of them.
+fn topics(partitions: &[Row<'_>]) -> Vec<Value> {
+    let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for partition in partitions {
+        let end = |field| partition.number(field).unwrap_or_default();
+        let sum = sums.entry(partition.text("topic")).or_default();
+        sum.0 += 1;
+        sum.1 += end("tail").saturating_sub(end("start"));
+    }
+    let row = |(topic, (partitions, records))| json!({"topic": topic, "partitions": partitions, "records": records});
+    sums.into_iter().map(row).collect()
 }
 
 fn worker(row: Row<'_>) -> String {
@@ -52,5 +68,28 @@ fn worker(row: Row<'_>) -> String {
         (true, _) => "ready".to_owned(),
         (false, Some(reasons)) => format!("not ready: {reasons}"),
         (false, None) => "not ready".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_summed_by_topic_for_people() {
+        let status = json!({"build": "1", "worker": {"ready": true}, "partitions": [
+            {"topic": "webhooks", "partition": 0, "start": 2, "tail": 12},
+            {"topic": "webhooks", "partition": 1, "start": 0, "tail": 5},
+            {"topic": "control", "partition": 0, "start": 0, "tail": 3},
+        ]});
+        let mut sink = Vec::new();
+        tell(&mut Out::new(&mut sink, false), Row(&status), Timestamp(0)).unwrap();
+        let text = String::from_utf8(sink).unwrap();
+        let expected = "\
+TOPIC     PARTITIONS  RECORDS
+control            1        3
+webhooks           2       15
+";
+        assert!(text.ends_with(expected), "{text}");
     }
 }

@@ -13,16 +13,16 @@ pub(crate) type Column = (&'static str, fn(&Row<'_>, Timestamp) -> String);
 const NUMBERS: [&str; 12] = [
     "ATTEMPTS",
     "MATCHES",
-    "BYTES",
     "LAG",
     "RECEIVED",
     "OWED",
     "DELIVERED",
     "FAILED",
     "DEAD",
-    "START",
-    "TAIL",
     "SECRETS",
+    "PARTITIONS",
+    "RECORDS",
+    "VERSION",
 ];
 
 /// Writes `rows` as a table.

@@ -24,7 +24,8 @@ pub(crate) struct TailArgs {
 }
 
 pub(super) const EXAMPLES: &str = "\
-Shows what is appended to the log from now on, until Ctrl-C.
+Shows what is appended to the log from now on, until Ctrl-C. People do not see the records that keep
+subscribers' answers (`delivery show` shows these); scripts see every record.
 
 Examples:
   hooklog tail
@@ -63,6 +64,8 @@ fn show(session: &mut Session<'_>, line: &[u8]) -> io::Result<()> {
         return session.out.bytes(b"\n");
     }
     match serde_json::from_slice::<Value>(line) {
+        // The attempt has just been told; this record only keeps what the subscriber answered.
+        Ok(value) if Row(&value).text("type") == "delivery.answered" => Ok(()),
         Ok(value) => {
             let text = told(&session.out, Row(&value));
             session.out.line(text)

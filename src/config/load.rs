@@ -1,11 +1,10 @@
 //! From file, environment and flags to one configuration that knows where each value comes from.
 
-use super::{Config, check, keys};
+use super::{Config, check, file, keys};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use toml::de::{DeTable, DeValue};
-use toml::{Spanned, Table, Value};
+use std::path::PathBuf;
+use toml::{Table, Value};
 
 /// What the operator gave. A later one wins: defaults, file, environment, flags.
 #[derive(Clone, Debug, Default)]
@@ -128,7 +127,7 @@ where
     E: IntoIterator<Item = (String, String)>,
 {
     let mut given = match &sources.file {
-        Some(path) => from_file(path)?,
+        Some(path) => file::read(path)?,
         None => Vec::new(),
     };
     for (name, value) in sources.environment {
@@ -157,10 +156,10 @@ where
 }
 
 /// One value that somebody gave.
-struct Given {
-    key: String,
-    value: Value,
-    origin: Origin,
+pub(super) struct Given {
+    pub(super) key: String,
+    pub(super) value: Value,
+    pub(super) origin: Origin,
 }
 
 /// The key that a variable sets; none if it is not about configuration.
@@ -178,80 +177,7 @@ fn from_text(key: String, text: &str, origin: Origin) -> Result<Given, ConfigErr
     Ok(Given { key, value, origin })
 }
 
-fn from_file(path: &Path) -> Result<Vec<Given>, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
-    let syntax = |error: toml::de::Error| ConfigError::Syntax {
-        path: path.to_owned(),
-        line: line_of(&text, error.span().map_or(0, |span| span.start)),
-        reason: error.message().to_owned(),
-    };
-    // Parsed twice: once for the places of the keys, once for plain values.
-    let places = DeTable::parse(&text).map_err(syntax)?;
-    let values: Table = text.parse().map_err(syntax)?;
-    let file = File { path, text: &text };
-    let mut given = Vec::new();
-    file.collect("", places.get_ref(), &values, &mut given)?;
-    Ok(given)
-}
-
-struct File<'a> {
-    path: &'a Path,
-    text: &'a str,
-}
-
-impl File<'_> {
-    fn collect(
-        &self,
-        section: &str,
-        places: &DeTable<'_>,
-        values: &Table,
-        given: &mut Vec<Given>,
-    ) -> Result<(), ConfigError> {
-        for (name, place) in places {
-            let key = format!("{section}{}", name.get_ref());
-            let Some(value) = values.get(name.get_ref().as_ref()) else {
-                continue;
-            };
-            self.collect_one(key, name.span().start, place, value, given)?;
-        }
-        Ok(())
-    }
-
-    fn collect_one(
-        &self,
-        key: String,
-        at: usize,
-        place: &Spanned<DeValue<'_>>,
-        value: &Value,
-        given: &mut Vec<Given>,
-    ) -> Result<(), ConfigError> {
-        let origin = Origin::File(self.path.to_owned(), line_of(self.text, at));
-        if let (true, Some(places), Value::Table(values)) =
-            (keys::is_section(&key), place.get_ref().as_table(), value)
-        {
-            return self.collect(&format!("{key}."), places, values, given);
-        }
-        if keys::is_section(&key) {
-            let reason = format!("it is a section; write [{key}] on a line of its own");
-            return Err(bad(&key, value, &origin, reason));
-        }
-        if !keys::all().contains_key(&key) {
-            return Err(unknown(key, origin));
-        }
-        let value = value.clone();
-        given.push(Given { key, value, origin });
-        Ok(())
-    }
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
-}
-
-fn unknown(key: String, origin: Origin) -> ConfigError {
+pub(super) fn unknown(key: String, origin: Origin) -> ConfigError {
     let nearest = keys::nearest(&key);
     ConfigError::UnknownKey {
         origin,
@@ -270,7 +196,7 @@ fn check_type(key: &str, value: &Value, origin: &Origin) -> Result<(), ConfigErr
     }
 }
 
-fn bad(key: &str, value: &Value, origin: &Origin, reason: String) -> ConfigError {
+pub(super) fn bad(key: &str, value: &Value, origin: &Origin, reason: String) -> ConfigError {
     ConfigError::BadValue {
         origin: origin.clone(),
         key: key.to_owned(),

@@ -3,7 +3,6 @@
 use super::feed::{self, FeedError};
 use super::store::{ProjectionStore, StoreError};
 use super::{Unfit, fits};
-use crate::clock::Clock;
 use crate::config::ProjectConfig;
 use crate::log::{EventLog, ReadError};
 use crate::metrics::{Metrics, NameLabel};
@@ -22,8 +21,6 @@ pub struct ProjectorParts {
     pub log: Arc<dyn EventLog>,
     /// The tables that it writes.
     pub store: Box<dyn ProjectionStore>,
-    /// Tells the time, for logs alone: no row depends on it.
-    pub clock: Arc<dyn Clock>,
     /// Where lag and durations are counted.
     pub metrics: Metrics,
     /// Its pace.
@@ -71,7 +68,7 @@ pub enum ProjectError {
 const OPEN_MAX: usize = if cfg!(test) { 20 } else { 50_000 };
 
 /// How long a store that failed is left alone.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+const STORE_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1_000 });
 
 impl Projector {
     /// Opens the tables, and creates them in a fresh store.
@@ -84,7 +81,6 @@ impl Projector {
             mut store,
             metrics,
             config,
-            ..
         } = parts;
         let checkpoint = open_tables(log.as_ref(), store.as_mut()).await?;
         let reached = watch::Sender::new(checkpoint.clone());
@@ -113,8 +109,12 @@ impl Projector {
     /// # Errors
     /// When the log cannot be read, or holds something that this release does not know.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), ProjectError> {
+        let mut whole = true;
         while !shutdown.is_cancelled() {
-            let pause = match self.step().await {
+            if !whole {
+                whole = self.resume().await?;
+            }
+            let pause = match self.step_if(whole).await {
                 Ok(Step::Idle) => {
                     tokio::select! {
                         () = shutdown.cancelled() => return Ok(()),
@@ -122,9 +122,10 @@ impl Projector {
                     }
                 }
                 Ok(Step::Folded { full, took }) => self.pause(full, took),
+                Ok(Step::Away) => STORE_PAUSE,
                 Err(ProjectError::Store(error)) => {
                     tracing::warn!(%error, "the tables stand still until their store is back");
-                    self.resume().await;
+                    whole = false;
                     STORE_PAUSE
                 }
                 Err(error) => return Err(error),
@@ -180,14 +181,29 @@ impl Projector {
         Ok(Step::Folded { full, took })
     }
 
-    /// The fold is ahead of a store that failed: it begins again from what is stored.
-    async fn resume(&mut self) {
-        let checkpoint = self.reached.borrow().clone();
-        let resumed = feed::resume(self.log.as_ref(), self.store.as_mut(), checkpoint, OPEN_MAX);
-        match resumed.await {
-            Ok(folding) => self.folding = folding,
-            Err(error) => tracing::warn!(%error, "the store is still away"),
+    async fn step_if(&mut self, whole: bool) -> Result<Step, ProjectError> {
+        if whole {
+            self.step().await
+        } else {
+            Ok(Step::Away)
         }
+    }
+
+    /// The fold may be ahead of a store that failed, or behind it, if the store failed after it
+    /// had written: it begins again from what is stored. False while the store is away.
+    async fn resume(&mut self) -> Result<bool, ProjectError> {
+        let checkpoint = match self.store.stored().await {
+            Ok(Some(stored)) => stored.checkpoint,
+            Ok(None) | Err(_) => return Ok(false),
+        };
+        self.reached.send_replace(checkpoint.clone());
+        let store = self.store.as_mut();
+        match feed::resume(self.log.as_ref(), store, checkpoint, OPEN_MAX).await {
+            Ok(folding) => self.folding = folding,
+            Err(FeedError::Store(_)) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
     }
 
     /// The pause after a batch: the usual one, or, when behind, as long as the batch took, so that
@@ -221,8 +237,12 @@ impl Projector {
 }
 
 enum Step {
+    /// There is nothing to fold.
     Idle,
+    /// A batch is in the tables.
     Folded { full: bool, took: Duration },
+    /// The store is away.
+    Away,
 }
 
 impl Status {

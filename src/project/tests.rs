@@ -1,17 +1,21 @@
 //! Rebuilt equals live, whatever the batches, the order of partitions, and the crashes between.
 
 pub(crate) mod history;
+mod running;
 
 use super::stores::sqlite::SqliteStore;
 use super::*;
-use crate::clock::{self, Manual};
+use crate::clock;
 use crate::config::ProjectConfig;
 use crate::log::EventLog;
 use crate::log::memory::MemoryLog;
 use crate::metrics::Metrics;
 use history::History;
-use hooklog_projections::folding::Changes;
-use hooklog_schemas::{Append, EventType, Partition, Timestamp, Topic};
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::folding::{Changes, Wanted};
+use hooklog_projections::projection::Projection;
+use hooklog_projections::table::{Row, Table, Value};
+use hooklog_schemas::{Append, EventType, Partition, Position, Timestamp, Topic};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,7 +35,6 @@ fn parts(log: &Arc<dyn EventLog>, store: SqliteStore, batch: usize) -> Projector
     ProjectorParts {
         log: Arc::clone(log),
         store: Box::new(store),
-        clock: Arc::new(Manual::default()),
         metrics: Metrics::register(&mut Default::default()),
         config: ProjectConfig {
             batch_events_max: batch,
@@ -46,22 +49,7 @@ pub(crate) async fn catch_up(log: &Arc<dyn EventLog>, path: &Path, batch: usize)
     projector.catch_up().await.unwrap();
 }
 
-/// A record of a type that no release knows.
-fn unknown() -> Append {
-    Append {
-        partition: Partition(0),
-        event_id: clock::event_id(),
-        key: clock::key(),
-        event_type: EventType::read("delivery.teleported"),
-        version: 1,
-        epoch: None,
-        at: Timestamp(0),
-        headers: Vec::new(),
-        value: Some("{}".into()),
-    }
-}
-
-async fn rebuild_at(log: &Arc<dyn EventLog>, path: &Path, names: &[&str]) {
+pub(crate) async fn rebuild_at(log: &Arc<dyn EventLog>, path: &Path, names: &[&str]) {
     let store = SqliteStore::open(path).await.unwrap();
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     rebuild(parts(log, store, 1_000), &names, |_| {})
@@ -78,9 +66,18 @@ async fn dump_of(path: &Path) -> String {
     text
 }
 
+async fn tails(log: &Arc<dyn EventLog>) -> Vec<Position> {
+    let mut tails = Vec::new();
+    for (topic, partition) in feed::partitions(log.as_ref()) {
+        let tail = log.bounds(topic, partition).await.unwrap().tail;
+        tails.push(Position::new(topic, partition, tail));
+    }
+    tails
+}
+
 fn file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tables.db");
+    let path = folder.path().join(super::stores::sqlite::FILE);
     (folder, path)
 }
 
@@ -202,129 +199,6 @@ async fn writing_the_same_twice_is_writing_it_once() {
 }
 
 #[tokio::test]
-async fn tables_of_another_log_are_refused_and_a_rebuild_replaces_them() {
-    let ours = log_of(&History::begin(50, PARTITIONS).appends).await;
-    let other = log_of(&History::begin(51, PARTITIONS).appends).await;
-    let (_folder, path) = file();
-    catch_up(&ours, &path, 100).await;
-    let store = SqliteStore::open(&path).await.unwrap();
-    let refused = Projector::open(parts(&other, store, 100))
-        .await
-        .err()
-        .unwrap();
-    assert!(matches!(
-        refused,
-        ProjectError::Unfit(Unfit::OtherLog { .. })
-    ));
-    assert!(refused.to_string().contains("hooklog rebuild"), "{refused}");
-    rebuild_at(&other, &path, &["counts"]).await;
-    let (_folder, fresh) = file();
-    catch_up(&other, &fresh, 100).await;
-    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
-}
-
-#[tokio::test]
-async fn a_checkpoint_beyond_the_end_of_the_log_is_refused() {
-    let mut history = History::begin(52, PARTITIONS);
-    let start = history.appends.len();
-    history.write(50);
-    let (_folder, path) = file();
-    catch_up(&log_of(&history.appends).await, &path, 100).await;
-    let shorter = log_of(&history.appends[..start]).await;
-    let store = SqliteStore::open(&path).await.unwrap();
-    let refused = Projector::open(parts(&shorter, store, 100))
-        .await
-        .err()
-        .unwrap();
-    assert!(refused.to_string().contains("the log ends at"), "{refused}");
-    assert!(refused.to_string().contains("hooklog rebuild"), "{refused}");
-}
-
-#[tokio::test]
-async fn an_empty_log_and_an_unknown_name_are_told() {
-    let (_folder, path) = file();
-    let empty: Arc<dyn EventLog> = Arc::new(MemoryLog::new(PARTITIONS));
-    let store = SqliteStore::open(&path).await.unwrap();
-    let refused = Projector::open(parts(&empty, store, 1))
-        .await
-        .err()
-        .unwrap();
-    assert!(matches!(refused, ProjectError::Empty));
-    let store = SqliteStore::open(&path).await.unwrap();
-    let refused = rebuild(parts(&empty, store, 1), &["orders".to_owned()], |_| {}).await;
-    let told = refused.unwrap_err().to_string();
-    assert!(
-        told.contains("\"orders\"") && told.contains("dead_letters"),
-        "{told}"
-    );
-}
-
-#[tokio::test]
-async fn an_unknown_event_stops_the_projector_and_says_where() {
-    let mut history = History::begin(53, PARTITIONS);
-    history.appends.push((Topic::Deliveries, unknown()));
-    let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    let store = SqliteStore::open(&path).await.unwrap();
-    let projector = Projector::open(parts(&log, store, 1_000)).await.unwrap();
-    let stopped = projector.run(CancellationToken::new()).await.unwrap_err();
-    let told = stopped.to_string();
-    assert!(
-        told.contains("deliveries/0@1 is delivery.teleported"),
-        "{told}"
-    );
-}
-
-#[tokio::test]
-async fn a_running_projector_follows_and_tells_how_far_it_is() {
-    let mut history = History::begin(54, PARTITIONS);
-    let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    let store = SqliteStore::open(&path).await.unwrap();
-    let projector = Projector::open(parts(&log, store, 1_000)).await.unwrap();
-    let status = projector.status();
-    assert_eq!(status.lag().await.unwrap(), history.appends.len() as u64);
-    let shutdown = CancellationToken::new();
-    let running = tokio::spawn(projector.run(shutdown.clone()));
-
-    let start = history.appends.len();
-    history.write(300);
-    for (topic, append) in &history.appends[start..] {
-        log.append(*topic, vec![append.clone()]).await.unwrap();
-    }
-    let mut tails = Vec::new();
-    for (topic, partition) in feed::partitions(log.as_ref()) {
-        let tail = log.bounds(topic, partition).await.unwrap().tail;
-        tails.push(hooklog_schemas::Position::new(topic, partition, tail));
-    }
-    assert!(status.reached(&tails).await);
-    assert_eq!(status.lag().await.unwrap(), 0);
-    shutdown.cancel();
-    running.await.unwrap().unwrap();
-    let (_folder, fresh) = file();
-    rebuild_at(&log, &fresh, &[]).await;
-    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
-}
-
-#[tokio::test]
-async fn a_rebuild_tells_how_far_it_is() {
-    let mut history = History::calm(55, PARTITIONS);
-    history.write(200);
-    let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    let store = SqliteStore::open(&path).await.unwrap();
-    let mut told = Vec::new();
-    rebuild(parts(&log, store, 10), &[], |progress| told.push(progress))
-        .await
-        .unwrap();
-    let last = told.last().unwrap();
-    assert!(last.finishing);
-    assert_eq!(last.folded, history.appends.len() as u64);
-    assert_eq!(last.total, last.folded);
-    assert!(!told[0].finishing);
-}
-
-#[tokio::test]
 async fn hashes_of_equal_tables_are_equal() {
     let mut history = History::begin(56, PARTITIONS);
     history.write(100);
@@ -339,24 +213,4 @@ async fn hashes_of_equal_tables_are_equal() {
         hashes.push(hash(&mut store).await.unwrap());
     }
     assert_eq!(hashes[0], hashes[1]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing() {
-    let mut history = History::begin(57, PARTITIONS);
-    history.write(1_500);
-    let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    for moment in 0..30 {
-        let store = SqliteStore::open(&path).await.unwrap();
-        let projector = Projector::open(parts(&log, store, 60)).await.unwrap();
-        let running = tokio::spawn(projector.run(CancellationToken::new()));
-        tokio::time::sleep(std::time::Duration::from_micros(1_700 * moment)).await;
-        running.abort();
-        let _ = running.await;
-    }
-    catch_up(&log, &path, 1_000).await;
-    let (_folder, fresh) = file();
-    rebuild_at(&log, &fresh, &[]).await;
-    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
 }

@@ -25,7 +25,7 @@ use hooklog_schemas::{
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +62,9 @@ pub(super) struct Owner {
     identities: Identities,
     snapshots: Snapshots,
     saving: Option<tokio::task::JoinHandle<()>>,
+    shutdown: CancellationToken,
+    /// Decisions of this turn.
+    decided: u32,
     /// There may be webhooks to route: the last look found some, or the log said so.
     look: bool,
     gauges_at: Timestamp,
@@ -89,16 +92,17 @@ enum News {
 
 impl Owner {
     /// Works until `shutdown`, or until the log fails.
-    pub(super) async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), WorkerError> {
-        while !shutdown.is_cancelled() {
+    pub(super) async fn work(&mut self) -> Result<(), WorkerError> {
+        while !self.shutdown.is_cancelled() {
             self.turn().await?;
-            self.idle(shutdown).await;
+            self.idle().await;
         }
         self.finish().await
     }
 
     /// Gathers, records, folds, acts.
     async fn turn(&mut self) -> Result<(), WorkerError> {
+        let started = Instant::now();
         let mut batch = Batch::default();
         self.refresh();
         // Decisions come first: what they subtract is what was true before this turn's outcomes.
@@ -106,6 +110,12 @@ impl Owner {
         let finished = self.gather_news(&mut batch);
         self.gather_effects(&mut batch);
         self.record(batch).await?;
+        for _ in 0..std::mem::take(&mut self.decided) {
+            self.parts
+                .metrics
+                .routed
+                .observe(started.elapsed().as_secs_f64());
+        }
         self.release(finished);
         self.dispatch();
         self.fresh.clear();
@@ -114,7 +124,7 @@ impl Owner {
     }
 
     /// Waits until there is something to do.
-    async fn idle(&mut self, shutdown: &CancellationToken) {
+    async fn idle(&mut self) {
         if self.look || !self.news.is_empty() || self.has_effects() {
             // Nothing to wait for; the attempts get their turn all the same.
             return tokio::task::yield_now().await;
@@ -128,7 +138,7 @@ impl Owner {
         let wake = self.schedule.next_wake();
         let sleep = wake.map_or(SLEEP_MAX, |at| at.since(now)).min(SLEEP_MAX);
         tokio::select! {
-            () = shutdown.cancelled() => {}
+            () = self.shutdown.cancelled() => {}
             got = self.news.recv() => self.early.extend(got),
             changed = self.control.changed() => {
                 if changed.is_err() {

@@ -98,15 +98,12 @@ impl Folding {
         if self.is_late(decoded) {
             return;
         }
-        let id = requeued.delivery.0.into_bytes();
-        let held = self.memory.deliveries.get(&id);
-        let dead = held.is_some_and(|held| matches!(held.delivery.state, State::Dead { .. }));
         let stepped = Stepped {
-            id,
+            id: requeued.delivery.0.into_bytes(),
             step: Step::Requeued(requeued.at),
             at: requeued.at,
             reason: Some(because_reason(&requeued.because)),
-            attempts: dead.then_some(0),
+            attempts: Some(0),
         };
         self.step(decoded, stepped);
     }

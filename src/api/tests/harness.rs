@@ -1,23 +1,27 @@
 //! An API over a log in memory, and requests to it.
 
 use super::super::{ApiParts, router};
-use crate::clock::Manual;
-use crate::config::DeliverConfig;
+use crate::clock::{self, Clock as _, Manual};
+use crate::config::ProjectConfig;
 use crate::control::Control;
-use crate::deliver::egress::{Egress, Lookup};
 use crate::http::ClientAddress;
 use crate::keyring::Keyring;
 use crate::log::memory::MemoryLog;
 use crate::log::{EventLog, ReadLimit};
 use crate::metrics::Metrics;
+use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
+use crate::project::{Projector, ProjectorParts};
 use crate::query::Queries;
 use crate::secret::Secret;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
-use hooklog_schemas::{Offset, Partition, Position, Timestamp, Topic};
+use bytes::Bytes;
+use hooklog_schemas::{
+    Append, Event, EventType, Header, Offset, Partition, Position, Timestamp, Topic,
+};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -62,20 +66,6 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/status"),
 ];
 
-/// A resolver that needs no network.
-struct Names;
-
-#[async_trait::async_trait]
-impl Lookup for Names {
-    async fn addresses(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
-        match host {
-            "inside.example" => Ok(vec!["10.0.0.1".parse().unwrap()]),
-            "later.example" => Err(std::io::Error::other("no such name")),
-            _ => Ok(vec!["93.184.215.14".parse().unwrap()]),
-        }
-    }
-}
-
 /// A running API.
 pub(super) struct Harness {
     pub(super) log: Arc<MemoryLog>,
@@ -84,6 +74,8 @@ pub(super) struct Harness {
     router: axum::Router,
     worker: watch::Sender<bool>,
     following: tokio::task::JoinHandle<()>,
+    metrics: Metrics,
+    tables: PathBuf,
     _folder: tempfile::TempDir,
 }
 
@@ -121,19 +113,23 @@ impl Harness {
         let keyring = Keyring::create(&folder.path().join("key")).unwrap();
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
+        let tables = folder.path().join("tables.db");
         let worker = watch::Sender::new(false);
         let parts = ApiParts {
             log: log.clone(),
             control: control.clone(),
             keyring: Arc::new(keyring),
             clock: clock.clone(),
-            metrics,
+            metrics: metrics.clone(),
             registry: Arc::new(registry),
-            queries: Queries {},
-            egress: Arc::new(Egress::with_lookup(
-                &DeliverConfig::default(),
-                Arc::new(Names),
-            )),
+            queries: Queries::new(Arc::new(SqliteTables::new(&tables)), metrics.clone()),
+            check_target: Arc::new(|to| {
+                let forbidden = to.contains("//127.").then(|| "it is loopback".to_owned());
+                Box::pin(async move { forbidden.map_or(Ok(()), Err) })
+            }),
+            check_filter: Arc::new(|filter| {
+                crate::route::validate(filter).map_err(|error| error.to_string())
+            }),
             trusted_proxies: vec!["10.9.0.0/16".parse().unwrap()],
             bootstrap_admin: Some(Secret::new(Self::BOOTSTRAP.into())),
             ready: vec![("worker", worker.subscribe())],
@@ -148,12 +144,67 @@ impl Harness {
             router: router(parts),
             worker,
             following,
+            metrics,
+            tables,
             _folder: folder,
         }
     }
 
+    /// Folds the log into the tables, up to its end.
+    pub(super) async fn project(&self) {
+        let parts = ProjectorParts {
+            log: self.log.clone(),
+            store: Box::new(SqliteStore::open(&self.tables).await.unwrap()),
+            metrics: self.metrics.clone(),
+            config: ProjectConfig::default(),
+        };
+        Projector::open(parts)
+            .await
+            .unwrap()
+            .catch_up()
+            .await
+            .unwrap();
+    }
+
+    /// Appends an event as its writer would, and tells its offset.
+    pub(super) async fn append(&self, topic: Topic, event: impl Into<Event>) -> Offset {
+        let (event_type, version, value) = event.into().encode().unwrap();
+        self.append_raw(topic, event_type, version, Vec::new(), value)
+            .await
+    }
+
+    pub(super) async fn append_raw(
+        &self,
+        topic: Topic,
+        event_type: EventType,
+        version: u16,
+        headers: Vec<Header>,
+        value: Bytes,
+    ) -> Offset {
+        let append = Append {
+            partition: Partition(0),
+            event_id: clock::event_id(),
+            key: clock::key(),
+            event_type,
+            version,
+            epoch: None,
+            at: self.clock.now(),
+            headers,
+            value: Some(value),
+        };
+        self.log.append(topic, vec![append]).await.unwrap()[0]
+    }
+
     pub(super) fn worker_ready(&self) {
         self.worker.send_replace(true);
+    }
+
+    /// Sends a request, and leaves the answer's body to be read.
+    pub(super) async fn open(&self, path: &str) -> axum::response::Response {
+        let token = format!("Bearer {}", Self::BOOTSTRAP);
+        let request = Request::get(path).header("authorization", token);
+        let request = request.body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(super) async fn send(&self, mut request: Request<Body>) -> Answer {

@@ -56,7 +56,7 @@ fn say(dir: &TempDir, arguments: &[&str]) -> anyhow::Result<(String, bool)> {
         LogCommand::Dump(dump) => dump.run(&mut out)?,
         LogCommand::Verify(verify) => verify.run(&mut out)?,
     };
-    Ok((String::from_utf8(out).unwrap(), code == ExitCode::SUCCESS))
+    Ok((String::from_utf8(out).unwrap(), code == Answer::Yes))
 }
 
 #[tokio::test]
@@ -92,6 +92,8 @@ async fn damage_is_named_with_file_byte_and_position() {
     );
     assert!(said.contains("records still read"), "{said}");
     assert!(said.contains("deliveries: whole"), "{said}");
+    let refused = say(&dir, &["dump", "--topic", "webhooks"]).unwrap_err();
+    assert!(refused.to_string().contains("damaged at byte"), "{refused}");
 }
 
 #[tokio::test]
@@ -200,4 +202,12 @@ async fn a_log_that_a_server_has_open_is_left_alone() {
 fn a_folder_without_a_log_is_named() {
     let refused = say(&TempDir::new().unwrap(), &["stats"]).unwrap_err();
     assert!(refused.to_string().contains("there is no log"), "{refused}");
+}
+
+#[tokio::test]
+async fn two_commands_may_look_at_the_same_time() {
+    let dir = filled().await;
+    let _first = OfflineLog::open(dir.path()).unwrap();
+    let (said, good) = say(&dir, &["verify"]).unwrap();
+    assert!(good, "{said}");
 }

@@ -6,7 +6,15 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 /// Holds the folder of a log until it is dropped, or the process ends however it does.
-pub(crate) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// The number of a process that is gone would only mislead.
+    fn drop(&mut self) {
+        // A reader may not do this, and need not.
+        let _ = self.0.set_len(0);
+    }
+}
 
 impl Lock {
     /// Takes the folder for writing, and leaves the process id in the lock file.
@@ -16,15 +24,15 @@ impl Lock {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(fail)?;
-        held(&mut file, &path)?;
+        held(file.try_lock(), &mut file, &path)?;
         file.set_len(0).map_err(fail)?;
         file.write_all(std::process::id().to_string().as_bytes())
             .map_err(fail)?;
         Ok(Self(file))
     }
 
-    /// Takes the folder for reading, without changing anything in it; `None` if no process ever
-    /// opened it.
+    /// Takes the folder for reading, beside other readers, without changing anything in it; `None`
+    /// if no process ever opened it.
     pub(crate) fn look(dir: &Path) -> Result<Option<Self>, OpenError> {
         let path = dir.join("lock");
         let mut file = match File::open(&path) {
@@ -32,13 +40,13 @@ impl Lock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OpenError::io(&path, error)),
         };
-        held(&mut file, &path)?;
+        held(file.try_lock_shared(), &mut file, &path)?;
         Ok(Some(Self(file)))
     }
 }
 
-fn held(file: &mut File, path: &Path) -> Result<(), OpenError> {
-    match file.try_lock() {
+fn held(locked: Result<(), TryLockError>, file: &mut File, path: &Path) -> Result<(), OpenError> {
+    match locked {
         Ok(()) => Ok(()),
         Err(TryLockError::Error(error)) => Err(OpenError::io(path, error)),
         Err(TryLockError::WouldBlock) => {

@@ -4,7 +4,7 @@ use super::files::{DiskFiles, LogFiles};
 use super::frame::Head;
 use super::lock::Lock;
 use super::recovery::{CHUNK, OpenError};
-use super::scan::{self, Check, Flaw, Seen, Window};
+use super::scan::{self, Check, Flaw, Remains, Seen, Walked, Window};
 use super::segment::{Chain, SegmentHeader, file_name, sequence_of};
 use bytes::Bytes;
 use hooklog_schemas::{Record, Timestamp, Topic};
@@ -172,20 +172,18 @@ impl OfflineLog {
                 }
             });
             let walked = walked.map_err(fail)?;
-            match (unread, walked.flaw) {
+            match unread {
                 _ if flow.is_break() => return Ok(()),
-                (Some(error), _) => return Err(error),
-                (None, Some(flaw)) if !self.is_last(topic, first)? => {
-                    return Err(damaged(&path, flaw.at, &place(&flaw), flaw.reason));
-                }
-                (None, _) => {}
+                Some(error) => return Err(error),
+                None => {}
+            }
+            let last = self.segments(topic)?.last() == Some(&first);
+            let damage = rest(&header, &mut window, &walked, last).map_err(fail)?;
+            if let Some(Rest::Damage(flaw, _)) = damage {
+                return Err(damaged(&path, flaw.at, &place(&flaw), flaw.reason));
             }
         }
         Ok(())
-    }
-
-    fn is_last(&self, topic: Topic, first: u64) -> Result<bool, OpenError> {
-        Ok(self.segments(topic)?.last() == Some(&first))
     }
 
     fn segments(&self, topic: Topic) -> Result<Vec<u64>, OpenError> {
@@ -257,38 +255,25 @@ impl Examination<'_> {
             report.partitions[seen.head.partition.0 as usize].add(&seen.head);
         })?;
         progress(window.length().saturating_sub(at));
-        self.rest(&header, &mut window, &walked, report)
-    }
-
-    fn rest(
-        &self,
-        header: &SegmentHeader,
-        window: &mut Window,
-        walked: &scan::Walked,
-        report: &mut TopicReport,
-    ) -> std::io::Result<Option<Chain>> {
-        let remains = scan::remains(window, walked.end, walked.chain.sequence, header.seed())?;
-        if remains.bytes == 0 && walked.flaw.is_none() {
-            return Ok(Some(walked.chain.clone()));
+        match rest(&header, &mut window, &walked, self.last)? {
+            None => {}
+            Some(Rest::Unfinished(flaw, remains)) => {
+                report.unfinished = Some(Damage {
+                    bytes_after: remains.bytes,
+                    records_after: remains.records,
+                    ..self.damage(walked.end, &place(&flaw), &flaw.reason)
+                });
+            }
+            Some(Rest::Damage(flaw, remains)) => {
+                report.damage.push(Damage {
+                    bytes_after: (walked.end + remains.bytes).saturating_sub(flaw.at),
+                    records_after: remains.records,
+                    ..self.damage(flaw.at, &place(&flaw), &flaw.reason)
+                });
+                return Ok(None);
+            }
         }
-        let zeros = || Flaw {
-            at: walked.end,
-            sequence: walked.chain.sequence,
-            position: None,
-            reason: "zeros stand where records were".to_owned(),
-        };
-        let flaw = walked.flaw.clone().unwrap_or_else(zeros);
-        let damage = Damage {
-            bytes_after: (walked.end + remains.bytes).saturating_sub(flaw.at),
-            records_after: remains.records,
-            ..self.damage(flaw.at, &place(&flaw), &flaw.reason)
-        };
-        if self.last && !remains.damage {
-            report.unfinished = Some(damage);
-            return Ok(Some(walked.chain.clone()));
-        }
-        report.damage.push(damage);
-        Ok(None)
+        Ok(Some(walked.chain))
     }
 
     fn damage(&self, byte: u64, position: &str, reason: &str) -> Damage {
@@ -316,6 +301,36 @@ impl PartitionReport {
         self.tombstones += u64::from(head.tombstone);
         self.erased += u64::from(head.erased);
     }
+}
+
+/// What stands after the last whole group of a segment, if anything does.
+enum Rest {
+    Unfinished(Flaw, Remains),
+    Damage(Flaw, Remains),
+}
+
+fn rest(
+    header: &SegmentHeader,
+    window: &mut Window,
+    walked: &Walked,
+    last: bool,
+) -> std::io::Result<Option<Rest>> {
+    let remains = scan::remains(window, walked.end, walked.chain.sequence, header.seed())?;
+    if remains.bytes == 0 && walked.flaw.is_none() {
+        return Ok(None);
+    }
+    let zeros = || Flaw {
+        at: walked.end,
+        sequence: walked.chain.sequence,
+        position: None,
+        reason: "zeros stand where records were".to_owned(),
+    };
+    let flaw = walked.flaw.clone().unwrap_or_else(zeros);
+    Ok(Some(if last && !remains.damage {
+        Rest::Unfinished(flaw, remains)
+    } else {
+        Rest::Damage(flaw, remains)
+    }))
 }
 
 fn record(window: &mut Window, seen: Seen, topic: Topic) -> Result<Record, String> {

@@ -30,6 +30,9 @@ const OLDEST: (&str, [u32; 3]) = ("SQLite 3.51.3", [3, 51, 3]);
 /// The set of tables that queries read.
 const LIVE: &str = "live";
 
+/// The file's name in the data folder.
+pub const FILE: &str = "tables.sqlite";
+
 /// One connection that writes one set of tables.
 pub struct SqliteStore {
     connection: SqliteConnection,

@@ -62,14 +62,15 @@ impl Owner {
             return self.pass(number, offset, batch);
         }
         let received = Received::decode(record)?;
-        self.know(received.configuration.offset).await;
+        if !self.know(received.configuration.offset).await {
+            return Ok(());
+        }
         let at = self.parts.clock.now();
         let mut decision = routing::decide(&self.compiled, &received, offset, at);
         let partition = record.position.partition;
         let requeued = self.subtract(number, record, &mut decision)?;
         self.fresh.insert((partition, offset), Arc::clone(record));
-        let took = self.parts.clock.now().since(received.received_at);
-        self.parts.metrics.routed.observe(took.as_secs_f64());
+        self.decided += 1;
         tracing::debug!(
             guid = decision.summary.guid, receipt = %decision.receipt,
             matches = decision.matches.len(), "routed"
@@ -122,10 +123,14 @@ impl Owner {
         Ok(requeued)
     }
 
-    /// Waits until the configuration that the receiver knew is known here too.
-    async fn know(&mut self, stamped: Offset) {
+    /// Waits until the configuration that the receiver knew is known here too; false when the
+    /// worker is to stop meanwhile: the successor routes what is left.
+    async fn know(&mut self, stamped: Offset) -> bool {
         if stamped >= self.configuration.next {
-            self.parts.control.reached(stamped.next()).await;
+            tokio::select! {
+                () = self.parts.control.reached(stamped.next()) => {}
+                () = self.shutdown.cancelled() => return false,
+            }
             self.load_configuration();
         }
         // Compiled only when something is to be routed: many changes in a row cost one.
@@ -135,6 +140,7 @@ impl Owner {
                 index: Arc::new(Index::new(&self.configuration)),
             };
         }
+        true
     }
 }
 

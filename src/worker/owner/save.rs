@@ -6,7 +6,7 @@ use hooklog_schemas::{EventId, Partition};
 use uuid::Uuid;
 
 /// Records of a partition after which it is saved again, at the least.
-const SAVE_EVERY: u64 = 50_000;
+const SAVE_EVERY: u64 = 20_000;
 
 impl Owner {
     /// Starts to save the first partition that has moved on far enough, unless one is being saved.
@@ -17,7 +17,7 @@ impl Owner {
         let due = self.owned.iter_mut().find(|owned| {
             // The more there is to write, the rarer: the work stays a fraction of the folding.
             let open = u64::try_from(owned.fold.deliveries.len()).unwrap_or(u64::MAX);
-            owned.fold.next.0 - owned.saved.0 >= SAVE_EVERY.max(open)
+            owned.fold.next.0 - owned.saved.0 >= SAVE_EVERY.max(open / 4)
         });
         if let Some(owned) = due {
             owned.saved = owned.fold.next;

@@ -19,10 +19,25 @@ use hooklog_schemas::{Offset, Partition, Position, Timestamp, Topic};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 impl Owner {
-    /// Folds every partition to its end.
-    pub(in crate::worker) async fn open(parts: WorkerParts) -> Result<Self, WorkerError> {
+    /// Folds every partition to its end, and acquires it.
+    pub(in crate::worker) async fn ready(
+        parts: WorkerParts,
+        shutdown: CancellationToken,
+    ) -> Result<Self, WorkerError> {
+        let mut owner = Self::open(parts, shutdown)?;
+        for number in 0..owner.owned.len() {
+            owner.load(number).await?;
+            owner.catch_up(number).await?;
+        }
+        owner.identities.commit()?;
+        owner.acquire().await?;
+        Ok(owner)
+    }
+
+    fn open(parts: WorkerParts, shutdown: CancellationToken) -> Result<Self, WorkerError> {
         let (tell, news) = mpsc::unbounded_channel();
         let configuration = parts.control.current();
         let log = log_id(&parts.control);
@@ -36,7 +51,7 @@ impl Owner {
         };
         let count = parts.log.partitions(Topic::Deliveries);
         let config = &parts.config;
-        let mut owner = Self {
+        Ok(Self {
             around: Arc::new(around),
             owned: (0..count)
                 .map(|number| Owned::new(Partition(number)))
@@ -63,20 +78,15 @@ impl Owner {
             saving: None,
             look: true,
             gauges_at: Timestamp(i64::MIN),
+            shutdown,
+            decided: 0,
             parts,
-        };
-        for number in 0..owner.owned.len() {
-            owner.load(number).await?;
-            owner.catch_up(number).await?;
-        }
-        owner.identities.commit()?;
-        owner.changes.clear();
-        Ok(owner)
+        })
     }
 
     /// Appends `partition.acquired` for every partition, folds through it, and reads `control` to
     /// its end: from then on this worker may act.
-    pub(in crate::worker) async fn acquire(&mut self) -> Result<(), WorkerError> {
+    async fn acquire(&mut self) -> Result<(), WorkerError> {
         let mut batch = Batch::default();
         let process = self.parts.process;
         let at = self.parts.clock.now();

@@ -1,1 +1,165 @@
+//! The files of SQL and the declarations of tables say the same.
 
+use super::*;
+use hooklog_schemas::EventId;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+async fn created() -> (tempfile::TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let mut store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.stored().await.unwrap(), None);
+    let start = Checkpoint::start(EventId(Uuid::nil()));
+    store.create(&start).await.unwrap();
+    assert_eq!(store.stored().await.unwrap().unwrap().checkpoint, start);
+    (folder, store)
+}
+
+#[tokio::test]
+async fn every_table_has_the_columns_and_the_key_that_its_projection_declares() {
+    let (_folder, mut store) = created().await;
+    for table in PROJECTIONS.iter().flat_map(|p| p.tables) {
+        let name = store.names.get(table).unwrap().to_owned();
+        let sql = format!("SELECT name, type, \"notnull\", pk FROM pragma_table_info('{name}')");
+        let rows: Vec<(String, String, bool, u32)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(&mut store.connection)
+            .await
+            .unwrap();
+        let declared: Vec<_> = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, column)| {
+                let kind = match column.kind {
+                    hooklog_projections::table::Kind::Integer => "INTEGER",
+                    hooklog_projections::table::Kind::Id => "BLOB",
+                    _ => "TEXT",
+                };
+                let key = if place < table.key {
+                    place as u32 + 1
+                } else {
+                    0
+                };
+                (
+                    column.name.to_owned(),
+                    kind.to_owned(),
+                    !column.optional,
+                    key,
+                )
+            })
+            .collect();
+        assert_eq!(rows, declared, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_projection_says_what_question_it_answers() {
+    for projection in PROJECTIONS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("projections")
+            .join(projection.name);
+        let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+        let version = format!("Version: {}", projection.version);
+        assert!(readme.contains(&version), "{}: {version}", projection.name);
+        for table in projection.tables {
+            assert!(
+                readme.contains(&format!("`{}`", table.name)),
+                "{}",
+                table.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_come_back_as_they_were_written() {
+    let (_folder, mut store) = created().await;
+    let table = PROJECTIONS[5].tables[0];
+    let row = |partition: i64, source: &str| {
+        let mut row = vec![
+            Value::Int(partition),
+            Value::Int(i64::MIN),
+            Value::text(source),
+        ];
+        row.extend([1, 2, 3, 4, i64::MAX].map(Value::Int));
+        row
+    };
+    let rows: Vec<_> = (0..700).map(|n| row(n, "ä\t'~\u{10ffff}")).collect();
+    let checkpoint = Checkpoint::start(EventId(Uuid::nil()));
+    let changes = |put, delete| Changes {
+        tables: vec![hooklog_projections::folding::TableChanges { table, put, delete }],
+    };
+    store
+        .write(changes(rows.clone(), vec![]), &checkpoint)
+        .await
+        .unwrap();
+    let mut keys: Vec<Row> = rows.iter().map(|row| row[..3].to_vec()).collect();
+    keys.push(vec![Value::Int(9_999), Value::Int(0), Value::text("none")]);
+    let wanted = Wanted { table, keys };
+    let mut loaded = store.load(&wanted).await.unwrap();
+    loaded.sort();
+    assert_eq!(loaded, rows);
+    let first = store.scan(table, None, 600).await.unwrap();
+    let rest = store
+        .scan(table, Some(&first[599][..3]), 600)
+        .await
+        .unwrap();
+    assert_eq!([first, rest].concat(), rows);
+    let gone = wanted.keys[..300].to_vec();
+    store
+        .write(changes(vec![], gone), &checkpoint)
+        .await
+        .unwrap();
+    assert_eq!(store.scan(table, None, 1_000).await.unwrap(), rows[300..]);
+}
+
+/// The lists that people look at must not walk whole tables, nor sort them.
+#[tokio::test]
+async fn common_questions_use_an_index() {
+    let (_folder, mut store) = created().await;
+    let table: BTreeMap<&str, String> = PROJECTIONS
+        .iter()
+        .flat_map(|p| p.tables)
+        .map(|table| (table.name, store.names.get(table).unwrap().to_owned()))
+        .collect();
+    let (webhooks, deliveries) = (&table["webhooks"], &table["deliveries"]);
+    let newest = "ORDER BY received_at DESC, id DESC LIMIT 51";
+    let by_receipt = "ORDER BY received_at DESC, receipt DESC, webhook_offset DESC LIMIT 51";
+    let questions = [
+        format!("SELECT * FROM {webhooks} {by_receipt}"),
+        format!("SELECT * FROM {webhooks} WHERE repository = 'a' {by_receipt}"),
+        format!("SELECT * FROM {webhooks} WHERE guid = 'a'"),
+        format!("SELECT * FROM {deliveries} {newest}"),
+        format!("SELECT * FROM {deliveries} WHERE (received_at, id) < (1, x'00') {newest}"),
+        format!("SELECT * FROM {deliveries} WHERE state = 'open' {newest}"),
+        format!("SELECT * FROM {deliveries} WHERE subscription_id = x'00' {newest}"),
+        format!("SELECT * FROM {deliveries} WHERE receipt IN (x'00')"),
+        format!(
+            "SELECT * FROM {} WHERE delivery IN (x'00')",
+            table["attempts"]
+        ),
+        format!(
+            "SELECT * FROM {} WHERE delivery IN (x'00')",
+            table["transitions"]
+        ),
+        format!(
+            "SELECT * FROM {} WHERE receipt IN (x'00')",
+            table["erasures"]
+        ),
+    ];
+    for question in questions {
+        let sql = format!("EXPLAIN QUERY PLAN {question}");
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(&mut store.connection)
+            .await
+            .unwrap();
+        let plan: Vec<_> = steps.into_iter().map(|step| step.3).collect();
+        let plan = plan.join("; ");
+        let indexed = plan.contains("INDEX") || plan.contains("PRIMARY KEY");
+        assert!(
+            indexed && !plan.contains("TEMP B-TREE"),
+            "{question}: {plan}"
+        );
+    }
+}
