@@ -7,7 +7,7 @@
 mod writer;
 
 use crate::clock::now_us;
-use crate::http::{Incomer, serve};
+use crate::http::{Incomer, asked_to_end, serve};
 use crate::sign::{Signer, read_secret};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -44,7 +44,7 @@ pub(crate) struct PipeCommand {
 }
 
 impl PipeCommand {
-    /// Serves until interrupted.
+    /// Serves until it is asked to end.
     pub(crate) async fn run(self) -> Result<()> {
         let pipe = Arc::new(Pipe {
             signer: Signer::github(&read_secret(&self.secret_file)?)?,
@@ -64,7 +64,7 @@ impl PipeCommand {
         let forward = pipe.forward.clone();
         tokio::select! {
             result = serve(listener, move |incomer| pipe.clone().take(incomer)) => result?,
-            _ = tokio::signal::ctrl_c() => {}
+            ended = asked_to_end() => ended?,
         }
         let failed = forward.failed.load(Ordering::Relaxed);
         crate::print(&format!("{failed} could not be forwarded"))

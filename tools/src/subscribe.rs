@@ -3,7 +3,7 @@
 mod receipts;
 
 use crate::clock::now_us;
-use crate::http::{Incomer, serve};
+use crate::http::{Incomer, asked_to_end, serve};
 use crate::sign::{Signer, read_secret, sha256_hex};
 use anyhow::{Context as _, Result};
 use hyper::StatusCode;
@@ -56,7 +56,7 @@ pub(crate) enum Mode {
 }
 
 impl SubscribeCommand {
-    /// Serves until interrupted, then prints what came.
+    /// Serves until it is asked to end, then prints what came.
     pub(crate) async fn run(self) -> Result<()> {
         let secret = self.secret_file.as_deref().map(read_secret).transpose()?;
         let receipts = self.receipts.as_deref().map(Receipts::create).transpose()?;
@@ -72,7 +72,7 @@ impl SubscribeCommand {
         let served = subscriber.clone();
         tokio::select! {
             result = served.serve(listener) => result?,
-            _ = tokio::signal::ctrl_c() => {}
+            ended = asked_to_end() => ended?,
         }
         if let Some(receipts) = receipts {
             receipts.flush()?;
