@@ -192,7 +192,6 @@ impl Parts<'_> {
         let projector = Projector::open(ProjectorParts {
             log: Arc::clone(&opened.log),
             store: Box::new(SqliteStore::open(&offline::tables(&self.config.data)).await?),
-            clock: Arc::clone(&opened.clock),
             metrics: self.metrics.clone(),
             config: self.config.project.clone(),
         })

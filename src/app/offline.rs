@@ -1,6 +1,5 @@
 //! What is done to a data folder while no server owns it.
 
-use crate::clock::System;
 use crate::config::Config;
 use crate::log::embedded::{EmbeddedLog, OpenError};
 use crate::metrics::Metrics;
@@ -30,7 +29,6 @@ pub async fn rebuild(
     let parts = ProjectorParts {
         log: Arc::new(log(config, &metrics)?),
         store: Box::new(SqliteStore::open(&tables(&config.data)).await?),
-        clock: Arc::new(System),
         metrics,
         config: config.project.clone(),
     };
