@@ -24,8 +24,8 @@ pub(crate) struct TailArgs {
 }
 
 pub(super) const EXAMPLES: &str = "\
-Shows what is appended to the log from now on, until Ctrl-C. People do not see the records that keep
-subscribers' answers (`delivery show` shows these); scripts see every record.
+Shows what is appended to the log from now on, until Ctrl-C. Scripts see every record; people
+do not see those that keep subscribers' answers (`delivery show` does), or in which nothing happened.
 
 Examples:
   hooklog tail
@@ -64,13 +64,22 @@ fn show(session: &mut Session<'_>, line: &[u8]) -> io::Result<()> {
         return session.out.bytes(b"\n");
     }
     match serde_json::from_slice::<Value>(line) {
-        // The attempt has just been told; this record only keeps what the subscriber answered.
-        Ok(value) if Row(&value).text("type") == "delivery.answered" => Ok(()),
+        Ok(value) if is_silent(Row(&value)) => Ok(()),
         Ok(value) => {
             let text = told(&session.out, Row(&value));
             session.out.line(text)
         }
         Err(_) => Ok(()),
+    }
+}
+
+/// What says nothing to people: the answer of an attempt that has just been told, and a command
+/// that found nothing to do in a partition.
+fn is_silent(row: Row<'_>) -> bool {
+    match row.text("type").as_str() {
+        "delivery.answered" => true,
+        "command.applied" => row.number("count") == Some(0),
+        _ => false,
     }
 }
 
@@ -98,6 +107,8 @@ fn tone(kind: &str, row: Row<'_>) -> Tone {
 
 fn about(out: &Out<'_>, kind: &str, row: Row<'_>) -> String {
     match kind {
+        // A tombstone: the record that erases a webhook is of its type, and holds nothing.
+        "webhook.received" if row.maybe("event").is_none() => "erased".to_owned(),
         "webhook.received" => format!(
             "{}  from {}  {}",
             subject(row),
@@ -204,6 +215,18 @@ mod tests {
             "{two}"
         );
         assert!(routed(json!([])).contains("→ nobody"));
+    }
+
+    #[test]
+    fn what_says_nothing_is_left_out_and_an_erasure_is_said() {
+        assert!(is_silent(Row(&json!({"type": "delivery.answered"}))));
+        assert!(is_silent(Row(
+            &json!({"type": "command.applied", "count": 0})
+        )));
+        assert!(!is_silent(Row(
+            &json!({"type": "command.applied", "count": 1})
+        )));
+        assert!(line(&json!({"type": "webhook.received"})).contains("erased"));
     }
 
     #[test]

@@ -202,7 +202,7 @@ pub(super) fn clock(row: Row<'_>, field: &str) -> String {
 }
 
 fn words(name: &str) -> String {
-    name.replace('_', " ")
+    name.replace(['_', ':'], " ")
 }
 
 #[cfg(test)]

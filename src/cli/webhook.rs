@@ -153,6 +153,11 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
         ("body bytes", row.maybe("body_bytes")),
         ("repeats", row.maybe("repeats")),
         ("error", row.maybe("error")),
+        (
+            "erased",
+            row.holds("erased")
+                .then(|| "body, headers and names, by command".to_owned()),
+        ),
         ("position", position(row)),
         (
             "configuration",
