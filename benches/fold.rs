@@ -2,7 +2,7 @@
 //!
 //! `HOOKLOG_BENCH_EVENTS=300000 cargo bench --bench fold`. It prints one line a measure, and the
 //! ratio of the speeds: from the log to switched tables, and from finished rows to the same tables
-//! with the same indexes.
+//! with the same indexes. With `HOOKLOG_BENCH_ONLY=1` it stops after the rebuild, for a profiler.
 
 #![expect(
     clippy::unwrap_used,
