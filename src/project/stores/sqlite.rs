@@ -48,7 +48,7 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be opened or is not a database, or the library is too old.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut connection = connect(path, CACHE_LIVE).await?;
+        let mut connection = connect(path, CACHE_LIVE, JOURNAL_LIVE).await?;
         check_version(&mut connection).await?;
         sqlx::raw_sql(schema::CHECKPOINTS)
             .execute(&mut connection)
@@ -146,13 +146,18 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-async fn connect(path: &Path, cache: u32) -> Result<SqliteConnection, StoreError> {
+/// Pages in the journal before they are moved to the file. A build moves hot pages less often.
+const JOURNAL_LIVE: u32 = 1_000;
+const JOURNAL_BUILD: u32 = 32_000;
+
+async fn connect(path: &Path, cache: u32, journal: u32) -> Result<SqliteConnection, StoreError> {
     options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .pragma("cache_size", format!("-{cache}"))
         .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", journal.to_string())
         .pragma("journal_size_limit", "67108864")
         .connect()
         .await

@@ -2,7 +2,7 @@
 
 use super::schema::{self, Names};
 use super::values::Statements;
-use super::{CACHE_BUILD, LIVE, SqliteStore, connect, failed};
+use super::{CACHE_BUILD, JOURNAL_BUILD, LIVE, SqliteStore, connect, failed};
 use crate::project::store::StoreError;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
@@ -16,7 +16,7 @@ pub(super) async fn begin(
     projections: &[&'static Projection],
 ) -> Result<SqliteStore, StoreError> {
     let failed = failed("beginning a build");
-    let mut connection = connect(path, CACHE_BUILD).await?;
+    let mut connection = connect(path, CACHE_BUILD, JOURNAL_BUILD).await?;
     drop_inactive(&mut connection).await?;
     let suffix = suffix(&mut connection).await?;
     let names = Names::of(projections.iter().map(|p| (*p, suffix.clone())));
