@@ -1,7 +1,7 @@
 // GitHub on one side, subscribers on the other, and hooklog between them.
 //
 // usage: github.mjs EXAMPLES_FOLDER OUT_FOLDER
-// environment: HOOKLOG_BIN, HOOKLOG_WEBHOOKS (URL), HOOKLOG_SERVER, HOOKLOG_TOKEN
+// environment: INTEROP_HOOKLOG (binary), INTEROP_WEBHOOKS (URL), HOOKLOG_SERVER, HOOKLOG_TOKEN
 
 import { execFileSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
@@ -51,7 +51,7 @@ async function subscriber(name, check) {
 }
 
 function hooklog(...words) {
-  return execFileSync(process.env.HOOKLOG_BIN, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  return execFileSync(process.env.INTEROP_HOOKLOG, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 }
 
 function secretFile(name, secret) {
@@ -63,7 +63,7 @@ function secretFile(name, secret) {
 async function post({ event, json, form }) {
   const guid = randomUUID();
   const body = form ? `payload=${encodeURIComponent(json)}` : json;
-  const answer = await fetch(process.env.HOOKLOG_WEBHOOKS, {
+  const answer = await fetch(process.env.INTEROP_WEBHOOKS, {
     method: "POST",
     headers: {
       "content-type": form ? "application/x-www-form-urlencoded" : "application/json",

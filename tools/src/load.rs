@@ -217,10 +217,10 @@ impl Tally {
 async fn drive(shared: Arc<Shared>, lines: Option<history::Lines>) -> Result<Tally> {
     let plan = &shared.plan;
     let mut tally = Tally::default();
-    let mut connection = None;
+    let mut connection: Option<Connection> = None;
     let mut out = Vec::with_capacity(32 << 10);
     while !plan.stop.load(Ordering::Relaxed) {
-        let open = match connection.take() {
+        let open = match connection.take().filter(Connection::is_open) {
             Some(open) => open,
             None => match Connection::open(&plan.target, &plan.stop).await? {
                 Some(open) => open,

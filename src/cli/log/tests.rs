@@ -56,7 +56,7 @@ fn say(dir: &TempDir, arguments: &[&str]) -> anyhow::Result<(String, bool)> {
         LogCommand::Dump(dump) => dump.run(&mut out)?,
         LogCommand::Verify(verify) => verify.run(&mut out)?,
     };
-    Ok((String::from_utf8(out).unwrap(), code == ExitCode::SUCCESS))
+    Ok((String::from_utf8(out).unwrap(), code == Answer::Yes))
 }
 
 #[tokio::test]

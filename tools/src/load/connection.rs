@@ -89,6 +89,12 @@ impl Connection {
         }
     }
 
+    /// Whether the server has not closed it meanwhile, as one that was killed has.
+    pub(crate) fn is_open(&self) -> bool {
+        let read = self.stream.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends one request; tells the answer's status, and gives the connection back if it lives on.
     pub(crate) async fn exchange(mut self, request: &[u8]) -> (Option<u16>, Option<Self>) {
         match tokio::time::timeout(ANSWER_WITHIN, self.try_exchange(request)).await {
