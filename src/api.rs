@@ -21,6 +21,7 @@ mod openapi;
 mod paging;
 mod problem;
 mod record;
+mod schema;
 mod secrets;
 mod sources;
 mod status;

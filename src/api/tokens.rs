@@ -5,7 +5,7 @@ use super::change::Changed;
 use super::extract::{Json, Name, Query};
 use super::paging::PageQuery;
 use super::problem::Problem;
-use super::{Shared, check, secrets};
+use super::{Shared, check, schema, secrets};
 use crate::query::Paged;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,10 +35,10 @@ pub(crate) struct TokenView {
     /// The person's or service's name.
     name: String,
     /// `person` or `service`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Holder)]
     holder: Holder,
     /// `read`, `operate` or `admin`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Role)]
     role: Role,
     /// When it was created.
     #[schema(value_type = i64)]
@@ -68,10 +68,10 @@ pub(crate) struct NewToken {
     /// The person's or service's name.
     name: String,
     /// `person` or `service`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Holder)]
     holder: Holder,
     /// `read`, `operate` or `admin`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Role)]
     role: Role,
     /// Why.
     reason: Option<String>,

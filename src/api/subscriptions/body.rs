@@ -1,6 +1,7 @@
 //! What goes in and out of `/subscriptions`.
 
 use crate::api::change::Changed;
+use crate::api::schema;
 use crate::api::secrets::{self, SecretText, SecretView};
 use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::control::{Filter, Policy, Signing};
@@ -21,13 +22,13 @@ pub(crate) struct SubscriptionView {
     /// Where it goes.
     to: String,
     /// What it wants.
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::Filter)]
     filter: Filter,
     /// `standard`, `github` or `none`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Signing)]
     sign: Signing,
     /// How deliveries are tried.
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::Policy)]
     policy: Policy,
     /// Its deliveries wait.
     paused: bool,
@@ -76,15 +77,15 @@ pub(crate) struct NewSubscription {
     pub(super) team: Option<String>,
     /// What it wants; everything if not given.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::Filter)]
     pub(super) filter: Filter,
     /// `standard` if not given, `github` or `none`.
     #[serde(default)]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Signing)]
     pub(super) sign: Signing,
     /// How deliveries are tried.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::Policy)]
     pub(super) policy: Policy,
     /// What signs its deliveries; made if not given.
     pub(super) secret: Option<SecretText>,
@@ -101,13 +102,13 @@ pub(crate) struct SubscriptionBody {
     /// The team that it belongs to.
     pub(super) team: String,
     /// What it wants.
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::Filter)]
     pub(super) filter: Filter,
     /// `standard`, `github` or `none`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Signing)]
     pub(super) sign: Signing,
     /// How deliveries are tried.
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::Policy)]
     pub(super) policy: Policy,
     /// The version that the change is based on; the present one if not given.
     #[schema(value_type = Option<String>, format = "uuid")]

@@ -161,3 +161,26 @@ async fn a_token_names_one_holder() {
         answer.text
     );
 }
+
+#[tokio::test]
+async fn a_trusted_proxy_tells_who_the_client_is_and_nobody_else_may() {
+    for (peer, client) in [("10.9.0.1", "203.0.113.5"), ("192.0.2.9", "192.0.2.9")] {
+        let api = Harness::start().await;
+        let body = json!({ "name": "a", "secret": "s" }).to_string();
+        let mut request = axum::http::Request::post("/api/v1/sources")
+            .header("authorization", format!("Bearer {}", Harness::BOOTSTRAP))
+            .header("content-type", "application/json")
+            .header("x-forwarded-for", "203.0.113.5")
+            .body(axum::body::Body::from(body))
+            .unwrap();
+        let peer = crate::http::ClientAddress(peer.parse().unwrap());
+        request.extensions_mut().insert(peer);
+        assert_eq!(api.send(request).await.status, 201);
+        let records = api.records(hooklog_schemas::Topic::Control).await;
+        assert!(
+            records[0].contains(&format!(r#""from":"{client}""#)),
+            "{}",
+            records[0]
+        );
+    }
+}
