@@ -76,7 +76,7 @@ pub(super) fn quick() -> Policy {
         attempts_max: 3,
         delay_first_ms: 1_000,
         delay_max_ms: 10_000,
-        deadline_ms: 2_000,
+        deadline_ms: 20_000,
         ..Policy::default()
     }
 }
