@@ -16,6 +16,7 @@ mod log;
 mod object;
 mod openapi;
 mod out;
+mod projection;
 mod rebuild;
 mod row;
 mod run;
@@ -116,6 +117,9 @@ enum Command {
     /// The configuration of the server (offline)
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// The tables in a form that can be compared (offline)
+    #[command(alias = "projections", subcommand)]
+    Projection(projection::ProjectionCommand),
     /// Look at the log's files: how much, what, and whether they are whole (offline)
     #[command(alias = "logs", subcommand)]
     Log(log::LogCommand),
@@ -162,6 +166,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(command) => local(|out| key::run(command, out)),
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
         Command::Config(command) => local(|out| config::run(command, out)),
+        Command::Projection(command) => local(|out| projection::run(&command, out)),
         Command::Log(command) => log::run(command).map(Into::into),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),
     }

@@ -35,6 +35,36 @@ pub async fn rebuild(
     Ok(project::rebuild(parts, names, progress).await?)
 }
 
+/// Hands the canonical dump of the tables to `each`, line by line; the log is not touched.
+///
+/// # Errors
+/// When there are no tables, or they cannot be read.
+pub async fn dump(data: &Path, each: impl FnMut(&str)) -> anyhow::Result<()> {
+    let mut store = existing(data).await?;
+    Ok(project::dump(&mut store, each).await?)
+}
+
+/// SHA-256 of the canonical dump of the tables, in hex.
+///
+/// # Errors
+/// When there are no tables, or they cannot be read.
+pub async fn hash(data: &Path) -> anyhow::Result<String> {
+    let mut store = existing(data).await?;
+    Ok(project::hash(&mut store).await?)
+}
+
+/// Opens the tables that are there; it makes none.
+async fn existing(data: &Path) -> anyhow::Result<SqliteStore> {
+    let file = tables(data);
+    if !file.is_file() {
+        bail!(
+            "there are no tables in {}; name the folder of a server with --data",
+            data.display()
+        );
+    }
+    Ok(SqliteStore::open(&file).await?)
+}
+
 /// Opens the log that is there; it makes none.
 fn log(config: &Config, metrics: &Metrics) -> anyhow::Result<EmbeddedLog> {
     let data = config.data.display();

@@ -7,6 +7,9 @@ use tracing_subscriber::EnvFilter;
 /// The environment variable that filters log lines, such as `hooklog::deliver=debug`.
 pub const VARIABLE: &str = "HOOKLOG_LOG";
 
+/// The index of identities is a library's; its own lines at info are of no use to an operator.
+const DEFAULT: &str = "info,fjall=warn,lsm_tree=warn";
+
 /// The filter from the environment; a demo tells its own story, so only warnings go beside it.
 #[must_use]
 pub fn filter(demo: bool) -> Option<String> {
@@ -19,7 +22,7 @@ pub fn filter(demo: bool) -> Option<String> {
 /// # Errors
 /// When `filter` does not parse, or lines are written already.
 pub fn start(filter: Option<&str>) -> anyhow::Result<()> {
-    let directives = filter.unwrap_or("info");
+    let directives = filter.unwrap_or(DEFAULT);
     let filter = EnvFilter::try_new(directives).with_context(|| {
         format!(
             "{VARIABLE}={directives:?} is not a filter; one looks like info,hooklog::deliver=debug"

@@ -15,7 +15,7 @@ const COLUMNS: [Column; 7] = [
     ("REASON", |row, _| row.text("reason")),
     ("SUBSCRIPTION", |row, _| cut(&row.text("subscription"), 40)),
     ("EVENT", |row, _| row.event()),
-    ("ATTEMPTS", |row, _| row.size("attempts").to_string()),
+    ("ATTEMPTS", |row, _| row.size("attempts_made").to_string()),
     ("GUID", |row, _| row.text("guid")),
     ("DELIVERY", |row, _| row.text("id")),
 ];

@@ -20,7 +20,7 @@ pub(super) const COLUMNS: [Column; 8] = [
     ("STATE", |row, _| row.text("state")),
     ("SUBSCRIPTION", |row, _| cut(&row.text("subscription"), 40)),
     ("EVENT", |row, _| row.event()),
-    ("ATTEMPTS", |row, _| row.size("attempts").to_string()),
+    ("ATTEMPTS", |row, _| row.size("attempts_made").to_string()),
     ("DUE", |row, now| row.ago("due_at", now)),
     ("GUID", |row, _| row.text("guid")),
     ("DELIVERY", |row, _| row.text("id")),

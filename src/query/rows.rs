@@ -89,7 +89,7 @@ pub struct DeliveryRow {
     /// When the next attempt is due; none unless it is open.
     pub due_at: Option<i64>,
     /// Attempts since it was owed, or last requeued.
-    pub attempts: i64,
+    pub attempts_made: i64,
     /// GitHub's name of the event.
     pub event: String,
     /// The body's `action`.
