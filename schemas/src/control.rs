@@ -250,12 +250,13 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// Ten attempts over about three days, as the Standard Webhooks specification proposes.
+    /// Sixteen attempts over about a day and a half: a receiver may be down over a night and be
+    /// noticed in the morning. (The Standard Webhooks specification proposes up to three days.)
     fn default() -> Self {
         Self {
-            attempts_max: 10,
+            attempts_max: 16,
             delay_first_ms: 5_000,
-            delay_max_ms: 24 * 3_600_000,
+            delay_max_ms: 12 * 3_600_000,
             deadline_ms: 15_000,
             concurrency_max: 16,
             rate_per_second: None,
