@@ -22,7 +22,7 @@ impl Default for LogConfig {
             partitions: 12,
             segment_bytes: 256 << 20,
             reserve_bytes: 512 << 20,
-            tail_bytes: 32 << 20,
+            tail_bytes: 16 << 20,
         }
     }
 }
