@@ -1,5 +1,8 @@
 //! The one integration binary: the whole way of an event, with real parts on 127.0.0.1.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, and says where"
+)]
 
 mod harness;
 mod way;
