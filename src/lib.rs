@@ -2,43 +2,43 @@
 //!
 //! The modules stand in the order in which an event meets them.
 
-/// 1. A webhook arrives, is verified, and is appended before it is answered.
+// 1. A webhook arrives, is verified, and is appended before it is answered.
 pub mod receive;
 
-/// The accept loop of both listeners, with its limits.
+// The accept loop of both listeners, with its limits.
 pub mod http;
 
-/// 2. The log: the only source of truth.
+// 2. The log: the only source of truth.
 pub mod log;
 
-/// The configuration in force: follows the `control` topic, and submits changes to it.
+// The configuration in force: follows the `control` topic, and submits changes to it.
 pub mod control;
 
-/// 3. Which subscriptions want this webhook: a pure function.
+// 3. Which subscriptions want this webhook: a pure function.
 pub mod route;
 
-/// 4. One attempt at a time, over HTTPS, signed.
+// 4. One attempt at a time, over HTTPS, signed.
 pub mod deliver;
 
-/// Owns partitions: folds them, routes, schedules attempts and records their outcomes.
+// Owns partitions: folds them, routes, schedules attempts and records their outcomes.
 pub mod worker;
 
-/// 5. Folds the log into tables.
+// 5. Folds the log into tables.
 pub mod project;
 
-/// 6. Answers from the tables.
+// 6. Answers from the tables.
 pub mod query;
 
-/// REST over queries (reads) and the log (commands).
+// REST over queries (reads) and the log (commands).
 pub mod api;
 
-/// The command line.
+// The command line.
 pub mod cli;
 
-/// What the operator wrote: one file, environment, flags.
+// What the operator wrote: one file, environment, flags.
 pub mod config;
 
-/// The composition root: from configuration to running parts.
+// The composition root: from configuration to running parts.
 pub mod app;
 
 pub mod clock;

@@ -9,7 +9,6 @@ mod body;
 mod client;
 mod envelope;
 mod facts;
-mod form;
 mod record;
 mod rejections;
 mod signature;
@@ -18,7 +17,6 @@ mod verified;
 
 pub(crate) use client::behind;
 pub use facts::{About, Claim, Extracted, extract};
-pub use form::form_payload;
 pub use signature::{Verifier, parse_signature};
 
 use crate::clock::{self, Clock};

@@ -1,5 +1,8 @@
 //! What a receiver knows of a webhook: the metadata beside the body of `webhook.received`.
 
+mod form;
+pub use form::form_payload;
+
 use crate::control::ConfigurationVersion;
 use crate::{ReceiptId, SecretId, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};

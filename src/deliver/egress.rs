@@ -9,6 +9,7 @@ use hooklog_schemas::deliveries::ErrorClass;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use url::{Host, Url};
 
 /// Characters of a URL at the most.
@@ -93,6 +94,9 @@ pub enum EgressError {
     },
 }
 
+/// How long the resolver may take when a subscription is made: a person waits.
+const RESOLVE_DEADLINE: Duration = Duration::from_secs(5);
+
 impl EgressError {
     /// The class under which an attempt records it.
     #[must_use]
@@ -145,7 +149,14 @@ impl Egress {
             return Ok(());
         };
         let port = url.port_or_known_default().unwrap_or_default();
-        self.resolve_and_check(name, port, reach).await.map(drop)
+        let resolving = self.resolve_and_check(name, port, reach);
+        match tokio::time::timeout(RESOLVE_DEADLINE, resolving).await {
+            Ok(found) => found.map(drop),
+            Err(_) => Err(EgressError::Unresolved {
+                host: name.to_owned(),
+                reason: format!("no answer within {} s", RESOLVE_DEADLINE.as_secs()),
+            }),
+        }
     }
 
     /// Which addresses this target may have; literal addresses are checked at once.

@@ -8,6 +8,7 @@ use crate::secret::Secret;
 use bytes::Bytes;
 use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::control::Signing;
+use hooklog_schemas::webhook::form_payload;
 use hooklog_schemas::{DeliveryId, Record, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -225,37 +226,9 @@ pub fn json_body(webhook: &Record) -> Option<Bytes> {
         .get(..FORM.as_bytes().len())
         .is_some_and(|start| start.eq_ignore_ascii_case(FORM.as_bytes()));
     if form {
-        return Some(unwrap(&value).unwrap_or(value));
+        return Some(form_payload(&value).map_or(value, Bytes::from));
     }
     Some(value)
-}
-
-/// The field `payload` of a form, decoded to bytes (which need not be UTF-8).
-fn unwrap(form: &[u8]) -> Option<Bytes> {
-    let field = form
-        .split(|byte| *byte == b'&')
-        .find_map(|pair| pair.strip_prefix(b"payload="))?;
-    let mut decoded = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-        let escaped = if *first == b'%' {
-            tail.get(..2).and_then(hex)
-        } else {
-            None
-        };
-        match (escaped, first) {
-            (Some(byte), _) => decoded.push(byte),
-            (None, b'+') => decoded.push(b' '),
-            (None, byte) => decoded.push(*byte),
-        }
-        rest = if escaped.is_some() {
-            tail.get(2..).unwrap_or_default()
-        } else {
-            tail
-        };
-    }
-    Some(decoded.into())
 }
 
 fn wrap(json: &[u8]) -> Bytes {

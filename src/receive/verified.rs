@@ -3,9 +3,9 @@
 use super::answer::Refusal;
 use super::envelope::Envelope;
 use super::facts::{Claim, Extracted, extract};
-use super::form::form_payload;
 use super::sources::Gate;
 use bytes::Bytes;
+use hooklog_schemas::webhook::form_payload;
 use hooklog_schemas::{SecretId, Timestamp};
 use std::sync::Arc;
 
