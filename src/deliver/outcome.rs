@@ -84,8 +84,9 @@ mod tests {
     #[test]
     fn the_last_attempt_of_the_policy_is_a_dead_letter() {
         let reason = DeadReason::AttemptsExhausted;
-        assert_eq!(judge(&status(500), 10), Verdict::DeadLettered { reason });
-        assert!(matches!(judge(&status(500), 9), Verdict::Retry { .. }));
+        let last = Policy::default().attempts_max;
+        assert_eq!(judge(&status(500), last), Verdict::DeadLettered { reason });
+        assert!(matches!(judge(&status(500), last - 1), Verdict::Retry { .. }));
     }
 
     #[test]
