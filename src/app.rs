@@ -35,6 +35,7 @@ use tasks::Stage;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The running parts.
 pub struct Running {
@@ -276,6 +277,10 @@ async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("{key} = {address}: is another program listening there?"))
 }
 
+/// A signal this soon after the first one is the same one, sent to the process and to its group, as
+/// `timeout` does.
+const SIGNAL_ECHO: Duration = Duration::from_millis(500);
+
 /// Resolves at SIGTERM or SIGINT; a second one ends the process at once, which is safe too.
 fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -283,8 +288,11 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     Ok(async move {
         tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
         tracing::info!("stopping; once more to stop at once");
+        let first = Instant::now();
         tokio::spawn(async move {
-            tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+            while first.elapsed() < SIGNAL_ECHO {
+                tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+            }
             std::process::exit(130);
         });
     })

@@ -56,7 +56,6 @@ Exit codes: 0 done, or yes; 1 failed, or the answer is no; 2 the command line is
 /// Receives GitHub webhooks, keeps them on a log for ever, and delivers them to whoever asked
 #[derive(Debug, Parser)]
 #[command(name = "hooklog", version, after_help = AFTER_HELP, max_term_width = 100)]
-#[command(disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -57,7 +57,11 @@ const KINDS: &[(StatusCode, &str, &str)] = &[
         "method-not-allowed",
         "The method is not allowed here",
     ),
-    (StatusCode::CONFLICT, "conflict", "Somebody else was first"),
+    (
+        StatusCode::CONFLICT,
+        "conflict",
+        "It does not fit what is there now",
+    ),
     (StatusCode::GONE, "gone", "It was erased"),
     (
         StatusCode::PAYLOAD_TOO_LARGE,

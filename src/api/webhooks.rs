@@ -81,6 +81,10 @@ async fn show(
 pub(super) async fn find(api: &Api, name: &Name) -> Result<WebhookRow, Problem> {
     let receipt: ReceiptId = name.id("webhook's receipt")?;
     let found = api.parts.queries.webhook(receipt).await?;
-    let missing = || Problem::not_found(format!("there is no webhook with the receipt {receipt}"));
+    let missing = || {
+        Problem::not_found(format!(
+            "there is no webhook with the receipt {receipt}; if it is a GUID, its timeline has the receipts"
+        ))
+    };
     found.ok_or_else(missing)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
+use uuid::Uuid;
 
 /// How answers are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -15,7 +16,7 @@ pub(crate) enum Format {
     /// Tables and sentences, for people
     #[default]
     Table,
-    /// The API's JSON, for scripts
+    /// JSON, for scripts
     Json,
 }
 
@@ -35,6 +36,21 @@ pub(crate) struct Connect {
         long,
         short,
         global = true,
+        env = "HOOKLOG_OUTPUT",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Format,
+}
+
+/// How the answer of a command without a server is shown.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Shown {
+    /// How the answer is shown
+    #[arg(
+        long,
+        short,
         env = "HOOKLOG_OUTPUT",
         value_enum,
         default_value_t,
@@ -154,6 +170,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     span(text).map_err(|error| error.to_string())
 }
 
+/// The id of a delivery or a receipt.
+pub(crate) fn id(text: &str) -> Result<String, String> {
+    let known = Uuid::parse_str(text).map(|id| id.to_string());
+    known.map_err(|_| format!("{text:?} is not an id; lists and `timeline` show ids"))
+}
+
 /// Milliseconds of a duration.
 pub(crate) fn millis(span: Duration) -> Value {
     json!(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
@@ -181,6 +203,12 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn an_id_is_a_uuid() {
+        assert!(id("019a3c5e-7d1f-7c3a-b1de-0242ac120002").is_ok());
+        assert!(id("ci").unwrap_err().contains("not an id"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Commands that change much: the count first, then a question; scripts say `--yes`.
 
-use super::args::Range;
+use super::args::{Range, id};
 use super::row::counted;
 use super::session::{Answer, Session, Usage};
 use clap::Args;
@@ -26,7 +26,7 @@ pub(crate) struct Caution {
 #[group(skip)]
 pub(crate) struct Scope {
     /// These deliveries
-    #[arg(value_name = "DELIVERY", conflicts_with = "all")]
+    #[arg(value_name = "DELIVERY", conflicts_with = "all", value_parser = id)]
     deliveries: Vec<String>,
     /// Those of this subscription
     #[arg(long, value_name = "NAME", conflicts_with = "all")]

@@ -111,9 +111,9 @@ fn as_json(checks: &[Check]) -> serde_json::Value {
 fn tell(out: &mut Out<'_>, check: &Check) -> io::Result<()> {
     let level = check.level.as_str();
     let level = out.paint(Tone::of(level), &format!("{level:4}"));
-    out.line(format!("{level}  {:12}  {}", check.name, check.found))?;
+    out.line(format!("{level}  {:13}  {}", check.name, check.found))?;
     match &check.advice {
-        Some(advice) => out.line(format!("      {:12}  → {advice}", "")),
+        Some(advice) => out.line(format!("      {:13}  → {advice}", "")),
         None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! `hooklog erase`: bodies go, the fact that there was something stays.
 
+use super::args::id;
 use super::confirm::{Caution, Command};
 use super::session::{Answer, Session, Usage};
 use clap::Args;
@@ -19,7 +20,7 @@ pub(crate) struct EraseArgs {
 #[group(required = true, multiple = false)]
 struct What {
     /// One receipt, by its id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     receipt: Option<String>,
     /// All receipts of a repository, by its numeric id
     #[arg(long, value_name = "ID")]
@@ -30,7 +31,8 @@ struct What {
 }
 
 pub(super) const EXAMPLES: &str = "\
-Bodies, headers and excerpts of answers are erased; metadata stays, with names blanked. It cannot be undone.
+Bodies, headers and excerpts of answers are erased; metadata stays, with names blanked. It cannot
+be undone.
 
 Examples:
   hooklog erase --sender 583231 --reason 'request 1042' --dry-run

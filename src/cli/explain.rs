@@ -22,12 +22,20 @@ The recorded decision comes first; then the filter is computed again, clause by 
 configuration that decided. A difference is marked.
 
 Examples:
-  hooklog explain 72d3162e-cc78-11e3-81ab-4c9367dc0958 --subscription ci";
+  hooklog explain 72d3162e-cc78-11e3-81ab-4c9367dc0958 --subscription ci
+
+Exit code 1 when nothing was received with this GUID.";
 
 pub(super) async fn run(args: ExplainArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
     let query = vec![("subscription", args.subscription)];
     let reply = session.api.get(&["explain", &args.guid], &query).await?;
-    session.show(&reply, tell)
+    let found = !reply.row().rows("receipts").is_empty();
+    session.show(&reply, tell)?;
+    if found {
+        Ok(Answer::Yes)
+    } else {
+        Ok(Answer::No)
+    }
 }
 
 fn tell(out: &mut Out<'_>, row: Row<'_>, _now: Timestamp) -> io::Result<()> {

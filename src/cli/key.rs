@@ -1,9 +1,12 @@
 //! `hooklog key`: the file with the keys that seal secrets in the log.
 
+use super::args::{Format, Shown};
 use super::out::Out;
 use super::session::Answer;
 use crate::keyring::Keyring;
+use anyhow::ensure;
 use clap::{Args, Subcommand};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// What to do with the key file.
@@ -28,36 +31,58 @@ pub(crate) struct Place {
     /// The key file [default: DIR/key]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 impl Place {
-    fn path(&self) -> PathBuf {
-        self.key_file
-            .clone()
-            .unwrap_or_else(|| self.data.join("key"))
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(path) = &self.key_file {
+            return Ok(path.clone());
+        }
+        ensure!(
+            self.data.is_dir(),
+            "{} is not a folder; name the data folder of a server with --data",
+            self.data.display()
+        );
+        Ok(self.data.join("key"))
     }
 }
 
 pub(super) fn run(command: KeyCommand, out: &mut Out<'_>) -> anyhow::Result<Answer> {
     match command {
-        KeyCommand::Check(place) => {
-            let path = place.path();
-            let keyring = Keyring::read(&path)?;
-            let ids: Vec<_> = keyring.ids().collect();
-            out.line(format!("{} is in order", path.display()))?;
-            out.line(format!(
-                "keys, the one that seals first: {}",
-                ids.join(", ")
-            ))?;
-        }
-        KeyCommand::Rotate(place) => {
-            let path = place.path();
-            let id = Keyring::rotate(&path)?;
-            out.line(format!("{} begins with the new key {id}", path.display()))?;
-            out.line("make a backup of it; a running server uses it after its next start")?;
-        }
+        KeyCommand::Check(place) => check(&place, out)?,
+        KeyCommand::Rotate(place) => rotate(&place, out)?,
     }
     Ok(Answer::Yes)
+}
+
+fn check(place: &Place, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let path = place.path()?;
+    let keyring = Keyring::read(&path)?;
+    let ids: Vec<_> = keyring.ids().collect();
+    if place.shown.output == Format::Json {
+        out.line(json!({"file": path, "keys": ids}).to_string())?;
+        return Ok(());
+    }
+    out.line(format!("{} is in order", path.display()))?;
+    out.line(format!(
+        "keys, the one that seals first: {}",
+        ids.join(", ")
+    ))?;
+    Ok(())
+}
+
+fn rotate(place: &Place, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let path = place.path()?;
+    let id = Keyring::rotate(&path)?;
+    if place.shown.output == Format::Json {
+        out.line(json!({"file": path, "key": id}).to_string())?;
+        return Ok(());
+    }
+    out.line(format!("{} begins with the new key {id}", path.display()))?;
+    out.line("make a backup of it; a running server uses it after its next start")?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -76,6 +101,7 @@ mod tests {
         let place = || Place {
             data: dir.path().to_owned(),
             key_file: None,
+            shown: Shown::default(),
         };
         let missing = ran(KeyCommand::Check(place())).unwrap_err().to_string();
         assert!(missing.contains("missing"), "{missing}");

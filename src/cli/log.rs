@@ -1,5 +1,9 @@
 //! `hooklog log`: looks at the embedded log while no server has it open.
 
+mod report;
+
+use super::args::{Format, Shown};
+use super::row::{NOTHING, counted};
 use super::session::Answer;
 use crate::log::embedded::{Damage, Depth, OfflineLog, OpenError, TopicReport};
 use anyhow::Context;
@@ -29,9 +33,8 @@ pub(super) enum LogCommand {
 pub(super) struct Stats {
     #[command(flatten)]
     place: Place,
-    /// For people or for scripts.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// The arguments of `hooklog log dump`.
@@ -61,6 +64,8 @@ pub(super) struct Dump {
 pub(super) struct Verify {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, clap::Args)]
@@ -68,12 +73,6 @@ struct Place {
     /// The folder that holds the log.
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Table,
-    Json,
 }
 
 /// Runs the command.
@@ -113,11 +112,20 @@ impl Stats {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
         let log = self.place.open()?;
         let reports = examine(&log, Depth::Sums)?;
-        match self.output {
-            Output::Table => writeln!(out, "{}", table(&reports))?,
-            Output::Json => writeln!(out, "{}", Value::from_iter(reports.iter().map(stats_json)))?,
+        match self.shown.output {
+            Format::Table => {
+                for line in table(&reports).lines() {
+                    writeln!(out, "{}", line.trim_end())?;
+                }
+                tell(&reports, out)?;
+            }
+            Format::Json => writeln!(
+                out,
+                "{}",
+                Value::from_iter(reports.iter().map(report::stats))
+            )?,
         }
-        conclude(&reports, out)
+        Ok(verdict(&reports))
     }
 }
 
@@ -125,29 +133,20 @@ impl Verify {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
         let log = self.place.open()?;
         let reports = examine(&log, Depth::Digests)?;
-        for report in &reports {
-            let records: u64 = report
-                .partitions
-                .iter()
-                .map(|partition| partition.records)
-                .sum();
-            let bytes: u64 = report
-                .partitions
-                .iter()
-                .map(|partition| partition.bytes)
-                .sum();
-            let (topic, segments) = (report.topic, report.segments);
-            let verdict = if report.damage.is_empty() {
-                "whole"
-            } else {
-                "DAMAGED"
-            };
-            writeln!(
+        match self.shown.output {
+            Format::Table => {
+                for report in &reports {
+                    writeln!(out, "{}", verified(report))?;
+                }
+                tell(&reports, out)?;
+            }
+            Format::Json => writeln!(
                 out,
-                "{topic}: {verdict}; {records} records, {bytes} bytes, {segments} segments"
-            )?;
+                "{}",
+                Value::from_iter(reports.iter().map(report::topic))
+            )?,
         }
-        conclude(&reports, out)
+        Ok(verdict(&reports))
     }
 }
 
@@ -245,8 +244,32 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Says what is wrong, and gives the exit code.
-fn conclude(reports: &[TopicReport], out: &mut dyn Write) -> anyhow::Result<Answer> {
+fn verified(report: &TopicReport) -> String {
+    let (records, bytes) = report::sums(report);
+    let verdict = if report.damage.is_empty() {
+        "whole"
+    } else {
+        "DAMAGED"
+    };
+    let segments = counted(report.segments as u64, "segment", "segments");
+    let records = counted(records, "record", "records");
+    format!(
+        "{}: {verdict}; {records}, {bytes} bytes, {segments}",
+        report.topic
+    )
+}
+
+/// Damage is a no; a group that was never finished is not.
+fn verdict(reports: &[TopicReport]) -> Answer {
+    if reports.iter().all(|report| report.damage.is_empty()) {
+        Answer::Yes
+    } else {
+        Answer::No
+    }
+}
+
+/// Says what is wrong.
+fn tell(reports: &[TopicReport], out: &mut dyn Write) -> io::Result<()> {
     for unfinished in reports
         .iter()
         .filter_map(|report| report.unfinished.as_ref())
@@ -264,7 +287,6 @@ fn conclude(reports: &[TopicReport], out: &mut dyn Write) -> anyhow::Result<Answ
             file.display()
         )?;
     }
-    let mut code = Answer::Yes;
     for damage in reports.iter().flat_map(|report| &report.damage) {
         let Damage {
             file,
@@ -280,9 +302,8 @@ fn conclude(reports: &[TopicReport], out: &mut dyn Write) -> anyhow::Result<Answ
              in which {records_after} records still read",
             file.display()
         )?;
-        code = Answer::No;
     }
-    Ok(code)
+    Ok(())
 }
 
 fn table(reports: &[TopicReport]) -> Table {
@@ -298,7 +319,8 @@ fn table(reports: &[TopicReport]) -> Table {
         "TOMBSTONES",
         "ERASED",
     ]);
-    let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let time =
+        |time: Option<Timestamp>| time.map_or_else(|| NOTHING.to_owned(), |at| at.to_string());
     for report in reports {
         for (number, partition) in report.partitions.iter().enumerate() {
             table.add_row([
@@ -314,33 +336,13 @@ fn table(reports: &[TopicReport]) -> Table {
             ]);
         }
     }
-    for index in [1, 2, 3, 4, 7, 8] {
-        if let Some(column) = table.column_mut(index) {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if [1, 2, 3, 4, 7, 8].contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table
-}
-
-fn stats_json(report: &TopicReport) -> Value {
-    let partition = |(number, partition): (usize, &crate::log::embedded::PartitionReport)| {
-        json!({
-            "partition": number,
-            "start": partition.start,
-            "tail": partition.tail,
-            "records": partition.records,
-            "bytes": partition.bytes,
-            "first_at": partition.first,
-            "last_at": partition.last,
-            "tombstones": partition.tombstones,
-            "erased": partition.erased,
-        })
-    };
-    json!({
-        "topic": report.topic.as_str(),
-        "segments": report.segments,
-        "partitions": report.partitions.iter().enumerate().map(partition).collect::<Vec<_>>(),
-    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

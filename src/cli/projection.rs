@@ -1,9 +1,11 @@
 //! `hooklog projection`: the tables themselves, for comparing them.
 
+use super::args::{Format, Shown};
 use super::out::Out;
 use super::session::Answer;
 use crate::app::offline;
 use clap::{Args, Subcommand};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// What to do with the tables.
@@ -12,7 +14,7 @@ pub(crate) enum ProjectionCommand {
     /// Write all rows in a canonical form: the same rows give the same text on every store
     Dump(Place),
     /// Print SHA-256 of that dump, to compare tables of two folders or before and after a rebuild
-    Hash(Place),
+    Hash(Hash),
 }
 
 /// Where the tables are.
@@ -21,6 +23,15 @@ pub(crate) struct Place {
     /// The data folder
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+}
+
+/// `projection hash`.
+#[derive(Args, Debug)]
+pub(crate) struct Hash {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 pub(super) fn run(command: &ProjectionCommand, out: &mut Out<'_>) -> anyhow::Result<Answer> {
@@ -38,8 +49,12 @@ pub(super) fn run(command: &ProjectionCommand, out: &mut Out<'_>) -> anyhow::Res
             runtime.block_on(offline::dump(&place.data, each))?;
             written?;
         }
-        ProjectionCommand::Hash(place) => {
-            out.line(runtime.block_on(offline::hash(&place.data))?)?;
+        ProjectionCommand::Hash(args) => {
+            let hash = runtime.block_on(offline::hash(&args.place.data))?;
+            match args.shown.output {
+                Format::Table => out.line(hash)?,
+                Format::Json => out.line(json!({"sha256": hash}).to_string())?,
+            }
         }
     }
     Ok(Answer::Yes)

@@ -38,8 +38,8 @@ pub(crate) struct RebuildArgs {
 }
 
 pub(super) const EXAMPLES: &str = "\
-New tables are made beside the old ones, and switched to when they are complete; until then, and when it
-fails, the old ones stay as they are. No server may own the folder meanwhile.
+New tables are made beside the old ones, and switched to when they are complete; until then, and
+when it fails, the old ones stay as they are. No server may own the folder meanwhile.
 
 Examples:
   hooklog rebuild --data /var/lib/hooklog

@@ -62,7 +62,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   hooklog serve --demo
   hooklog serve --data /var/lib/hooklog
-  hooklog serve --data /var/lib/hooklog --listen 0.0.0.0:8080 --api-listen 127.0.0.1:8081 --config hooklog.toml
+  hooklog serve --data /var/lib/hooklog \\
+      --listen 0.0.0.0:8080 --api-listen 127.0.0.1:8081 --config hooklog.toml
 
 HOOKLOG_ADMIN_TOKEN, if set, is an admin token until the first named admin token exists. Without it
 the first start writes one to DIR/admin-token (mode 0600), and says so.

@@ -35,6 +35,13 @@ impl From<Answer> for ExitCode {
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
+impl Usage {
+    /// A change that leaves everything as it is.
+    pub(crate) fn nothing_to_change() -> Self {
+        Self("say what to change; --help lists what can be changed".to_owned())
+    }
+}
+
 /// One run of a client command.
 pub(crate) struct Session<'a> {
     /// The server.
@@ -126,7 +133,7 @@ impl Session<'_> {
 /// When the file cannot be read.
 pub(crate) fn token(connect: &Connect) -> anyhow::Result<Option<Secret>> {
     let token = match &connect.token_file {
-        Some(path) => Some(secret_file(path)?),
+        Some(path) => Some(secret_file(path).context("the token cannot be read")?),
         None => std::env::var("HOOKLOG_TOKEN")
             .ok()
             .map(|text| Secret::new(text.into_bytes())),

@@ -31,7 +31,8 @@ Prints the value of X-Hub-Signature-256 (github) or webhook-signature (standard)
 
 Examples:
   hooklog signature sign --mode github --secret-file secret < body.json
-  hooklog signature sign --mode standard --secret-file secret --id msg_1 --timestamp 1793534400 < body.json";
+  hooklog signature sign --mode standard --secret-file secret \\
+      --id msg_1 --timestamp 1793534400 < body.json";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:

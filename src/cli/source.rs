@@ -5,7 +5,7 @@ use super::confirm::ask;
 use super::object::{Doomed, Named, SECRETS, switch};
 use super::out::Out;
 use super::row::Row;
-use super::session::{Answer, Session, secret_text};
+use super::session::{Answer, Session, Usage, secret_text};
 use super::table::{self, Column};
 use clap::{Args, Subcommand};
 use hooklog_schemas::Timestamp;
@@ -55,7 +55,9 @@ pub(crate) enum SourceCommand {
 const CREATE_EXAMPLES: &str = "\
 Examples:
   hooklog source create github --secret-file webhook-secret
-  openssl rand -hex 32 | tee secret | hooklog source create ghes --host github.acme.example --secret-file -
+  openssl rand -hex 32 | tee secret |
+      hooklog source create ghes --host github.acme.example --secret-file -
+
 Then let GitHub send to http(s)://YOUR-HOST/webhooks/NAME with the same secret.";
 
 /// `source create`.
@@ -104,6 +106,14 @@ pub(crate) struct Change {
     no_rate: bool,
     #[command(flatten)]
     because: Because,
+}
+
+impl Change {
+    fn says_nothing(&self) -> bool {
+        let lifted = self.allow_any || self.no_rate;
+        let given = self.host.is_some() || self.rate.is_some() || !self.allow.is_empty();
+        !(lifted || given)
+    }
 }
 
 /// `source rotate-secret`.
@@ -179,6 +189,9 @@ async fn create(args: Create, session: &mut Session<'_>) -> anyhow::Result<Answe
 }
 
 async fn change(args: Change, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    if args.says_nothing() {
+        return Err(Usage::nothing_to_change().into());
+    }
     let path = ["sources", args.name.as_str()];
     let seen = session.api.get(&path, &Vec::new()).await?;
     let allow = (args.allow_any || !args.allow.is_empty()).then(|| json!(args.allow));

@@ -85,10 +85,12 @@ Every clause that is given must hold; of a repeated one, one value suffices.
 
 Examples:
   hooklog subscription create ci --to https://ci.acme.example/hooks --event push
-  hooklog subscription create audit --to https://audit.acme.example/in --repository 'acme/*' --team security
-  hooklog subscription create old --to https://ci.acme.example/github-webhook/ --sign github --secret-file FILE
-  hooklog subscription create prs --to https://bot.acme.example/ --event pull_request.opened --branch main \\
-      --attempts 5 --deadline 10s";
+  hooklog subscription create audit --to https://audit.acme.example/in \\
+      --repository 'acme/*' --team security
+  hooklog subscription create old --to https://ci.acme.example/github-webhook/ \\
+      --sign github --secret-file FILE
+  hooklog subscription create prs --to https://bot.acme.example/ \\
+      --event pull_request.opened --branch main --attempts 5 --deadline 10s";
 
 const CHANGE_EXAMPLES: &str = "\
 A clause that is given replaces what it was; --clear CLAUSE drops it.

@@ -57,7 +57,7 @@ fn the_spellings_that_scripts_rely_on_parse() {
         "dead-letter redrive --all --dry-run --reason r",
         "delivery cancel --subscription ci --yes",
         "delivery pause --all --dry-run",
-        "erase --receipt R --reason r",
+        "erase --receipt 019a3c5e-7d1f-7c3a-b1de-0242ac120002 --reason r",
         "erase --repository 1 --reason r",
         "erase --sender 1 --reason r --dry-run",
         "rebuild --data D",
@@ -73,6 +73,9 @@ fn the_spellings_that_scripts_rely_on_parse() {
         "counts",
         "tail --guid G",
         "doctor --data D",
+        "log stats --data D -o json",
+        "log verify --data D --output json",
+        "projection hash --data D --output json",
     ] {
         let words = ["hooklog"].into_iter().chain(line.split(' '));
         if let Err(error) = Cli::try_parse_from(words) {

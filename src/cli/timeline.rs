@@ -53,10 +53,12 @@ fn story(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     out.line(format!("{}{place}", out.paint(Tone::Strong, &title)))?;
     out.line(out.paint(Tone::Faint, &row.text("guid")))?;
     out.line("")?;
-    for receipt in &receipts {
-        arrival(out, *receipt)?;
-    }
     let deliveries = row.rows("deliveries");
+    for receipt in &receipts {
+        let id = receipt.text("receipt");
+        let owed = deliveries.iter().filter(|one| one.text("receipt") == id);
+        arrival(out, *receipt, owed.count() as u64)?;
+    }
     for delivery in &deliveries {
         out.line("")?;
         life(out, *delivery, now)?;
@@ -71,26 +73,26 @@ fn story(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     Ok(())
 }
 
-fn arrival(out: &mut Out<'_>, receipt: Row<'_>) -> io::Result<()> {
+/// A receipt and the decision about it, from which `owed` deliveries came.
+fn arrival(out: &mut Out<'_>, receipt: Row<'_>, owed: u64) -> io::Result<()> {
     let repeats = receipt
         .maybe("repeats")
         .map_or_else(String::new, |kind| format!(", a {}", words(&kind)));
     let from = format!("received from {}{repeats}", receipt.text("source"));
     let id = out.paint(Tone::Faint, &format!("receipt {}", receipt.text("receipt")));
-    out.line(format!("{}  {from}  {id}", clock(receipt, "received_at")))?;
+    let erased = if receipt.holds("erased") {
+        out.paint(Tone::Watch, "  erased since")
+    } else {
+        String::new()
+    };
+    let at = clock(receipt, "received_at");
+    out.line(format!("{at}  {from}  {id}{erased}"))?;
     if receipt.at("routed_at").is_none() {
         return out.line(out.paint(Tone::Watch, "                          not routed yet"));
     }
     let decision = match receipt.maybe("error") {
         Some(error) => out.paint(Tone::Bad, &format!("routing failed: {error}")),
-        None => {
-            let matched = counted(
-                receipt.size("matches"),
-                "subscription matches",
-                "subscriptions match",
-            );
-            format!("routed: {matched}")
-        }
+        None => routed(receipt, owed),
     };
     let configuration = receipt.maybe("configuration_offset");
     let version =
@@ -100,6 +102,18 @@ fn arrival(out: &mut Out<'_>, receipt: Row<'_>) -> io::Result<()> {
         clock(receipt, "routed_at"),
         out.paint(Tone::Faint, &version)
     ))
+}
+
+/// How many subscriptions match; those that an earlier receipt serves already get nothing new.
+fn routed(receipt: Row<'_>, owed: u64) -> String {
+    let matches = receipt.size("matches");
+    let matched = counted(matches, "subscription matches", "subscriptions match");
+    match matches.saturating_sub(owed) {
+        served if served > 0 && receipt.maybe("repeats").is_some() => {
+            format!("routed: {matched}; {served} served by an earlier receipt")
+        }
+        _ => format!("routed: {matched}"),
+    }
 }
 
 fn life(out: &mut Out<'_>, delivery: Row<'_>, now: Timestamp) -> io::Result<()> {
@@ -258,6 +272,20 @@ g-1
   next attempt due in 3m (2026-11-01 12:04:00.000Z)
 ";
         assert_eq!(told(&timeline), expected);
+    }
+
+    #[test]
+    fn a_redelivery_that_nobody_gets_again_and_an_erasure_are_told() {
+        let receipt = |id: &str| json!({"receipt": id, "event": "push", "received_at": 1, "routed_at": 2, "matches": 1});
+        let (mut first, mut again) = (receipt("r-1"), receipt("r-2"));
+        first["erased"] = json!(true);
+        again["repeats"] = json!("redelivery");
+        let delivery = json!({"id": "d-1", "receipt": "r-1", "state": "delivered"});
+        let said =
+            told(&json!({"guid": "g", "receipts": [first, again], "deliveries": [delivery]}));
+        assert!(said.contains("receipt r-1  erased since"), "{said}");
+        let served = "routed: 1 subscription matches; 1 served by an earlier receipt";
+        assert_eq!(said.matches(served).count(), 1, "{said}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 const EMPTY: &str = "no named tokens yet; create one with: hooklog token create NAME --role admin";
+const BOOTSTRAP_ENDS: &str = "the bootstrap token (DIR/admin-token, or HOOKLOG_ADMIN_TOKEN) is not valid any more; use this one";
 const COLUMNS: [Column; 4] = [
     ("NAME", |row, _| row.text("name")),
     ("ROLE", |row, _| row.text("role")),
@@ -109,11 +110,15 @@ async fn create(args: Create, session: &mut Session<'_>) -> anyhow::Result<Answe
     let body = json!({"name": args.name, "holder": holder, "role": role});
     let body = with_reason(body, args.because.reason.as_deref());
     let reply = session.api.post(&["tokens"], &body).await?;
-    session.show(&reply, |out, row, _| {
+    let shown = session.show(&reply, |out, row, _| {
         out.line(format!(
             "token {} created; shown only now:",
             row.text("name")
         ))?;
         out.line(row.text("token"))
-    })
+    })?;
+    if matches!(args.role, Role::Admin) {
+        session.note(BOOTSTRAP_ENDS);
+    }
+    Ok(shown)
 }

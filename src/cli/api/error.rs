@@ -84,7 +84,8 @@ impl ApiError {
                 "set HOOKLOG_TOKEN; on the server's machine: export HOOKLOG_TOKEN=$(cat DIR/admin-token)"
             }
             Self::Problem { status: 401, .. } => {
-                "HOOKLOG_TOKEN (or --token-file) holds a token that this server does not know, or that was deleted"
+                "HOOKLOG_TOKEN (or --token-file) holds a token that this server does not know, or that was deleted; \
+                 the bootstrap token ends when the first named admin token is created"
             }
             Self::Problem { status: 403, .. } => {
                 "the token's role does not allow it; `hooklog token create NAME --role …` makes another, as an admin"

@@ -70,6 +70,27 @@ async fn a_whole_log_verifies_also_after_an_erasure() {
 }
 
 #[tokio::test]
+async fn what_is_verified_can_be_read_by_scripts_also_when_it_is_damaged() {
+    let dir = filled().await;
+    let verified = || {
+        let (said, good) = say(&dir, &["verify", "--output", "json"]).unwrap();
+        (serde_json::from_str::<Value>(&said).unwrap(), good)
+    };
+    let (whole, good) = verified();
+    assert!(good && whole[0]["whole"] == true, "{whole}");
+    assert_eq!(whole[0]["records"], 32);
+    let path = dir.path().join("log/webhooks/00000000000000000000.segment");
+    let mut content = std::fs::read(&path).unwrap();
+    let mut tens = content.windows(10);
+    let byte = tens.position(|ten| ten == b"{\"number\":").unwrap();
+    content[byte] ^= 1;
+    std::fs::write(&path, content).unwrap();
+    let (damaged, good) = verified();
+    assert!(!good && damaged[0]["whole"] == false, "{damaged}");
+    assert!(damaged[0]["damage"][0]["byte"].is_u64(), "{damaged}");
+}
+
+#[tokio::test]
 async fn damage_is_named_with_file_byte_and_position() {
     let dir = filled().await;
     let path = dir.path().join("log/webhooks/00000000000000000000.segment");

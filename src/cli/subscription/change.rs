@@ -3,7 +3,7 @@
 use super::spec::{FilterFlags, PolicyFlags, Sign};
 use crate::cli::args::{Because, kept, with_given, with_reason};
 use crate::cli::row::Row;
-use crate::cli::session::{Answer, Session};
+use crate::cli::session::{Answer, Session, Usage};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -69,6 +69,13 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    fn says_nothing(&self) -> bool {
+        let named = self.to.is_some() || self.team.is_some() || self.sign.is_some();
+        let lifted = self.no_rate || !self.clear.is_empty();
+        let clauses = self.filter.given().len() + self.policy.given().len();
+        !(named || lifted) && clauses == 0
+    }
+
     /// The body of the request, over what was `seen`.
     fn body(self, seen: Row<'_>) -> Value {
         let mut filter = seen
@@ -107,6 +114,9 @@ impl Change {
 }
 
 pub(super) async fn run(args: Change, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    if args.says_nothing() {
+        return Err(Usage::nothing_to_change().into());
+    }
     let name = args.name.clone();
     let path = ["subscriptions", name.as_str()];
     let seen = session.api.get(&path, &Vec::new()).await?;
@@ -123,6 +133,14 @@ mod tests {
     struct Line {
         #[command(flatten)]
         change: Change,
+    }
+
+    #[test]
+    fn a_reason_alone_changes_nothing() {
+        let says_nothing = |line: &[&str]| Line::parse_from(line).change.says_nothing();
+        assert!(says_nothing(&["x", "ci", "--reason", "why"]));
+        assert!(!says_nothing(&["x", "ci", "--event", "push"]));
+        assert!(!says_nothing(&["x", "ci", "--rate", "5"]));
     }
 
     #[test]

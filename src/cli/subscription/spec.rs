@@ -81,22 +81,22 @@ impl FilterFlags {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Delivery policy")]
 pub(super) struct PolicyFlags {
-    /// Attempts before the dead letter, 1 to 100 [default: 10]
+    /// Attempts before the dead letter, 1 to 100 [new subscriptions: 16]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: Option<u32>,
-    /// Delay after the first failure; each later one doubles, with jitter [default: 5s]
+    /// Delay after the first failure; each later one doubles, with jitter [new subscriptions: 5s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     delay_first: Option<Duration>,
-    /// The longest delay [default: 24h]
+    /// The longest delay [new subscriptions: 12h]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     delay_max: Option<Duration>,
-    /// One deadline over connect, headers and body of an attempt [default: 15s]
+    /// One deadline over connect, headers and body of an attempt [new subscriptions: 15s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     deadline: Option<Duration>,
-    /// Attempts under way at once [default: 16]
+    /// Attempts under way at once [new subscriptions: 16]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
-    /// Attempts a second at the most [default: no limit]
+    /// Attempts a second at the most [new subscriptions: no limit]
     #[arg(long, value_name = "PER-SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// GitHub mode: send the old X-Hub-Signature too

@@ -63,12 +63,19 @@ async fn a_change_expects_the_version_that_was_seen() {
             "PUT",
             "/api/v1/sources/a",
             409,
-            problem(409, "conflict", "Somebody else was first", "look again"),
+            problem(
+                409,
+                "conflict",
+                "It does not fit what is there now",
+                "look again",
+            ),
         ),
     ])
     .await;
     let ran = fake.run("source change a --no-rate --reason why").await;
-    assert!(told(&ran.answer.unwrap_err()).contains("Somebody else was first: look again"));
+    assert!(
+        told(&ran.answer.unwrap_err()).contains("It does not fit what is there now: look again")
+    );
     let expected = json!({"host": "github.com", "allow": ["10.0.0.0/8"], "rate_per_second": null,
         "expected": "v7", "reason": "why"});
     let asked = &fake.asked()[1];
