@@ -45,6 +45,7 @@ pub struct Running {
     pub api: SocketAddr,
     /// The log, the configuration, the keys.
     pub opened: Opened,
+    admin: Option<Secret>,
     stages: Vec<Stage>,
     grace: Duration,
 }
@@ -61,33 +62,35 @@ pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     } else {
         None
     };
-    open::data_folder(&loaded.config.data)?;
-    let token = admin_token::bootstrap(&loaded.config.data, admin_token::from_environment())?;
     let stop = told_to_stop()?;
-    let mut running = start(&loaded, token.clone()).await?;
+    let mut running = start(&loaded, admin_token::from_environment()).await?;
     if args.demo {
-        demo::join(&mut running, &token);
+        demo::join(&mut running);
     }
     let ended = running.until(stop).await;
     drop(folder);
     ended
 }
 
-/// Opens the log and starts every part.
+/// Opens the log and starts every part. `admin_token` is the environment's, if it gives one.
 ///
 /// # Errors
 /// When a part cannot start: each error says what to change.
-pub async fn start(loaded: &Loaded, admin_token: Secret) -> anyhow::Result<Running> {
+pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Result<Running> {
     let config = &loaded.config;
+    // A port that is taken is found before anything is made.
+    let webhooks = bind("listen", config.listen).await?;
+    let api = bind("api_listen", config.api_listen).await?;
+    let addresses = (webhooks.local_addr()?, api.local_addr()?);
+    open::data_folder(&config.data)?;
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let embedded = EmbeddedLog::open(&config.data, &config.log, metrics.clone())?;
     let poisoned = embedded.poisoned();
     let log: Arc<dyn EventLog> = Arc::new(embedded);
     let opened = open::open(log, Arc::new(System), config, loaded.effective()).await?;
-    let webhooks = bind("listen", config.listen).await?;
-    let api = bind("api_listen", config.api_listen).await?;
-    let addresses = (webhooks.local_addr()?, api.local_addr()?);
+    let named = opened.control.current().has_admin();
+    let admin = admin_token::bootstrap(&config.data, admin_token, named)?;
     let grace = Duration::from_millis(config.shutdown_ms);
     let egress = Arc::new(Egress::new(&config.deliver));
     let parts = Parts {
@@ -97,13 +100,14 @@ pub async fn start(loaded: &Loaded, admin_token: Secret) -> anyhow::Result<Runni
         grace,
         egress,
     };
-    let mut stages = parts.start(webhooks, api, registry, admin_token).await?;
+    let mut stages = parts.start(webhooks, api, registry, admin.clone()).await?;
     stages.push(following(&opened, poisoned));
     tracing::info!(webhooks = %addresses.0, api = %addresses.1, "serving");
     Ok(Running {
         webhooks: addresses.0,
         api: addresses.1,
         opened,
+        admin,
         stages,
         grace,
     })
@@ -137,12 +141,12 @@ impl Parts<'_> {
         webhooks: TcpListener,
         api: TcpListener,
         registry: Registry,
-        admin_token: Secret,
+        admin: Option<Secret>,
     ) -> anyhow::Result<Vec<Stage>> {
         let (worker_ready, ready) = watch::channel(false);
         let working = self.working(worker_ready)?;
         let projecting = self.projecting().await?;
-        let serving = self.serving(api, registry, ready, admin_token);
+        let serving = self.serving(api, registry, ready, admin);
         Ok(vec![self.receiving(webhooks), working, projecting, serving])
     }
 
@@ -207,7 +211,7 @@ impl Parts<'_> {
         listener: TcpListener,
         registry: Registry,
         worker_ready: watch::Receiver<bool>,
-        admin_token: Secret,
+        admin: Option<Secret>,
     ) -> Stage {
         let mut stage = Stage::new("api");
         let opened = self.opened;
@@ -225,7 +229,7 @@ impl Parts<'_> {
                 route::validate(filter).map_err(|error| error.to_string())
             }),
             trusted_proxies: self.config.receive.trusted_proxies.clone(),
-            bootstrap_admin: Some(admin_token),
+            bootstrap_admin: admin,
             ready: vec![("worker", worker_ready)],
             build: env!("CARGO_PKG_VERSION").into(),
         });

@@ -17,13 +17,27 @@ pub fn from_environment() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
-/// The token that is an admin until the first named admin token exists.
+/// The token that is an admin until the first named admin token exists; none once one does.
 ///
 /// Without one in the environment, the first start writes one to `DIR/admin-token`, mode 0600.
 ///
 /// # Errors
-/// When the variable is set but empty, or the file cannot be read or written.
-pub fn bootstrap(data: &Path, from_environment: Option<String>) -> anyhow::Result<Secret> {
+/// When the variable is set but too short, or the file cannot be read or written.
+pub fn bootstrap(
+    data: &Path,
+    from_environment: Option<String>,
+    named_admin: bool,
+) -> anyhow::Result<Option<Secret>> {
+    if named_admin {
+        if from_environment.is_some() {
+            tracing::warn!("{VARIABLE} is ignored: a named admin token exists");
+        }
+        return Ok(None);
+    }
+    first(data, from_environment).map(Some)
+}
+
+fn first(data: &Path, from_environment: Option<String>) -> anyhow::Result<Secret> {
     if let Some(token) = from_environment {
         if token.len() < TOKEN_CHARS_MIN {
             bail!(
@@ -68,11 +82,26 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
+    fn first_token(data: &Path, given: Option<&str>) -> Secret {
+        bootstrap(data, given.map(str::to_owned), false)
+            .unwrap()
+            .unwrap()
+    }
+
+    #[test]
+    fn once_a_named_admin_exists_no_other_token_is_made_or_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let given = Some("0123456789abcdef".to_owned());
+        assert!(bootstrap(dir.path(), given, true).unwrap().is_none());
+        assert!(bootstrap(dir.path(), None, true).unwrap().is_none());
+        assert!(!dir.path().join("admin-token").exists());
+    }
+
     #[test]
     fn the_first_start_writes_a_token_and_the_second_reads_it() {
         let dir = tempfile::tempdir().unwrap();
-        let first = bootstrap(dir.path(), None).unwrap();
-        let second = bootstrap(dir.path(), None).unwrap();
+        let first = first_token(dir.path(), None);
+        let second = first_token(dir.path(), None);
         assert_eq!(first.expose(), second.expose());
         assert!(first.expose().starts_with(b"hl_") && first.expose().len() == 46);
         let mode = std::fs::metadata(dir.path().join("admin-token"))
@@ -85,8 +114,8 @@ mod tests {
     #[test]
     fn a_token_from_the_environment_must_be_worth_something() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(bootstrap(dir.path(), Some("short".into())).is_err());
-        let token = bootstrap(dir.path(), Some("0123456789abcdef".into())).unwrap();
+        assert!(bootstrap(dir.path(), Some("short".into()), false).is_err());
+        let token = first_token(dir.path(), Some("0123456789abcdef"));
         assert_eq!(token.expose(), b"0123456789abcdef");
         assert!(!dir.path().join("admin-token").exists());
     }

@@ -41,12 +41,13 @@ pub(super) fn prepare(config: &mut Config) -> anyhow::Result<TempDir> {
 }
 
 /// Plays beside the other parts, and stops before them.
-pub(super) fn join(running: &mut Running, token: &Secret) {
+pub(super) fn join(running: &mut Running) {
+    let token = running.admin.as_ref().map_or(&[][..], Secret::expose);
     let scene = Scene {
         webhooks: running.webhooks,
         api: running.api,
         opened: running.opened.clone(),
-        token: String::from_utf8_lossy(token.expose()).into_owned(),
+        token: String::from_utf8_lossy(token).into_owned(),
     };
     let mut stage = Stage::new("demo");
     let stop = stage.token();

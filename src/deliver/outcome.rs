@@ -86,7 +86,10 @@ mod tests {
         let reason = DeadReason::AttemptsExhausted;
         let last = Policy::default().attempts_max;
         assert_eq!(judge(&status(500), last), Verdict::DeadLettered { reason });
-        assert!(matches!(judge(&status(500), last - 1), Verdict::Retry { .. }));
+        assert!(matches!(
+            judge(&status(500), last - 1),
+            Verdict::Retry { .. }
+        ));
     }
 
     #[test]

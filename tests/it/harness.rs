@@ -46,9 +46,7 @@ impl TestApp {
     /// A server on `folder`.
     pub(crate) async fn open(folder: TempDir) -> Self {
         let loaded = configuration(folder.path().join("data"));
-        let running = app::start(&loaded, Secret::new(TOKEN.into()))
-            .await
-            .unwrap();
+        let running = app::start(&loaded, Some(TOKEN.to_owned())).await.unwrap();
         let Running { webhooks, api, .. } = &running;
         let (webhooks, api) = (format!("http://{webhooks}"), format!("http://{api}"));
         let (stop, told) = oneshot::channel();
