@@ -1,11 +1,9 @@
 //! What the client is told: little, and nothing of what it sent.
 
-use axum::Json;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hooklog_schemas::ReceiptId;
-use serde::Serialize;
 
 /// Why a webhook was not received.
 #[derive(Debug, thiserror::Error)]
@@ -157,15 +155,12 @@ impl Refusal {
     }
 }
 
-/// The only thing that GitHub's delivery log shows: the receipt to ask for.
-#[derive(Serialize)]
-struct Accepted {
-    receipt: ReceiptId,
-}
-
-/// 200: it is in the log.
+/// 200: it is in the log. The receipt to ask for is all that GitHub's delivery log shows; a person
+/// with curl gets a line.
 pub(super) fn accepted(receipt: ReceiptId) -> Response {
-    Json(Accepted { receipt }).into_response()
+    let json = HeaderValue::from_static("application/json");
+    let body = format!("{{\"receipt\":\"{receipt}\"}}\n");
+    ([(CONTENT_TYPE, json)], body).into_response()
 }
 
 /// The answer to what was not received.

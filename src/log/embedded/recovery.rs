@@ -21,7 +21,7 @@ pub(crate) const CHUNK: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("{path} is in use by process {pid}; stop it first")]
+    #[error("another hooklog (process {pid}) owns this folder, see {path}; stop it first")]
     InUse {
         /// The lock file.
         path: String,
