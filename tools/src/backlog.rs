@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 const SECRET: &str = "the secret of the source";
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE_CAUGHT_UP: Duration = Duration::from_secs(600);
 
 /// Piles up deliveries for a dead subscription, and watches a healthy one.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,10 @@ pub(crate) struct BacklogCommand {
     /// Bytes of each of their bodies.
     #[arg(long, default_value_t = 2_000)]
     body_bytes: usize,
+    /// Webhooks a second for the dead subscription. More than the worker can route makes everybody
+    /// wait, which says nothing about dead subscriptions.
+    #[arg(long, default_value_t = 3_500.0)]
+    rate: f64,
     /// Webhooks a second for the healthy subscription.
     #[arg(long, default_value_t = 50.0)]
     healthy_rate: f64,
@@ -63,6 +68,9 @@ impl BacklogCommand {
         let mut sent = self.watch(&setup, folder.path(), "alone").await?;
         let (rate, beside) = self.pile_up(&setup, folder.path()).await?;
         report.accepted_per_second = rate;
+        let piled = Instant::now();
+        api.caught_up(PATIENCE_CAUGHT_UP).await?;
+        report.caught_up_seconds = piled.elapsed().as_secs_f64();
         sent += beside + self.watch(&setup, folder.path(), "with").await?;
         report.backlog = server.usage()?;
         let (server, seconds) = restart(&setup, &api, server).await?;
@@ -104,7 +112,7 @@ impl BacklogCommand {
         Ok(plan)
     }
 
-    /// Sends the backlog as fast as it is taken, with the healthy traffic beside it.
+    /// Sends the backlog with the healthy traffic beside it.
     async fn pile_up(&self, setup: &Setup, folder: &Path) -> Result<(f64, u64)> {
         let healthy = self.healthy_plan(setup, folder, "during", u64::MAX)?;
         let stop = healthy.stop.clone();
@@ -112,6 +120,7 @@ impl BacklogCommand {
         let traffic = Traffic::new(self.seed, Some(self.body_bytes)).only("push");
         let mut plan = Plan::new(&setup.webhooks("main"), SECRET.as_bytes(), traffic)?;
         plan.count = self.count;
+        plan.rate = Some(self.rate);
         let sent = load::run(plan).await;
         stop.store(true, Ordering::Relaxed);
         let beside = beside.await.context("the healthy load died")??;

@@ -15,6 +15,8 @@ use std::path::Path;
 pub(crate) struct Report {
     /// Webhooks of the backlog taken a second.
     pub(crate) accepted_per_second: f64,
+    /// From the last of them until all were routed and in the tables.
+    pub(crate) caught_up_seconds: f64,
     /// The server's memory with the backlog waiting, peak included.
     pub(crate) backlog: Usage,
     /// From the start of the process after kill -9 until it was ready.

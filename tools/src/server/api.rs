@@ -101,6 +101,20 @@ impl Api {
         }
     }
 
+    /// Waits until every webhook is routed and the tables have caught up with the log.
+    pub(crate) async fn caught_up(&self, within: Duration) -> Result<()> {
+        let start = Instant::now();
+        // The gauge of what is not routed is brought up to date every five seconds.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        while self.lag().await? > 0 {
+            if start.elapsed() > within {
+                bail!("the server did not catch up within {within:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
     /// Records that some projection has not folded yet, and webhooks that are not routed yet.
     pub(crate) async fn lag(&self) -> Result<u64> {
         let status = self.call(Method::GET, "status", None).await?;
