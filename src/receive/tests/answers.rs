@@ -25,7 +25,7 @@ async fn a_signed_webhook_is_in_the_log_byte_for_byte_before_it_is_answered() {
     };
     assert_eq!(record.value.as_deref(), Some(body.as_bytes()));
     let receipt = received.receipt;
-    assert_eq!(answer.text(), format!("{{\"receipt\":\"{receipt}\"}}"));
+    assert_eq!(answer.text(), format!("{{\"receipt\":\"{receipt}\"}}\n"));
     assert_eq!((received.source, received.secret), (SOURCE_ID, SECRET_ID));
     assert_eq!(received.facts.git_ref.as_deref(), Some("refs/heads/main"));
     assert_eq!(received.client, "127.0.0.1");
