@@ -54,6 +54,7 @@ impl SqliteStore {
             .execute(&mut connection)
             .await
             .map_err(failed("making its checkpoints"))?;
+        wait_for_writer(&mut connection).await?;
         let names = schema::active(&mut connection).await?;
         Ok(Self {
             connection,
@@ -162,6 +163,14 @@ async fn connect(path: &Path, cache: u32, journal: u32) -> Result<SqliteConnecti
         .connect()
         .await
         .map_err(failed("opening its file"))
+}
+
+/// Waits until a writer that was dropped in the middle of a commit has ended: its connection has a
+/// thread of its own, and what it commits must be seen in the checkpoint that is read next.
+async fn wait_for_writer(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let waited = sqlx::raw_sql("BEGIN IMMEDIATE; COMMIT").execute(connection);
+    waited.await.map_err(failed("waiting for its writer"))?;
+    Ok(())
 }
 
 async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
