@@ -35,6 +35,8 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 const OUTCOMES_MAX: usize = 1_024;
 /// How long a stopping worker waits for attempts under way.
 const FINISH_MAX: Duration = Duration::from_secs(7);
+/// A turn that takes longer is reported: nothing is routed or delivered meanwhile.
+const TURN_MAX: Duration = Duration::from_secs(1);
 /// How often gauges are brought up to date.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 
@@ -107,9 +109,11 @@ impl Owner {
         self.refresh();
         // Decisions come first: what they subtract is what was true before this turn's outcomes.
         self.route(&mut batch).await?;
+        let routed = started.elapsed();
         let finished = self.gather_news(&mut batch);
         self.gather_effects(&mut batch);
         self.record(batch).await?;
+        let recorded = started.elapsed();
         for _ in 0..std::mem::take(&mut self.decided) {
             self.parts
                 .metrics
@@ -120,7 +124,13 @@ impl Owner {
         self.dispatch();
         self.fresh.clear();
         self.save_some();
-        self.show_gauges().await
+        let saved = started.elapsed();
+        self.show_gauges().await?;
+        let took = started.elapsed();
+        if took > TURN_MAX {
+            tracing::warn!(?routed, ?recorded, ?saved, ?took, "a turn of the worker was slow");
+        }
+        Ok(())
     }
 
     /// Waits until there is something to do.
