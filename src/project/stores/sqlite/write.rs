@@ -4,15 +4,18 @@ use super::values::{Statements, bind, columns, key_columns};
 use super::{failed, unreadable};
 use crate::project::store::StoreError;
 use hooklog_projections::folding::TableChanges;
-use hooklog_projections::table::Table;
+use hooklog_projections::table::{Row, Table};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, query_with};
+use std::sync::Arc;
+use std::vec;
 
 /// Rows of one statement: as many of the largest as there are, then the next smaller. A few sizes,
 /// so that their statements stay prepared.
 const SIZES: [usize; 4] = [256, 64, 8, 1];
 
+/// While SQLite's thread works on a statement, the values of the next one are bound here.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     name: &str,
@@ -20,22 +23,36 @@ pub(super) async fn put(
     statements: &mut Statements,
 ) -> Result<(), StoreError> {
     let table = changes.table;
-    let mut left = changes.put.len();
     let mut rows = changes.put.into_iter();
-    for size in SIZES {
-        while left >= size {
-            left -= size;
-            let sql = statements.get(table, size, || upsert(table, name, size));
-            let mut arguments = SqliteArguments::default();
-            arguments.reserve(size * table.columns.len(), 0);
-            for value in rows.by_ref().take(size).flatten() {
-                bind(&mut arguments, value)?;
-            }
-            let written = query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection);
-            written.await.map_err(failed("writing rows"))?;
-        }
+    let mut next = || bound(table, name, &mut rows, statements).transpose();
+    let mut bound = next();
+    while let Some(statement) = bound {
+        let (sql, arguments) = statement?;
+        let write = query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection);
+        let written;
+        (written, bound) = tokio::join!(write, async { next() });
+        written.map_err(failed("writing rows"))?;
     }
     Ok(())
+}
+
+/// The next statement with its values; none when all rows are taken.
+fn bound(
+    table: &'static Table,
+    name: &str,
+    rows: &mut vec::IntoIter<Row>,
+    statements: &mut Statements,
+) -> Result<Option<(Arc<str>, SqliteArguments)>, StoreError> {
+    let Some(size) = SIZES.into_iter().find(|size| *size <= rows.len()) else {
+        return Ok(None);
+    };
+    let sql = statements.get(table, size, || upsert(table, name, size));
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(size * table.columns.len(), 0);
+    for value in rows.take(size).flatten() {
+        bind(&mut arguments, value)?;
+    }
+    Ok(Some((sql, arguments)))
 }
 
 pub(super) async fn delete(
