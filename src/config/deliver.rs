@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliverConfig {
-    /// Attempts under way at once, of all subscriptions together.
+    /// Attempts under way at once, of all subscriptions together. One subscription holds at most as
+    /// many as are free beside it, and slow ones together at most half.
     pub in_flight_max: usize,
     /// Networks that the egress rules let through, `http://` included.
     pub allow: Vec<IpNet>,
@@ -24,7 +25,8 @@ pub struct DeliverConfig {
 impl Default for DeliverConfig {
     fn default() -> Self {
         Self {
-            in_flight_max: 256,
+            // An attempt costs a connection and its body: half of the usual limit of 1,024 open files.
+            in_flight_max: 512,
             allow: Vec::new(),
             ports: vec![443, 8443, 80],
             excerpt_bytes_max: 4 << 10,

@@ -1,4 +1,5 @@
 mod commands;
+mod full;
 mod repeats;
 mod restart;
 mod subscriber;

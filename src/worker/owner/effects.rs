@@ -36,10 +36,13 @@ impl Owner {
         }
         if self.configuration.version != before.version {
             self.cancel_deleted();
+            self.forget_pauses();
         }
         self.schedule.wake_all();
     }
 
+    /// Cancels what is open for subscriptions that are deleted since the last look. What becomes
+    /// open later, by a decision that knew less or by an operator, is cancelled when it is folded.
     fn cancel_deleted(&mut self) {
         let deleted = self
             .configuration

@@ -8,10 +8,10 @@ use crate::metrics::PartitionLabel;
 use crate::worker::attempt::Finished;
 use crate::worker::schedule::{Ended, Entry};
 use hooklog_projections::delivery::State;
-use hooklog_schemas::control::{By, SubscriptionPaused};
 use hooklog_schemas::deliveries::{Attempted, CommandApplied, Outcome, Verdict};
 use hooklog_schemas::{DeliveryId, Partition, SubscriptionId, Topic};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An outcome that stands in the batch: what is left to do once it is recorded.
 pub(super) struct Done {
@@ -19,6 +19,7 @@ pub(super) struct Done {
     delivery: DeliveryId,
     subscription: SubscriptionId,
     ended: Ended,
+    took: Duration,
     target: Arc<Target>,
 }
 
@@ -37,7 +38,14 @@ impl Owner {
                 News::Finished(finished) => finished,
                 News::Erased(partition, command, count) => {
                     let at = self.parts.clock.now();
-                    batch.add(partition, CommandApplied { command, count, at });
+                    batch.add(
+                        partition,
+                        CommandApplied {
+                            command,
+                            count,
+                            at,
+                        },
+                    );
                     continue;
                 }
             };
@@ -62,7 +70,7 @@ impl Owner {
             self.in_flight.remove(&done.delivery);
             let policy = &done.target.subscription().spec.policy;
             self.schedule
-                .finish(done.subscription, done.ended, now, policy);
+                .finish(done.subscription, done.ended, done.took, now, policy);
             let fold = self
                 .owned
                 .get(index(done.partition))
@@ -87,26 +95,6 @@ impl Owner {
                 self.pause(done.subscription, version);
             }
         }
-    }
-
-    /// The subscriber answered 410: its subscription is paused, unless somebody changed it since.
-    fn pause(&self, id: SubscriptionId, expected: hooklog_schemas::EventId) {
-        let control = Arc::clone(&self.parts.control);
-        let by = By {
-            actor: "hooklog".to_owned(),
-            from: "local".to_owned(),
-            at: self.parts.clock.now(),
-            why: Some("the subscriber answered 410 Gone".to_owned()),
-        };
-        tokio::spawn(async move {
-            let paused = control
-                .submit(SubscriptionPaused { id, expected, by })
-                .await;
-            if let Err(error) = paused {
-                // Another 410 of the changed subscription will ask again.
-                tracing::info!(subscription = %id, %error, "the subscription was not paused");
-            }
-        });
     }
 
     fn count(&self, finished: &Finished) {
@@ -191,11 +179,12 @@ impl Done {
             delivery: attempted.delivery,
             subscription: attempted.subscription,
             ended,
+            took: Duration::from_micros(attempted.duration_us),
             target: Arc::clone(&finished.target),
         }
     }
 }
 
 fn seconds(attempted: &Attempted) -> f64 {
-    std::time::Duration::from_micros(attempted.duration_us).as_secs_f64()
+    Duration::from_micros(attempted.duration_us).as_secs_f64()
 }

@@ -68,6 +68,7 @@ impl Owner {
             in_flight: HashSet::new(),
             erased: HashSet::new(),
             deleted: HashSet::new(),
+            pausing: HashSet::new(),
             news,
             tell,
             early: Vec::new(),
