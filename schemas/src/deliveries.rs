@@ -352,6 +352,9 @@ pub struct CommandApplied {
     pub command: EventId,
     /// How many deliveries or records it changed here.
     pub count: u64,
+    /// How many dead letters it left alone here, because their subscriptions are deleted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left: u64,
     /// When.
     pub at: Timestamp,
 }
@@ -368,4 +371,12 @@ pub struct BodyRead {
     pub from: String,
     /// When.
     pub at: Timestamp,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

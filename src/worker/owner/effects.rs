@@ -71,8 +71,8 @@ impl Owner {
         for owned in &mut self.owned {
             let mut erasures = Vec::new();
             let order = |command: &Arc<Command>| erasures.push(Arc::clone(command));
-            let commands = &self.configuration.commands;
-            for event in owned.effects.next(&owned.fold, commands, at, order) {
+            let configuration = &self.configuration;
+            for event in owned.effects.next(&owned.fold, configuration, at, order) {
                 batch.add(owned.partition, event);
             }
             for command in erasures {

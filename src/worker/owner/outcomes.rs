@@ -43,6 +43,7 @@ impl Owner {
                         CommandApplied {
                             command,
                             count,
+                            left: 0,
                             at,
                         },
                     );

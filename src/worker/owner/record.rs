@@ -111,13 +111,20 @@ impl Owner {
         owned.check_epoch()
     }
 
-    /// Puts what became open into its queue. What is under way is put there when it ends.
+    /// Puts what became open into its queue. What is under way is put there when it ends; what is
+    /// of a deleted subscription is cancelled.
     fn schedule_changes(&mut self, partition: Partition) {
         for change in self.changes.drain(..) {
-            if let State::Open { due } = change.state
-                && !self.in_flight.contains(&change.delivery)
-            {
-                let delivery = change.delivery;
+            let State::Open { due } = change.state else {
+                continue;
+            };
+            let delivery = change.delivery;
+            let subscription = self.configuration.subscriptions.get(&change.subscription);
+            if let Some(deleted) = subscription.filter(|subscription| subscription.deleted) {
+                if let Some(owned) = self.owned.get_mut(index(partition)) {
+                    owned.effects.cancel(delivery, deleted.version);
+                }
+            } else if !self.in_flight.contains(&delivery) {
                 let entry = Entry {
                     due,
                     partition,

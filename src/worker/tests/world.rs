@@ -14,13 +14,13 @@ use crate::secret::Secret;
 use crate::worker::{Worker, WorkerError, WorkerParts};
 use bytes::Bytes;
 use hooklog_schemas::control::{
-    By, Policy, SealedSecret, Signing, SubscriptionCreated, SubscriptionSpec,
+    By, Policy, SealedSecret, Signing, SubscriptionCreated, SubscriptionDeleted, SubscriptionSpec,
 };
 use hooklog_schemas::deliveries::{Attempted, Routed, Verdict};
 use hooklog_schemas::webhook::{Facts, RECEIVED, Received, VERSION};
 use hooklog_schemas::{
-    Append, Event, Header, Offset, Partition, Position, ReceiptId, Record, SecretId, SourceId,
-    SubscriptionId, Timestamp, Topic,
+    Append, Event, EventId, Header, Offset, Partition, Position, ReceiptId, Record, SecretId,
+    SourceId, SubscriptionId, Timestamp, Topic,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,6 +163,32 @@ impl World {
         };
         self.control.submit(created).await.unwrap();
         id
+    }
+
+    /// Deletes a subscription, and tells the event that did it.
+    pub(super) async fn delete(&self, id: SubscriptionId) -> EventId {
+        let expected = self.control.current().subscriptions[&id].version;
+        let by = by();
+        let deleted = SubscriptionDeleted { id, expected, by };
+        self.control.submit(deleted).await.unwrap().event
+    }
+
+    /// Appends to `deliveries` as another owner would.
+    pub(super) async fn append(&self, event: impl Into<Event>, epoch: Option<Offset>) -> Offset {
+        let (event_type, version, value) = event.into().encode().unwrap();
+        let append = Append {
+            partition: P0,
+            event_id: clock::event_id(),
+            key: clock::key(),
+            event_type,
+            version,
+            epoch,
+            at: self.clock.now(),
+            headers: Vec::new(),
+            value: Some(value),
+        };
+        let appended = self.log.append(Topic::Deliveries, vec![append]).await;
+        appended.unwrap()[0]
     }
 
     /// Appends a webhook as a receiver would, and tells its receipt.
