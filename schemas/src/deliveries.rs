@@ -79,7 +79,8 @@ pub struct Summary {
     pub unparsed: bool,
 }
 
-/// What a receipt is of an earlier one with the same GUID, or with the same signature.
+/// What a receipt is of an earlier one in the same partition with the same GUID, or with the same
+/// signature. Webhooks of another repository may be in another partition, and are not compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Repeats {
@@ -94,11 +95,12 @@ pub struct Repeats {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RepeatKind {
-    /// The same GUID, hook and signature: GitHub sent the event again.
+    /// The same GUID, hook and body: GitHub sent the event again. Or the same receipt, handed over to
+    /// the log twice: it owes nothing anew.
     Redelivery,
     /// The same GUID through another hook.
     OtherHook,
-    /// The same GUID and hook, another signature: another body, or a rotated secret.
+    /// The same GUID and hook with another body.
     Conflict,
     /// Another GUID with the same signature, so the same body: perhaps a replayed capture.
     ReplaySuspect,

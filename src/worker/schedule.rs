@@ -7,7 +7,7 @@
 //! - A subscription may hold at most as many slots as are free beside it: alone half of them, one of
 //!   `n` busy ones an `n + 1`-th. So there is a free slot for whoever holds none, whatever
 //!   `concurrency_max` says. (Switches share their buffers like this; Choudhury and Hahne, 1998.)
-//! - Subscriptions whose last attempt took [`SLOW`] or longer hold at most half of all slots
+//! - Subscriptions whose last attempt took a second or longer hold at most half of all slots
 //!   together, by the same rule among themselves: the other half stays with the quick ones.
 //! - The limit of it: until a subscriber has shown that it is slow, it counts as quick. As many new
 //!   silent subscriptions as there are slots can hold them all, once, until their deadlines pass.
@@ -91,7 +91,7 @@ const PROBE_FRACTION: u32 = 10;
 const PROBE_MAX: Duration = Duration::from_secs(1);
 /// An attempt that takes this long makes its subscription a slow one: a receiver that puts the
 /// webhook into its own queue answers within tens of milliseconds.
-pub const SLOW: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_secs(1);
 
 impl Schedule {
     /// Empty queues with these limits over all subscriptions.

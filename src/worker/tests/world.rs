@@ -249,6 +249,24 @@ impl World {
         received.receipt
     }
 
+    /// Appends the webhook at an offset once more, as an intake queue may.
+    pub(super) async fn hand_over_again(&self, offset: usize) {
+        let record = self.records(Topic::Webhooks).await.remove(offset);
+        let append = Append {
+            partition: P0,
+            event_id: clock::event_id(),
+            key: clock::key(),
+            event_type: RECEIVED,
+            version: VERSION,
+            epoch: None,
+            at: self.clock.now(),
+            headers: record.headers.clone(),
+            value: record.value.clone(),
+        };
+        let appended = self.log.append(Topic::Webhooks, vec![append]).await;
+        appended.unwrap();
+    }
+
     pub(super) async fn records(&self, topic: Topic) -> Vec<Arc<Record>> {
         let limit = ReadLimit {
             records: 100_000,
