@@ -16,6 +16,9 @@ pub struct DeliverConfig {
     pub ports: Vec<u16>,
     /// Bytes of an answer that are kept.
     pub excerpt_bytes_max: usize,
+    /// Keep answers of targets that only `allow` lets through, too. Whoever may create a
+    /// subscription and read its attempts can then read what internal services answer to a POST.
+    pub excerpts_of_allowed: bool,
     /// How long a redelivery is recognised, in days of receipt time.
     pub redelivery_window_days: u32,
     /// Failures in a row after which a subscription gets one probe at a time.
@@ -30,6 +33,7 @@ impl Default for DeliverConfig {
             allow: Vec::new(),
             ports: vec![443, 8443, 80],
             excerpt_bytes_max: 4 << 10,
+            excerpts_of_allowed: false,
             // GitHub redelivers for 3 days on cloud and 7 on Server.
             redelivery_window_days: 8,
             breaker_failures: 5,

@@ -92,6 +92,7 @@ impl World {
         let keyring = Arc::new(Keyring::create(&folder.path().join("key")).unwrap());
         let config = DeliverConfig {
             allow: vec!["127.0.0.0/8".parse().unwrap()],
+            excerpts_of_allowed: true,
             ..DeliverConfig::default()
         };
         Self {
@@ -237,6 +238,7 @@ impl World {
                 received.header(),
                 Header::new("content-type", "application/json"),
                 Header::new("x-github-event", "push"),
+                Header::new("user-agent", "GitHub-Hookshot/044aadd"),
                 Header::new("x-github-delivery", guid.to_owned()),
                 Header::new("x-hub-signature-256", signature.to_owned()),
             ],
