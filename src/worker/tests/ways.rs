@@ -238,6 +238,7 @@ async fn an_existing_github_receiver_works_unchanged() {
     let (headers, body) = subscriber.requests().remove(0);
     assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
     assert_eq!(headers["x-github-event"], "push");
+    assert_eq!(headers["user-agent"], "GitHub-Hookshot/044aadd");
     let signature = headers["x-hub-signature-256"].to_str().unwrap();
     let secret = Secret::new(SECRET.into());
     sign::verify_github(&secret, signature, &body).unwrap();
