@@ -10,6 +10,7 @@ mod commands;
 mod erasure;
 mod fold;
 mod identities;
+mod lines;
 mod owner;
 mod routing;
 mod schedule;

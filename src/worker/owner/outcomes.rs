@@ -6,6 +6,7 @@ use crate::deliver::outcome;
 use crate::deliver::target::Target;
 use crate::metrics::PartitionLabel;
 use crate::worker::attempt::Finished;
+use crate::worker::lines;
 use crate::worker::schedule::{Ended, Entry};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::{Attempted, CommandApplied, Outcome, Verdict};
@@ -102,26 +103,16 @@ impl Owner {
         let metrics = &self.parts.metrics;
         let attempted = &finished.attempted;
         metrics.attempt.observe(seconds(attempted));
-        if attempted.verdict == Verdict::Delivered {
-            metrics.delivered.inc();
-            tracing::debug!(
-                guid = finished.guid, delivery = %attempted.delivery, number = attempted.number,
-                "delivered"
-            );
-            return;
-        }
-        metrics.failed.inc();
         match attempted.verdict {
+            Verdict::Delivered => _ = metrics.delivered.inc(),
             Verdict::Retry { .. } => _ = metrics.retried.inc(),
             Verdict::DeadLettered { .. } => _ = metrics.dead_lettered.inc(),
-            Verdict::Delivered | Verdict::Paused => {}
+            Verdict::Paused => {}
         }
-        let subscription = &finished.target.subscription().spec.name;
-        tracing::info!(
-            guid = finished.guid, delivery = %attempted.delivery, subscription,
-            number = attempted.number, outcome = ?attempted.outcome, verdict = ?attempted.verdict,
-            "an attempt failed"
-        );
+        if attempted.verdict != Verdict::Delivered {
+            metrics.failed.inc();
+        }
+        lines::attempted(finished);
     }
 
     pub(super) fn show_in_flight(&self) {

@@ -6,6 +6,7 @@ use crate::log::ReadLimit;
 use crate::route::Index;
 use crate::worker::fold::Fold;
 use crate::worker::identities::{Earlier, Identities, Marks};
+use crate::worker::lines;
 use crate::worker::routing::{self, Compiled};
 use bytes::Bytes;
 use hooklog_projections::delivery::State;
@@ -72,10 +73,10 @@ impl Owner {
         let requeued = self.subtract(number, record, &mut decision).await?;
         self.fresh.insert((partition, offset), Arc::clone(record));
         self.decided += 1;
-        tracing::debug!(
-            guid = decision.summary.guid, receipt = %decision.receipt,
-            matches = decision.matches.len(), "routed"
-        );
+        lines::routed(record.position, &decision);
+        for event in &requeued {
+            lines::requeued(&decision.summary.guid, event);
+        }
         batch.add(partition, decision);
         for event in requeued {
             batch.add(partition, event);
