@@ -12,13 +12,18 @@
 //! another partition holds is not seen: a GUID that comes again with another repository's body is
 //! no conflict, and neither is it subtracted.
 
+mod earlier;
+mod marks;
 mod seen;
+
+pub(super) use earlier::Earlier;
+pub(super) use marks::Marks;
 
 use fjall::config::PartitioningPolicy;
 use hooklog_schemas::deliveries::{MatchOutcome, RepeatKind, Repeats, Routed};
-use hooklog_schemas::{DeliveryId, EventId, Offset, Partition, ReceiptId, Timestamp};
+use hooklog_schemas::{DeliveryId, EventId, Partition, Timestamp};
+use marks::{Key, key};
 use seen::Seen;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
@@ -27,8 +32,6 @@ const DAY_MICROS: i64 = 86_400_000_000;
 const CACHE_BYTES: u64 = 24 << 20;
 const MEMTABLE_BYTES: u64 = 4 << 20;
 const JOURNAL_BYTES: u64 = 64 << 20;
-
-type Key = [u8; 17];
 
 /// The index.
 pub(super) struct Identities {
@@ -42,45 +45,6 @@ pub(super) struct Identities {
     fresh: HashMap<Key, (i64, Vec<u8>)>,
     /// What this turn owes: the fold does not know it yet.
     owed: HashSet<DeliveryId>,
-}
-
-/// What an event is recognised by.
-#[derive(Clone, Copy)]
-pub(super) struct Marks {
-    event: Key,
-    signature: Option<Key>,
-    hook: u64,
-    signed: u64,
-}
-
-/// What is known of an earlier receipt of the same event.
-pub(super) struct Earlier {
-    /// What the receipt is of the earlier one.
-    pub(super) repeats: Repeats,
-    /// Where the earlier webhook stands, if the two bodies must be compared.
-    pub(super) compare: Option<Offset>,
-    seen: Option<Seen>,
-}
-
-impl Marks {
-    /// Of an event in a partition; the signature is known only while the webhook is at hand.
-    pub(super) fn new(partition: Partition, routed: &Routed, signature: Option<&[u8]>) -> Self {
-        let part = partition.0.to_be_bytes();
-        let summary = &routed.summary;
-        let event = [
-            &part[..],
-            summary.host.as_bytes(),
-            b"\0",
-            summary.guid.as_bytes(),
-        ];
-        let hook = summary.hook_id.as_deref().unwrap_or_default();
-        Self {
-            event: key(b'g', &event),
-            signature: signature.map(|signature| key(b's', &[&part, signature])),
-            hook: short(hook.as_bytes()),
-            signed: signature.map(short).unwrap_or_default(),
-        }
-    }
 }
 
 impl Identities {
@@ -162,15 +126,8 @@ impl Identities {
             return Ok(None);
         };
         let found = self.get(signature)?;
-        Ok(found.and_then(|bytes| {
-            let receipt = seen::receipt(&bytes)?;
-            let kind = RepeatKind::ReplaySuspect;
-            Some(Earlier {
-                repeats: Repeats { kind, receipt },
-                compare: None,
-                seen: None,
-            })
-        }))
+        let receipt = found.and_then(|bytes| seen::receipt(&bytes));
+        Ok(receipt.map(Earlier::suspect))
     }
 
     /// Remembers a decision of this turn; [`Self::commit`] writes it once it is durable.
@@ -337,50 +294,6 @@ impl Identities {
     }
 }
 
-impl Earlier {
-    /// The delivery that the event already has for this subscription, if any.
-    pub(super) fn delivery(
-        &self,
-        subscription: hooklog_schemas::SubscriptionId,
-    ) -> Option<DeliveryId> {
-        self.seen.as_ref()?.delivery(subscription)
-    }
-
-    fn of(seen: Seen, marks: &Marks) -> Self {
-        let same_hook = seen.hook == marks.hook;
-        let kind = if same_hook {
-            RepeatKind::Redelivery
-        } else {
-            RepeatKind::OtherHook
-        };
-        let receipt = seen.receipt;
-        let unproven = same_hook && seen.signed != marks.signed;
-        Self {
-            repeats: Repeats { kind, receipt },
-            compare: unproven.then_some(seen.webhook),
-            seen: Some(seen),
-        }
-    }
-
-    /// Other bytes under the same name are no redelivery: nothing is subtracted.
-    pub(super) fn conflicts(&mut self) {
-        self.repeats.kind = RepeatKind::Conflict;
-        self.seen = None;
-    }
-
-    /// Whether the earlier receipt is this very one: the same, or handed over to the log twice.
-    pub(super) fn is(&self, receipt: ReceiptId) -> bool {
-        self.repeats.receipt == receipt
-    }
-
-    /// Whether the earlier receipt stands at this offset.
-    pub(super) fn is_at(&self, webhook: Offset) -> bool {
-        self.seen
-            .as_ref()
-            .is_none_or(|seen| seen.webhook == webhook)
-    }
-}
-
 const LOG: &[u8] = b"log";
 const FORMAT: &[u8] = b"format";
 /// 2: the offset of the first receipt.
@@ -411,25 +324,6 @@ fn number(bytes: &[u8]) -> Option<u32> {
 
 fn day(at: Timestamp) -> i64 {
     at.0.div_euclid(DAY_MICROS)
-}
-
-fn key(kind: u8, parts: &[&[u8]]) -> Key {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut key = [kind; 17];
-    key[1..].copy_from_slice(&digest[..16]);
-    key
-}
-
-/// Enough of a hash to tell two values of one event apart; never 0, which means unknown.
-fn short(bytes: &[u8]) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    u64::from_be_bytes(first).max(1)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::deliveries::{Match, Summary};
-use hooklog_schemas::{Offset, SourceId, SubscriptionId};
+use hooklog_schemas::{Offset, ReceiptId, SourceId, SubscriptionId};
 use uuid::Uuid;
 
 const SUBSCRIPTION: SubscriptionId = SubscriptionId(Uuid::from_u128(12));

@@ -61,7 +61,7 @@ impl Owner {
         &mut self,
         number: usize,
         record: &Record,
-    ) -> Result<Option<Box<Routed>>, WorkerError> {
+    ) -> Result<Option<Routed>, WorkerError> {
         let event = Event::decode(record)?;
         let decided = |owner: &Self, webhook| {
             let owned = owner.owned.get(number);
@@ -76,14 +76,14 @@ impl Owner {
         let counts = !before && decided(self, routed.webhook);
         let partition = record.position.partition;
         let fresh = counts && self.identities.replay(partition, &routed)?;
-        Ok(Some(routed).filter(|_| fresh))
+        Ok(fresh.then_some(*routed))
     }
 
     /// Adds signatures to what was replayed into an index that has those of all other webhooks.
     pub(super) async fn replay_signatures(
         &mut self,
         partition: Partition,
-        fresh: Vec<Box<Routed>>,
+        fresh: Vec<Routed>,
     ) -> Result<(), WorkerError> {
         if !self.identities.is_complete() {
             return Ok(());
