@@ -92,13 +92,13 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
     let named = opened.control.current().has_admin();
     let admin = admin_token::bootstrap(&config.data, admin_token, named)?;
     let grace = Duration::from_millis(config.shutdown_ms);
-    let egress = Arc::new(Egress::new(&config.deliver));
+    let egress = Egress::new(&config.deliver).listening(vec![addresses.0, addresses.1]);
     let parts = Parts {
         config,
         opened: &opened,
         metrics,
         grace,
-        egress,
+        egress: Arc::new(egress),
     };
     let mut stages = parts.start(webhooks, api, registry, admin.clone()).await?;
     stages.push(following(&opened, poisoned));

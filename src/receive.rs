@@ -139,7 +139,10 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
     match received {
         Ok(receipt) => {
             let micros = micros(took);
-            tracing::debug!(guid = seen.guid, %receipt, status = 200, micros, "received");
+            tracing::debug!(
+                target: "hooklog::life", guid = seen.guid, %receipt, status = 200, micros,
+                "received"
+            );
             answer::accepted(receipt)
         }
         Err(refusal) => {

@@ -10,6 +10,7 @@ mod commands;
 mod erasure;
 mod fold;
 mod identities;
+mod lines;
 mod owner;
 mod routing;
 mod schedule;
@@ -72,7 +73,9 @@ pub enum WorkerError {
     #[error("another worker has taken over deliveries/{0}; this one stops")]
     Superseded(u32),
     /// The index of identities cannot be used.
-    #[error("the index of identities: {0}; it can be deleted while the server is stopped")]
+    #[error(
+        "the index of identities: {0}; the folder can be deleted while the server is stopped, and is filled again from the log"
+    )]
     Identities(#[from] fjall::Error),
 }
 

@@ -79,7 +79,8 @@ pub struct Summary {
     pub unparsed: bool,
 }
 
-/// What a receipt is of an earlier one with the same GUID, or with the same signature.
+/// What a receipt is of an earlier one in the same partition with the same GUID, or with the same
+/// signature. Webhooks of another repository may be in another partition, and are not compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Repeats {
@@ -94,11 +95,12 @@ pub struct Repeats {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RepeatKind {
-    /// The same GUID, hook and signature: GitHub sent the event again.
+    /// The same GUID, hook and body: GitHub sent the event again. Or the same receipt, handed over to
+    /// the log twice: it owes nothing anew.
     Redelivery,
     /// The same GUID through another hook.
     OtherHook,
-    /// The same GUID and hook, another signature: another body, or a rotated secret.
+    /// The same GUID and hook with another body.
     Conflict,
     /// Another GUID with the same signature, so the same body: perhaps a replayed capture.
     ReplaySuspect,
@@ -352,6 +354,9 @@ pub struct CommandApplied {
     pub command: EventId,
     /// How many deliveries or records it changed here.
     pub count: u64,
+    /// How many dead letters it left alone here, because their subscriptions are deleted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left: u64,
     /// When.
     pub at: Timestamp,
 }
@@ -368,4 +373,12 @@ pub struct BodyRead {
     pub from: String,
     /// When.
     pub at: Timestamp,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

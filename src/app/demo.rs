@@ -30,6 +30,7 @@ pub(super) fn prepare(config: &mut Config) -> anyhow::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("hooklog-demo-").tempdir()?;
     config.data = folder.path().join("data");
     config.deliver.allow.push("127.0.0.0/8".parse()?);
+    config.deliver.excerpts_of_allowed = true;
     // A small disk is no reason not to look at the demo, which writes a few megabytes.
     config.log.reserve_bytes = config.log.reserve_bytes.min(64 << 20);
     for address in [&mut config.listen, &mut config.api_listen] {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliverConfig {
-    /// Attempts under way at once, of all subscriptions together.
+    /// Attempts under way at once, of all subscriptions together. One subscription holds at most as
+    /// many as are free beside it, and slow ones together at most half.
     pub in_flight_max: usize,
     /// Networks that the egress rules let through, `http://` included.
     pub allow: Vec<IpNet>,
@@ -15,6 +16,9 @@ pub struct DeliverConfig {
     pub ports: Vec<u16>,
     /// Bytes of an answer that are kept.
     pub excerpt_bytes_max: usize,
+    /// Keep answers of targets that only `allow` lets through, too. Whoever may create a
+    /// subscription and read its attempts can then read what internal services answer to a POST.
+    pub excerpts_of_allowed: bool,
     /// How long a redelivery is recognised, in days of receipt time.
     pub redelivery_window_days: u32,
     /// Failures in a row after which a subscription gets one probe at a time.
@@ -24,10 +28,12 @@ pub struct DeliverConfig {
 impl Default for DeliverConfig {
     fn default() -> Self {
         Self {
-            in_flight_max: 256,
+            // An attempt costs a connection and its body: half of the usual limit of 1,024 open files.
+            in_flight_max: 512,
             allow: Vec::new(),
             ports: vec![443, 8443, 80],
             excerpt_bytes_max: 4 << 10,
+            excerpts_of_allowed: false,
             // GitHub redelivers for 3 days on cloud and 7 on Server.
             redelivery_window_days: 8,
             breaker_failures: 5,

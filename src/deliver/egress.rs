@@ -1,12 +1,14 @@
 //! Where deliveries may go. Checked when a subscription is made and again at every attempt, after
 //! resolution, since a name may mean another address by then.
 
+mod own;
 mod ranges;
 
 use crate::config::DeliverConfig;
 use async_trait::async_trait;
 use hooklog_schemas::deliveries::ErrorClass;
 use ipnet::IpNet;
+use own::Own;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ const URL_CHARS_MAX: usize = 2_048;
 pub struct Egress {
     allow: Vec<IpNet>,
     ports: Vec<u16>,
+    own: Own,
+    quote_allowed: bool,
     lookup: Arc<dyn Lookup>,
 }
 
@@ -84,6 +88,9 @@ pub enum EgressError {
         "{0} is a private or special address; an operator can add its network to [deliver] allow"
     )]
     Address(IpAddr),
+    /// Where this process listens itself.
+    #[error("{0} is hooklog's own listener: a delivery to it would come in as a webhook again")]
+    Own(SocketAddr),
     /// The name has no address, or the resolver failed.
     #[error("{host} cannot be resolved: {reason}")]
     Unresolved {
@@ -121,8 +128,19 @@ impl Egress {
         Self {
             allow: config.allow.clone(),
             ports: config.ports.clone(),
+            own: Own::default(),
+            quote_allowed: config.excerpts_of_allowed,
             lookup,
         }
+    }
+
+    /// The same rules for a process that listens at these addresses: they are no targets.
+    ///
+    /// It sees the addresses of this machine, not those of a proxy or load balancer before it.
+    #[must_use]
+    pub fn listening(mut self, at: Vec<SocketAddr>) -> Self {
+        self.own = Own::new(at);
+        self
     }
 
     /// Checks what can be checked without resolving: for when a subscription is made.
@@ -177,7 +195,10 @@ impl Egress {
         let usual = url.scheme() == "https" && self.ports.contains(&port);
         let reach = if usual { Reach::Public } else { Reach::Allowed };
         match literal(url)? {
-            Some(address) => self.admit(address, reach)?,
+            Some(address) => {
+                self.own.refuse(SocketAddr::new(address, port))?;
+                self.admit(address, reach)?;
+            }
             None if reach == Reach::Allowed && self.allow.is_empty() => {}
             None => return Ok(reach),
         }
@@ -209,12 +230,39 @@ impl Egress {
             return Err(unresolved("no address".to_owned()));
         }
         for address in &found {
+            self.own.refuse(SocketAddr::new(*address, port))?;
             self.admit(*address, reach)?;
         }
         let sockets = found
             .into_iter()
             .map(|address| SocketAddr::new(address, port));
         Ok(sockets.collect())
+    }
+
+    /// Checks the addresses of a name whose port is one of our own, whichever of them it is.
+    pub(super) async fn resolve_beside_own(
+        &self,
+        host: &str,
+        reach: Reach,
+    ) -> Result<Vec<SocketAddr>, EgressError> {
+        let found = self.resolve_and_check(host, 0, reach).await?;
+        for address in &found {
+            self.own.refuse_any_port(address.ip())?;
+        }
+        Ok(found)
+    }
+
+    /// Whether we listen at this port ourselves.
+    pub(super) fn is_own_port(&self, port: u16) -> bool {
+        self.own.has_port(port)
+    }
+
+    /// Whether an answer from this address may be kept. Whoever may create a subscription could
+    /// read internal services through the answers of targets that only `allow` lets through.
+    #[must_use]
+    pub fn may_quote(&self, address: IpAddr, reach: Reach) -> bool {
+        let public = reach == Reach::Public && !ranges::is_special(address.to_canonical());
+        public || self.quote_allowed
     }
 
     /// Checks one address.

@@ -18,9 +18,16 @@ const IDLE_PER_HOST_MAX: usize = 64;
 /// Delivers over HTTPS, and over plain HTTP to allowed networks.
 pub struct Https {
     egress: Arc<Egress>,
+    usual: Clients,
+    /// For targets at one of our own ports.
+    beside_own: Clients,
+    excerpt_bytes_max: usize,
+}
+
+/// A client for each reach: a connection that one of them keeps open is inside its rules.
+struct Clients {
     public: Client,
     allowed: Client,
-    excerpt_bytes_max: usize,
 }
 
 /// Why there is no client.
@@ -37,11 +44,24 @@ impl Https {
         // An error says that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
-            public: client(Arc::clone(&egress), Reach::Public)?,
-            allowed: client(Arc::clone(&egress), Reach::Allowed)?,
+            usual: Clients::new(&egress, false)?,
+            beside_own: Clients::new(&egress, true)?,
             egress,
             excerpt_bytes_max,
         })
+    }
+
+    fn client(&self, url: &url::Url, reach: Reach) -> &Client {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let clients = if self.egress.is_own_port(port) {
+            &self.beside_own
+        } else {
+            &self.usual
+        };
+        match reach {
+            Reach::Public => &clients.public,
+            Reach::Allowed => &clients.allowed,
+        }
     }
 
     async fn send(&self, request: Outgoing, started: Instant) -> Result<Answer, Answer> {
@@ -53,10 +73,7 @@ impl Https {
             .egress
             .reach(&request.url)
             .map_err(|error| refused(&error))?;
-        let client = match reach {
-            Reach::Public => &self.public,
-            Reach::Allowed => &self.allowed,
-        };
+        let client = self.client(&request.url, reach);
         let request = client
             .post(request.url)
             .headers(request.headers)
@@ -81,7 +98,10 @@ impl Https {
             retry_after: retry_after.collect(),
             excerpt: None,
         };
-        let (kept, truncated) = beginning(response, self.excerpt_bytes_max, end).await;
+        let (mut kept, truncated) = beginning(response, self.excerpt_bytes_max, end).await;
+        if !address.is_some_and(|address| self.egress.may_quote(address.ip(), reach)) {
+            kept.clear();
+        }
         Ok(answer.with_excerpt(&kept, truncated, started.elapsed()))
     }
 }
@@ -141,7 +161,21 @@ async fn beginning(
 /// What is left of the deadline to hand the answer over.
 const READ_MARGIN: Duration = Duration::from_millis(2);
 
-fn client(egress: Arc<Egress>, reach: Reach) -> Result<Client, reqwest::Error> {
+impl Clients {
+    fn new(egress: &Arc<Egress>, beside_own: bool) -> Result<Self, reqwest::Error> {
+        let guard = |reach| Guard {
+            egress: Arc::clone(egress),
+            reach,
+            beside_own,
+        };
+        Ok(Self {
+            public: client(guard(Reach::Public))?,
+            allowed: client(guard(Reach::Allowed))?,
+        })
+    }
+}
+
+fn client(guard: Guard) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("hooklog/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -150,7 +184,7 @@ fn client(egress: Arc<Egress>, reach: Reach) -> Result<Client, reqwest::Error> {
         .referer(false)
         .http1_only()
         .tls_backend_rustls()
-        .dns_resolver(Arc::new(Guard { egress, reach }))
+        .dns_resolver(Arc::new(guard))
         .connect_timeout(CONNECT_DEADLINE)
         .pool_idle_timeout(IDLE_MAX)
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
@@ -161,14 +195,21 @@ fn client(egress: Arc<Egress>, reach: Reach) -> Result<Client, reqwest::Error> {
 struct Guard {
     egress: Arc<Egress>,
     reach: Reach,
+    /// The resolver is not told the port, so that every address of ours is refused.
+    beside_own: bool,
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let (egress, reach) = (Arc::clone(&self.egress), self.reach);
+        let beside_own = self.beside_own;
         Box::pin(async move {
             // Port 0 stands for the URL's own port.
-            let found = egress.resolve_and_check(name.as_str(), 0, reach).await?;
+            let found = if beside_own {
+                egress.resolve_beside_own(name.as_str(), reach).await?
+            } else {
+                egress.resolve_and_check(name.as_str(), 0, reach).await?
+            };
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }

@@ -10,7 +10,7 @@ use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::control::Signing;
 use hooklog_schemas::webhook::form_payload;
 use hooklog_schemas::{DeliveryId, Record, Timestamp};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -137,6 +137,11 @@ impl Target {
     ) -> Result<Bytes, TargetError> {
         let policy = &self.subscription.spec.policy;
         copy(headers, webhook, |name| name.starts_with("x-github-"));
+        // Receivers in the wild check who calls; another client's name is not GitHub's.
+        let agent = webhook.header(USER_AGENT.as_str());
+        if agent.is_some_and(|agent| agent.starts_with(HOOKSHOT)) {
+            copy(headers, webhook, |name| name == USER_AGENT.as_str());
+        }
         let body = if policy.form {
             headers.insert(CONTENT_TYPE, FORM);
             wrap(&body)
@@ -174,6 +179,8 @@ impl Target {
     }
 }
 
+/// How GitHub's client names itself, before a slash and its version.
+const HOOKSHOT: &[u8] = b"GitHub-Hookshot/";
 /// GitHub's headers that are of use also to those who verify another way.
 const NAMES_OF_STANDARD: [&str; 2] = ["x-github-event", "x-github-delivery"];
 

@@ -1,5 +1,6 @@
 //! One attempt of one delivery: read the body, sign, send, judge. It records nothing itself.
 
+use super::lines;
 use crate::clock::Clock;
 use crate::deliver::target::{Target, TargetError};
 use crate::deliver::{Answer, Excerpt, Transport, outcome};
@@ -98,10 +99,7 @@ impl Attempt {
             Ok(webhook) => webhook,
             Err(detail) => return (failed(ErrorClass::Internal, &detail), false, String::new()),
         };
-        let guid = webhook
-            .header("x-github-delivery")
-            .map(|guid| String::from_utf8_lossy(guid));
-        let guid = guid.unwrap_or_default().into_owned();
+        let guid = lines::guid(&webhook);
         if self.erased {
             let erased = failed(ErrorClass::Erased, &TargetError::Erased.to_string());
             return (erased, false, guid);

@@ -1,7 +1,7 @@
 //! What operators' commands ask of one partition, spread over turns so that nothing stalls.
 
 use super::fold::{Delivery, Fold};
-use hooklog_projections::configuration::{Action, Command};
+use hooklog_projections::configuration::{Action, Command, Configuration};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::control::Scope;
 use hooklog_schemas::deliveries::{Because, Cancelled, CommandApplied, Requeued};
@@ -19,7 +19,14 @@ pub(super) struct Effects {
     /// Commands that were looked at, in the order of `control`.
     seen: usize,
     /// The command whose effects are in the queue.
-    current: Option<(EventId, u64)>,
+    current: Option<Counted>,
+}
+
+/// A command, and what it found.
+struct Counted {
+    command: EventId,
+    count: u64,
+    left: u64,
 }
 
 enum Effect {
@@ -48,16 +55,22 @@ impl Effects {
         }
     }
 
+    /// Cancels one delivery that is open although its subscription was deleted by this event.
+    pub(super) fn cancel(&mut self, delivery: DeliveryId, by: EventId) {
+        let because = Because::SubscriptionDeleted(by);
+        self.queue.push_back(Effect::Cancel(delivery, because));
+    }
+
     /// The next events, in order; `erase` starts an erasure and is told about it only once.
     pub(super) fn next(
         &mut self,
         fold: &Fold,
-        commands: &[Arc<Command>],
+        configuration: &Configuration,
         at: Timestamp,
         mut erase: impl FnMut(&Arc<Command>),
     ) -> Vec<Event> {
         if self.queue.is_empty() && self.current.is_none() {
-            self.take_command(fold, commands, &mut erase);
+            self.take_command(fold, configuration, &mut erase);
         }
         let mut events = Vec::new();
         while events.len() < EFFECTS_MAX
@@ -66,9 +79,20 @@ impl Effects {
             events.extend(effect.event(fold, at));
         }
         if self.queue.is_empty()
-            && let Some((command, count)) = self.current.take()
+            && let Some(counted) = self.current.take()
         {
-            events.push(CommandApplied { command, count, at }.into());
+            let Counted {
+                command,
+                count,
+                left,
+            } = counted;
+            let applied = CommandApplied {
+                command,
+                count,
+                left,
+                at,
+            };
+            events.push(applied.into());
         }
         events
     }
@@ -76,10 +100,10 @@ impl Effects {
     fn take_command(
         &mut self,
         fold: &Fold,
-        commands: &[Arc<Command>],
+        configuration: &Configuration,
         erase: &mut impl FnMut(&Arc<Command>),
     ) {
-        let Some(command) = commands.get(self.seen) else {
+        let Some(command) = configuration.commands.get(self.seen) else {
             return;
         };
         self.seen += 1;
@@ -90,25 +114,39 @@ impl Effects {
         let dead = |delivery: &Delivery| matches!(delivery.state, State::Dead { .. });
         let id = command.id;
         let cancel = |delivery| Effect::Cancel(delivery, Because::Command(id));
+        let mut left = 0;
         match &command.action {
             Action::Cancel(scope) => {
                 let found = in_scope(fold, scope, open);
                 self.queue.extend(found.into_iter().map(cancel));
             }
             Action::Redrive(scope) => {
-                let found = in_scope(fold, scope, dead);
-                let fresh = found
+                let (gone, found): (Vec<_>, Vec<_>) = in_scope(fold, scope, dead)
                     .into_iter()
-                    .filter(|found| !fold.had_effect(id, *found));
-                self.queue
-                    .extend(fresh.map(|delivery| Effect::Requeue(delivery, id)));
+                    .filter(|found| !fold.had_effect(id, *found))
+                    .partition(|found| is_of_deleted(fold, configuration, *found));
+                left = u64::try_from(gone.len()).unwrap_or(u64::MAX);
+                let requeue = |delivery| Effect::Requeue(delivery, id);
+                self.queue.extend(found.into_iter().map(requeue));
             }
             // It is recorded as applied when the tombstones are written.
             Action::Erase(_) => return erase(command),
         }
         let count = u64::try_from(self.queue.len()).unwrap_or(u64::MAX);
-        self.current = Some((id, count));
+        self.current = Some(Counted {
+            command: id,
+            count,
+            left,
+        });
     }
+}
+
+/// Nobody gets what a deleted subscription's dead letter holds: a redrive leaves it as it is.
+fn is_of_deleted(fold: &Fold, configuration: &Configuration, delivery: DeliveryId) -> bool {
+    let delivery = fold.deliveries.get(&delivery);
+    let subscription = delivery.map(|delivery| fold.subscription(delivery));
+    let known = subscription.and_then(|id| configuration.subscriptions.get(&id));
+    known.is_some_and(|subscription| subscription.deleted)
 }
 
 impl Effect {

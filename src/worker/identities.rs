@@ -1,16 +1,29 @@
 //! Which events were seen before: by host and GUID, and by signature.
 //!
 //! A derived index on disk, one keyspace a day of receipt time. It is written after the decisions
-//! are durable, replayed from where the fold starts, and may be deleted while the server is
-//! stopped. Partitions do not share entries: a redelivery has the same body, so the same partition.
+//! are durable and replayed from where the fold starts. It may be deleted while the server is
+//! stopped: a new one is filled from the start of the log, without the signatures, so a replayed
+//! capture is suspected only of what came since.
+//!
+//! The same GUID and hook mean the same event if the body is the same. Equal signatures say so at
+//! no cost; after a rotation of the secret the two bodies are compared, which reads one record.
+//!
+//! Partitions do not share entries: a redelivery has the same body, so the same partition. What
+//! another partition holds is not seen: a GUID that comes again with another repository's body is
+//! no conflict, and neither is it subtracted.
 
+mod earlier;
+mod marks;
 mod seen;
+
+pub(super) use earlier::Earlier;
+pub(super) use marks::Marks;
 
 use fjall::config::PartitioningPolicy;
 use hooklog_schemas::deliveries::{MatchOutcome, RepeatKind, Repeats, Routed};
-use hooklog_schemas::{DeliveryId, EventId, Partition, ReceiptId, Timestamp};
+use hooklog_schemas::{DeliveryId, EventId, Partition, Timestamp};
+use marks::{Key, key};
 use seen::Seen;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
@@ -20,58 +33,23 @@ const CACHE_BYTES: u64 = 24 << 20;
 const MEMTABLE_BYTES: u64 = 4 << 20;
 const JOURNAL_BYTES: u64 = 64 << 20;
 
-type Key = [u8; 17];
-
 /// The index.
 pub(super) struct Identities {
     database: fjall::Database,
+    meta: fjall::Keyspace,
     days: BTreeMap<i64, fjall::Keyspace>,
     window_days: i64,
+    /// It holds everything that the window covers, up to the last snapshots.
+    complete: bool,
     /// What this turn adds: it is not in the log yet, so not on disk either.
     fresh: HashMap<Key, (i64, Vec<u8>)>,
     /// What this turn owes: the fold does not know it yet.
     owed: HashSet<DeliveryId>,
 }
 
-/// What an event is recognised by.
-#[derive(Clone, Copy)]
-pub(super) struct Marks {
-    event: Key,
-    signature: Option<Key>,
-    hook: u64,
-    signed: u64,
-}
-
-/// What is known of an earlier receipt of the same event.
-pub(super) struct Earlier {
-    /// What the receipt is of the earlier one.
-    pub(super) repeats: Repeats,
-    seen: Option<Seen>,
-}
-
-impl Marks {
-    /// Of an event in a partition; the signature is known only while the webhook is at hand.
-    pub(super) fn new(partition: Partition, routed: &Routed, signature: Option<&[u8]>) -> Self {
-        let part = partition.0.to_be_bytes();
-        let summary = &routed.summary;
-        let event = [
-            &part[..],
-            summary.host.as_bytes(),
-            b"\0",
-            summary.guid.as_bytes(),
-        ];
-        let hook = summary.hook_id.as_deref().unwrap_or_default();
-        Self {
-            event: key(b'g', &event),
-            signature: signature.map(|signature| key(b's', &[&part, signature])),
-            hook: short(hook.as_bytes()),
-            signed: signature.map(short).unwrap_or_default(),
-        }
-    }
-}
-
 impl Identities {
-    /// Opens the index of this log; that of another log is emptied.
+    /// Opens the index of this log. One of another log or format, or of a shorter window, is
+    /// emptied: it is to be filled from the start of the log, and [`Self::completed`] then.
     pub(super) fn open(
         folder: &Path,
         window_days: u32,
@@ -82,30 +60,59 @@ impl Identities {
             .max_journaling_size(JOURNAL_BYTES)
             .worker_threads(1)
             .open()?;
+        let meta = database.keyspace("meta", options)?;
+        let window = meta.get(WINDOW)?.and_then(|days| number(&days));
+        let ours = is(&meta, LOG, log.0.as_bytes())? && is(&meta, FORMAT, &FORMAT_NOW)?;
         let mut identities = Self {
             database,
+            meta,
             days: BTreeMap::new(),
             window_days: i64::from(window_days),
+            complete: ours && window.is_some_and(|days| days >= window_days),
             fresh: HashMap::new(),
             owed: HashSet::new(),
         };
-        let meta = identities.database.keyspace("meta", options)?;
-        let ours = meta
-            .get(b"log")?
-            .is_none_or(|id| id[..] == log.0.as_bytes()[..]);
-        for name in identities.database.list_keyspace_names() {
+        if identities.complete {
+            identities.meta.insert(WINDOW, window_days.to_be_bytes())?;
+        } else {
+            identities.meta.remove(WINDOW)?;
+        }
+        identities.open_days()?;
+        identities.meta.insert(LOG, log.0.as_bytes().as_slice())?;
+        identities.meta.insert(FORMAT, FORMAT_NOW)?;
+        Ok(identities)
+    }
+
+    fn open_days(&mut self) -> Result<(), fjall::Error> {
+        for name in self.database.list_keyspace_names() {
             let Ok(day) = name.trim_start_matches('d').parse::<i64>() else {
                 continue;
             };
-            let keyspace = identities.database.keyspace(&name, options)?;
-            if ours {
-                identities.days.insert(day, keyspace);
+            let keyspace = self.database.keyspace(&name, options)?;
+            if self.complete {
+                self.days.insert(day, keyspace);
             } else {
-                identities.database.delete_keyspace(keyspace)?;
+                self.database.delete_keyspace(keyspace)?;
             }
         }
-        meta.insert(b"log", log.0.as_bytes().as_slice())?;
-        Ok(identities)
+        Ok(())
+    }
+
+    /// Whether replaying from the snapshots is enough; if not, from the start of the log.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Everything that the log held when the index was opened is replayed.
+    pub(super) fn completed(&mut self) -> Result<(), fjall::Error> {
+        self.commit()?;
+        if !self.complete {
+            let days = u32::try_from(self.window_days).unwrap_or(u32::MAX);
+            self.database.persist(fjall::PersistMode::SyncAll)?;
+            self.meta.insert(WINDOW, days.to_be_bytes())?;
+            self.complete = true;
+        }
+        Ok(())
     }
 
     /// What is known of an earlier receipt of this event, or of one with the same signature.
@@ -113,29 +120,14 @@ impl Identities {
         if let Some(bytes) = self.get(&marks.event)?
             && let Some(seen) = Seen::read(&bytes)
         {
-            let receipt = seen.receipt;
-            let kind = match (seen.hook == marks.hook, seen.signed == marks.signed) {
-                (false, _) => RepeatKind::OtherHook,
-                (true, false) if seen.signed != 0 => RepeatKind::Conflict,
-                (true, _) => RepeatKind::Redelivery,
-            };
-            let repeats = Repeats { kind, receipt };
-            // Other bytes under the same name are no redelivery: nothing is subtracted.
-            let seen = Some(seen).filter(|_| kind != RepeatKind::Conflict);
-            return Ok(Some(Earlier { repeats, seen }));
+            return Ok(Some(Earlier::of(seen, marks)));
         }
         let Some(signature) = &marks.signature else {
             return Ok(None);
         };
         let found = self.get(signature)?;
-        Ok(found.and_then(|bytes| {
-            let receipt = seen::receipt(&bytes)?;
-            let kind = RepeatKind::ReplaySuspect;
-            Some(Earlier {
-                repeats: Repeats { kind, receipt },
-                seen: None,
-            })
-        }))
+        let receipt = found.and_then(|bytes| seen::receipt(&bytes));
+        Ok(receipt.map(Earlier::suspect))
     }
 
     /// Remembers a decision of this turn; [`Self::commit`] writes it once it is durable.
@@ -144,10 +136,15 @@ impl Identities {
         let known = earlier.and_then(|earlier| earlier.seen.as_ref());
         let mut seen = known.cloned().unwrap_or_else(|| Seen {
             receipt: routed.receipt,
+            webhook: routed.webhook,
             hook: marks.hook,
             signed: marks.signed,
             owed: Vec::new(),
         });
+        if seen.hook == marks.hook && marks.signed != 0 {
+            // After a rotation the next receipt has the new secret's signature.
+            seen.signed = marks.signed;
+        }
         seen.add(routed);
         let owed = routed
             .matches
@@ -161,32 +158,48 @@ impl Identities {
         }
     }
 
-    /// Remembers a decision that was read from the log, unless it is known already.
+    /// Remembers a decision that was read from the log; tells whether it was not known already.
     pub(super) fn replay(
         &mut self,
         partition: Partition,
         routed: &Routed,
-    ) -> Result<(), fjall::Error> {
+    ) -> Result<bool, fjall::Error> {
         let marks = Marks::new(partition, routed, None);
         let found = self.get(&marks.event)?;
         let seen = found.and_then(|bytes| Seen::read(&bytes));
         if seen.as_ref().is_some_and(|seen| seen.knows(routed)) {
-            return Ok(());
+            return Ok(false);
         }
-        let earlier = seen.map(|seen| {
-            let receipt = seen.receipt;
-            let repeats = Repeats {
-                kind: RepeatKind::Redelivery,
-                receipt,
-            };
-            Earlier {
-                repeats,
-                seen: Some(seen),
-            }
-        });
+        // What was recorded as a conflict began anew under the same name.
+        let conflict = |repeats: &Repeats| repeats.kind == RepeatKind::Conflict;
+        let anew = routed.repeats.as_ref().is_some_and(conflict);
+        let earlier = seen.filter(|_| !anew).map(|seen| Earlier::of(seen, &marks));
         self.note(&marks, routed, earlier.as_ref());
         if self.fresh.len() >= REPLAY_MAX {
             self.commit()?;
+        }
+        Ok(true)
+    }
+
+    /// Adds the signature of a webhook whose decision was replayed.
+    pub(super) fn replay_signature(
+        &mut self,
+        marks: &Marks,
+        received_at: Timestamp,
+    ) -> Result<(), fjall::Error> {
+        let found = self.get(&marks.event)?;
+        let (Some(signature), Some(mut seen)) =
+            (marks.signature, found.and_then(|bytes| Seen::read(&bytes)))
+        else {
+            return Ok(());
+        };
+        if seen.hook == marks.hook {
+            seen.signed = marks.signed;
+        }
+        let (day, receipt) = (day(received_at), seen.receipt.0.as_bytes().to_vec());
+        self.fresh.insert(marks.event, (day, seen.bytes()));
+        if self.get(&signature)?.is_none() {
+            self.fresh.insert(signature, (day, receipt));
         }
         Ok(())
     }
@@ -197,14 +210,29 @@ impl Identities {
         self.fresh.insert(key, (day(at), Vec::new()));
     }
 
+    /// Remembers that a delivery was delivered by an attempt that ended when it was cancelled.
+    pub(super) fn delivered_late(
+        &mut self,
+        delivery: DeliveryId,
+        at: Timestamp,
+    ) -> Result<(), fjall::Error> {
+        if self.was_cancelled(delivery)? {
+            let key = key(b'l', &[delivery.0.as_bytes()]);
+            self.fresh.insert(key, (day(at), Vec::new()));
+        }
+        Ok(())
+    }
+
     /// Whether a delivery is owed by a decision of this turn.
     pub(super) fn is_fresh(&self, delivery: DeliveryId) -> bool {
         self.owed.contains(&delivery)
     }
 
-    /// Whether a delivery that is not open or dead any more was cancelled.
+    /// Whether a delivery that is not open or dead any more was cancelled, and not delivered late.
     pub(super) fn was_cancelled(&self, delivery: DeliveryId) -> Result<bool, fjall::Error> {
-        Ok(self.get(&key(b'c', &[delivery.0.as_bytes()]))?.is_some())
+        let id: &[&[u8]] = &[delivery.0.as_bytes()];
+        let cancelled = self.get(&key(b'c', id))?.is_some();
+        Ok(cancelled && self.get(&key(b'l', id))?.is_none())
     }
 
     /// Writes what was noted, and forgets days that are out of the window.
@@ -215,7 +243,12 @@ impl Identities {
         }
         let fresh = std::mem::take(&mut self.fresh);
         let mut batch = self.database.batch();
-        for (key, (day, value)) in fresh {
+        let newest = fresh.values().map(|(day, _)| *day);
+        let newest = newest.chain(self.days.keys().next_back().copied()).max();
+        let oldest = newest.unwrap_or_default() - self.window_days;
+        // A replay from the start passes days that are out of the window.
+        let within = fresh.into_iter().filter(|(_, (day, _))| *day >= oldest);
+        for (key, (day, value)) in within {
             batch.insert(&self.day(day)?, key.as_slice(), value);
         }
         batch.commit()?;
@@ -261,20 +294,12 @@ impl Identities {
     }
 }
 
-impl Earlier {
-    /// The delivery that the event already has for this subscription, if any.
-    pub(super) fn delivery(
-        &self,
-        subscription: hooklog_schemas::SubscriptionId,
-    ) -> Option<DeliveryId> {
-        self.seen.as_ref()?.delivery(subscription)
-    }
-
-    /// Whether the earlier receipt is this very one.
-    pub(super) fn is(&self, receipt: ReceiptId) -> bool {
-        self.repeats.receipt == receipt
-    }
-}
+const LOG: &[u8] = b"log";
+const FORMAT: &[u8] = b"format";
+/// 2: the offset of the first receipt.
+const FORMAT_NOW: [u8; 1] = [2];
+/// The days of receipt time that a complete index covers.
+const WINDOW: &[u8] = b"window";
 
 /// Decisions that a replay keeps in memory before it writes them.
 const REPLAY_MAX: usize = 10_000;
@@ -289,27 +314,16 @@ fn options() -> fjall::KeyspaceCreateOptions {
         .index_block_partitioning_policy(PartitioningPolicy::all(true))
 }
 
+fn is(meta: &fjall::Keyspace, key: &[u8], value: &[u8]) -> Result<bool, fjall::Error> {
+    Ok(meta.get(key)?.is_some_and(|found| found[..] == *value))
+}
+
+fn number(bytes: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+}
+
 fn day(at: Timestamp) -> i64 {
     at.0.div_euclid(DAY_MICROS)
-}
-
-fn key(kind: u8, parts: &[&[u8]]) -> Key {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut key = [kind; 17];
-    key[1..].copy_from_slice(&digest[..16]);
-    key
-}
-
-/// Enough of a hash to tell two values of one event apart; never 0, which means unknown.
-fn short(bytes: &[u8]) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    u64::from_be_bytes(first).max(1)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod effects;
+mod gone;
 mod outcomes;
 mod record;
 mod route;
@@ -54,6 +55,8 @@ pub(super) struct Owner {
     erased: HashSet<ReceiptId>,
     /// Deleted subscriptions whose deliveries are being cancelled.
     deleted: HashSet<SubscriptionId>,
+    /// Versions of subscriptions that answered 410, and whose pause was asked for.
+    pausing: HashSet<(SubscriptionId, EventId)>,
     news: mpsc::UnboundedReceiver<News>,
     tell: mpsc::UnboundedSender<News>,
     /// Outcomes that came while the loop was idle.
@@ -128,7 +131,13 @@ impl Owner {
         self.show_gauges().await?;
         let took = started.elapsed();
         if took > TURN_MAX {
-            tracing::warn!(?routed, ?recorded, ?saved, ?took, "a turn of the worker was slow");
+            tracing::warn!(
+                ?routed,
+                ?recorded,
+                ?saved,
+                ?took,
+                "a turn of the worker was slow"
+            );
         }
         Ok(())
     }

@@ -2,6 +2,15 @@
 //!
 //! Pure: time is handed in. A slow subscriber fills its own queue and its own slots; the others
 //! are served in between.
+//!
+//! # Shares
+//! - A subscription may hold at most as many slots as are free beside it: alone half of them, one of
+//!   `n` busy ones an `n + 1`-th. So there is a free slot for whoever holds none, whatever
+//!   `concurrency_max` says. (Switches share their buffers like this; Choudhury and Hahne, 1998.)
+//! - Subscriptions whose last attempt took a second or longer hold at most half of all slots
+//!   together, by the same rule among themselves: the other half stays with the quick ones.
+//! - The limit of it: until a subscriber has shown that it is slow, it counts as quick. As many new
+//!   silent subscriptions as there are slots can hold them all, once, until their deadlines pass.
 
 use hooklog_schemas::control::Policy;
 use hooklog_schemas::{DeliveryId, EventId, Partition, SubscriptionId, Timestamp};
@@ -49,9 +58,13 @@ pub struct Schedule {
     numbers: HashMap<SubscriptionId, usize>,
     /// Lanes that may have something to start, in turn.
     ready: VecDeque<usize>,
+    /// Lanes that have used up their share: looked at again when a slot is given back.
+    waiting: Vec<usize>,
     /// When to look at a lane again.
     timers: BinaryHeap<Reverse<(Timestamp, usize)>>,
     in_flight: usize,
+    /// Those of them that belong to slow lanes.
+    in_flight_slow: usize,
     in_flight_max: usize,
     breaker_failures: u32,
 }
@@ -61,7 +74,9 @@ struct Lane {
     subscription: SubscriptionId,
     queue: BinaryHeap<Reverse<Entry>>,
     in_flight: u32,
-    /// It is in `ready`.
+    /// Its last attempt took long.
+    slow: bool,
+    /// It is in `ready` or in `waiting`.
     listed: bool,
     /// The earliest timer that is set.
     wakes: Option<Timestamp>,
@@ -74,6 +89,9 @@ struct Lane {
 const PROBE_FRACTION: u32 = 10;
 /// The longest pause between two probes.
 const PROBE_MAX: Duration = Duration::from_secs(1);
+/// An attempt that takes this long makes its subscription a slow one: a receiver that puts the
+/// webhook into its own queue answers within tens of milliseconds.
+const SLOW: Duration = Duration::from_secs(1);
 
 impl Schedule {
     /// Empty queues with these limits over all subscriptions.
@@ -83,8 +101,10 @@ impl Schedule {
             lanes: Vec::new(),
             numbers: HashMap::new(),
             ready: VecDeque::new(),
+            waiting: Vec::new(),
             timers: BinaryHeap::new(),
             in_flight: 0,
+            in_flight_slow: 0,
             in_flight_max,
             breaker_failures,
         }
@@ -131,6 +151,7 @@ impl Schedule {
         self.fire_timers(now);
         while self.in_flight < self.in_flight_max {
             let number = self.ready.pop_front()?;
+            let room = self.room(number);
             let lane = self.lanes.get_mut(number)?;
             lane.listed = false;
             let Some(limits) = limits(lane.subscription) else {
@@ -138,12 +159,17 @@ impl Schedule {
                 lane.queue = BinaryHeap::new();
                 continue;
             };
-            match lane.next(now, limits, self.breaker_failures, &valid) {
+            match lane.next(now, limits, room, self.breaker_failures, &valid) {
                 Next::Start(entry) => {
                     let subscription = lane.subscription;
                     self.in_flight += 1;
+                    self.in_flight_slow += usize::from(lane.slow);
                     self.list(number);
                     return Some((subscription, entry));
+                }
+                Next::Full => {
+                    lane.listed = true;
+                    self.waiting.push(number);
                 }
                 Next::At(at) => self.set_timer(number, at),
                 Next::Blocked => {}
@@ -152,25 +178,41 @@ impl Schedule {
         None
     }
 
-    /// Gives the slot of an attempt back.
+    /// Gives the slot of an attempt back, which took `took`.
     pub fn finish(
         &mut self,
         subscription: SubscriptionId,
         ended: Ended,
+        took: Duration,
         now: Timestamp,
         policy: &Policy,
     ) {
         let number = self.number(subscription);
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(lane) = self.lanes.get_mut(number) {
+            let held = lane.held_slow();
             lane.in_flight = lane.in_flight.saturating_sub(1);
+            lane.slow = took >= SLOW;
+            self.in_flight_slow = (self.in_flight_slow + lane.held_slow()).saturating_sub(held);
             match ended {
                 Ended::Alive => lane.failures = 0,
                 Ended::Gone(version) => lane.gone = Some(version),
                 Ended::Trouble => lane.failed(now, policy, self.breaker_failures),
             }
         }
+        // They stay listed: only the queue changes in which they are.
+        self.ready.extend(self.waiting.drain(..));
         self.list(number);
+    }
+
+    /// How many slots a lane may hold: as many as are free for lanes like it.
+    fn room(&self, number: usize) -> usize {
+        let free = self.in_flight_max.saturating_sub(self.in_flight);
+        if self.lanes.get(number).is_some_and(|lane| lane.slow) {
+            let half = self.in_flight_max.div_ceil(2);
+            return free.min(half.saturating_sub(self.in_flight_slow));
+        }
+        free
     }
 
     fn fire_timers(&mut self, now: Timestamp) {
@@ -212,6 +254,7 @@ impl Schedule {
                 subscription,
                 queue: BinaryHeap::new(),
                 in_flight: 0,
+                slow: false,
                 listed: false,
                 wakes: None,
                 failures: 0,
@@ -227,6 +270,8 @@ enum Next {
     Start(Entry),
     /// Nothing before this time.
     At(Timestamp),
+    /// Nothing before a slot is given back: it holds its share.
+    Full,
     /// Nothing before something else happens: an attempt ends, a version changes, an entry comes.
     Blocked,
 }
@@ -236,6 +281,7 @@ impl Lane {
         &mut self,
         now: Timestamp,
         limits: Limits<'_>,
+        room: usize,
         breaker_failures: u32,
         valid: impl Fn(&Entry) -> bool,
     ) -> Next {
@@ -266,6 +312,9 @@ impl Lane {
         if earliest > now {
             return Next::At(earliest);
         }
+        if self.held() >= room {
+            return Next::Full;
+        }
         self.queue.pop();
         self.in_flight += 1;
         if let Some(rate) = limits.policy.rate_per_second.filter(|rate| *rate > 0) {
@@ -279,8 +328,17 @@ impl Lane {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= breaker_failures.max(1) {
             let pause = Duration::from_millis(policy.delay_first_ms) / PROBE_FRACTION;
-            self.not_before = now.plus(pause.min(PROBE_MAX));
+            // The policy's rate may want a longer pause: the later one holds.
+            self.not_before = self.not_before.max(now.plus(pause.min(PROBE_MAX)));
         }
+    }
+
+    fn held(&self) -> usize {
+        usize::try_from(self.in_flight).unwrap_or(usize::MAX)
+    }
+
+    fn held_slow(&self) -> usize {
+        if self.slow { self.held() } else { 0 }
     }
 }
 

@@ -1,4 +1,6 @@
 mod commands;
+mod full;
+mod lines;
 mod repeats;
 mod restart;
 mod subscriber;

@@ -159,3 +159,67 @@ async fn a_public_name_is_no_target_for_http_even_if_some_network_is_allowed() {
             .is_ok()
     );
 }
+
+#[tokio::test]
+async fn our_own_listeners_are_no_targets_whatever_is_allowed() {
+    let names = HashMap::from([("here.example", vec!["127.0.0.1"])]);
+    let config = DeliverConfig {
+        allow: vec![
+            "127.0.0.0/8".parse().unwrap(),
+            "0.0.0.0/32".parse().unwrap(),
+        ],
+        ..DeliverConfig::default()
+    };
+    let listening = ["127.0.0.1:8080", "0.0.0.0:8081", "[::]:8082"];
+    let listening = listening.map(|at| at.parse().unwrap()).to_vec();
+    let rules = Egress::with_lookup(&config, Arc::new(Scripted(names))).listening(listening);
+    for url in [
+        "http://127.0.0.1:8080/webhooks/main",
+        "http://localhost:8080/",
+        "http://0.0.0.0:8080/",
+        "http://127.1.2.3:8081/",
+        "http://127.0.0.1:8082/",
+        "http://here.example:8080/",
+        "https://here.example:8081/",
+    ] {
+        let refused = rules.check_target(url).await;
+        assert!(
+            matches!(refused, Err(EgressError::Own(_))),
+            "{url} {refused:?}"
+        );
+    }
+    for url in ["http://127.0.0.2:8080/", "http://here.example:8083/"] {
+        assert_eq!(rules.check_target(url).await, Ok(()), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_a_private_address_is_refused_at_registration() {
+    let rules = rules(&[]);
+    for url in ["https://internal.example/", "https://mixed.example/"] {
+        let refused = rules.check_target(url).await;
+        assert!(matches!(refused, Err(EgressError::Address(_))), "{url}");
+    }
+    assert_eq!(rules.check_target("https://public.example/").await, Ok(()));
+    let unknown = rules.check_target("https://nowhere.example/").await;
+    assert!(matches!(unknown, Err(EgressError::Unresolved { .. })));
+}
+
+#[tokio::test]
+async fn what_the_machine_s_own_resolver_says_is_checked() {
+    let rules = Egress::new(&DeliverConfig::default());
+    let refused = rules
+        .resolve_and_check("localhost", 443, Reach::Public)
+        .await;
+    assert!(matches!(refused, Err(EgressError::Address(a)) if a.is_loopback()));
+}
+
+#[test]
+fn answers_of_targets_that_only_an_operator_lets_through_are_not_kept() {
+    let public: IpAddr = "93.184.216.34".parse().unwrap();
+    let private: IpAddr = "::ffff:10.0.0.1".parse().unwrap();
+    let rules = rules(&["10.0.0.0/8"]);
+    assert!(rules.may_quote(public, Reach::Public));
+    assert!(!rules.may_quote(private, Reach::Public));
+    assert!(!rules.may_quote(public, Reach::Allowed));
+}

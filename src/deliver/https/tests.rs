@@ -24,9 +24,14 @@ async fn peer(answer: &'static [u8]) -> Url {
 async fn attempt(url: Url, allow: &[&str]) -> Answer {
     let config = DeliverConfig {
         allow: allow.iter().map(|net| net.parse().unwrap()).collect(),
+        excerpts_of_allowed: true,
         ..DeliverConfig::default()
     };
-    let https = Https::new(Arc::new(Egress::new(&config)), 16).unwrap();
+    attempt_inside(Egress::new(&config), url).await
+}
+
+async fn attempt_inside(egress: Egress, url: Url) -> Answer {
+    let https = Https::new(Arc::new(egress), 16).unwrap();
     let request = Outgoing {
         url,
         headers: HeaderMap::new(),
@@ -135,4 +140,48 @@ async fn a_name_is_checked_after_resolution_at_every_attempt() {
         let answer = https.attempt(request).await;
         assert_eq!(class(&answer), Some(expected), "{answer:?}");
     }
+}
+
+/// A name in public that means this machine.
+struct Here;
+
+#[async_trait]
+impl crate::deliver::egress::Lookup for Here {
+    async fn addresses(&self, _: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        Ok(vec![std::net::Ipv4Addr::LOCALHOST.into()])
+    }
+}
+
+#[tokio::test]
+async fn no_request_reaches_our_own_listener_by_any_name() {
+    let config = DeliverConfig {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        ..DeliverConfig::default()
+    };
+    for name in ["127.0.0.1", "localhost", "here.example"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap();
+        let rules = Egress::with_lookup(&config, Arc::new(Here)).listening(vec![own]);
+        let url = format!("http://{name}:{}/webhooks/main", own.port());
+        let answer = attempt_inside(rules, url.parse().unwrap()).await;
+        assert_eq!(
+            class(&answer),
+            Some(ErrorClass::Refused),
+            "{name} {answer:?}"
+        );
+        let accepted = tokio::time::timeout(Duration::from_millis(20), listener.accept()).await;
+        assert!(accepted.is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_a_target_that_only_an_operator_lets_through_leaves_no_excerpt() {
+    let config = DeliverConfig {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        ..DeliverConfig::default()
+    };
+    let url = peer(b"HTTP/1.1 500 No\r\ncontent-length: 6\r\n\r\nsecret").await;
+    let answer = attempt_inside(Egress::new(&config), url).await;
+    assert_eq!(answer.outcome, Outcome::Status(500));
+    assert_eq!(answer.excerpt, None);
 }

@@ -221,6 +221,7 @@ fn a_command_that_was_interrupted_does_not_touch_a_delivery_twice() {
     let applied = CommandApplied {
         command: COMMAND,
         count: 1,
+        left: 0,
         at: Timestamp(9),
     };
     events.push((0, applied.into()));

@@ -2,7 +2,7 @@
 
 use crate::worker::fold::LIVE;
 use hooklog_schemas::deliveries::{MatchOutcome, Routed};
-use hooklog_schemas::{DeliveryId, ReceiptId, SubscriptionId};
+use hooklog_schemas::{DeliveryId, Offset, ReceiptId, SubscriptionId};
 use uuid::Uuid;
 
 /// One event, by host and GUID.
@@ -10,15 +10,17 @@ use uuid::Uuid;
 pub(super) struct Seen {
     /// The first receipt.
     pub(super) receipt: ReceiptId,
+    /// Its offset in `webhooks`.
+    pub(super) webhook: Offset,
     /// A short hash of its hook's id.
     pub(super) hook: u64,
-    /// A short hash of its signature; 0 if it is not known any more.
+    /// A short hash of the latest signature of its body; 0 if it is not known any more.
     pub(super) signed: u64,
     /// For which receipt it is owed to which subscription, the latest last.
     pub(super) owed: Vec<(ReceiptId, SubscriptionId)>,
 }
 
-const HEAD_BYTES: usize = 32;
+const HEAD_BYTES: usize = 40;
 const OWED_BYTES: usize = 32;
 
 impl Seen {
@@ -48,6 +50,7 @@ impl Seen {
         bytes.extend_from_slice(self.receipt.0.as_bytes());
         bytes.extend_from_slice(&self.hook.to_be_bytes());
         bytes.extend_from_slice(&self.signed.to_be_bytes());
+        bytes.extend_from_slice(&self.webhook.0.to_be_bytes());
         for (receipt, subscription) in &self.owed {
             bytes.extend_from_slice(receipt.0.as_bytes());
             bytes.extend_from_slice(subscription.0.as_bytes());
@@ -69,6 +72,7 @@ impl Seen {
             receipt: receipt(head)?,
             hook: number(16)?,
             signed: number(24)?,
+            webhook: Offset(number(32)?),
             owed: owed.collect(),
         })
     }

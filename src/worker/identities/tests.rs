@@ -1,7 +1,7 @@
 use super::*;
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::deliveries::{Match, Summary};
-use hooklog_schemas::{Offset, SourceId, SubscriptionId};
+use hooklog_schemas::{Offset, ReceiptId, SourceId, SubscriptionId};
 use uuid::Uuid;
 
 const SUBSCRIPTION: SubscriptionId = SubscriptionId(Uuid::from_u128(12));
@@ -60,6 +60,7 @@ fn it_remembers_over_a_restart_and_forgets_another_log() {
     let folder = tempfile::tempdir().unwrap();
     let first = routed(1, "g1", 100);
     let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    identities.completed().unwrap();
     remember(&mut identities, &first);
     drop(identities);
     let identities = Identities::open(folder.path(), 8, LOG).unwrap();
@@ -109,4 +110,80 @@ fn a_rebuilt_index_still_knows_redeliveries() {
     identities.replay(Partition(0), &first).unwrap();
     identities.commit().unwrap();
     assert_eq!(kind(&identities, &first), Some(RepeatKind::Redelivery));
+}
+
+#[test]
+fn an_index_that_may_lack_something_is_emptied_and_filled_from_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = routed(1, "g1", 100);
+    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    assert!(!identities.is_complete(), "it is new");
+    remember(&mut identities, &first);
+    drop(identities);
+    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    assert!(
+        !identities.is_complete(),
+        "the replay did not come to its end"
+    );
+    assert_eq!(kind(&identities, &first), None);
+    remember(&mut identities, &first);
+    identities.completed().unwrap();
+    drop(identities);
+    let identities = Identities::open(folder.path(), 4, LOG).unwrap();
+    assert!(identities.is_complete(), "a shorter window lacks nothing");
+    assert_eq!(kind(&identities, &first), Some(RepeatKind::Redelivery));
+    drop(identities);
+    let identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    assert!(
+        !identities.is_complete(),
+        "the window is longer than before"
+    );
+    assert_eq!(kind(&identities, &first), None);
+}
+
+#[test]
+fn another_signature_asks_for_the_bodies_and_the_latest_one_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    let first = routed(1, "g1", 100);
+    remember(&mut identities, &first);
+    let rotated = Marks::new(Partition(0), &first, Some(b"sha256=bb"));
+    let earlier = identities.earlier(&rotated).unwrap().unwrap();
+    assert_eq!(earlier.compare, Some(first.webhook));
+    let again = routed(2, "g1", 100);
+    identities.note(&rotated, &again, Some(&earlier));
+    let earlier = identities.earlier(&rotated).unwrap().unwrap();
+    assert_eq!(earlier.compare, None);
+}
+
+#[test]
+fn a_replayed_decision_gets_its_signature_from_the_webhook() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    let first = routed(1, "g1", 100);
+    assert!(identities.replay(Partition(0), &first).unwrap());
+    let at = first.received_at;
+    identities.replay_signature(&marks(&first), at).unwrap();
+    let capture = routed(2, "g2", 100);
+    assert_eq!(kind(&identities, &capture), Some(RepeatKind::ReplaySuspect));
+    let earlier = identities.earlier(&marks(&first)).unwrap().unwrap();
+    assert_eq!(earlier.compare, None);
+}
+
+#[test]
+fn what_was_cancelled_and_then_delivered_late_counts_as_delivered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    let first = routed(1, "g1", 100);
+    let delivery = first.matches[0].delivery;
+    identities
+        .delivered_late(delivery, first.received_at)
+        .unwrap();
+    identities.cancelled(delivery, first.received_at);
+    assert!(identities.was_cancelled(delivery).unwrap());
+    identities
+        .delivered_late(delivery, first.received_at)
+        .unwrap();
+    identities.commit().unwrap();
+    assert!(!identities.was_cancelled(delivery).unwrap());
 }

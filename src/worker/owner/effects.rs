@@ -1,13 +1,14 @@
 //! Follows the configuration: deleted subscriptions, commands, erasures.
 
 use super::record::index;
-use super::{Batch, News, Owner, WorkerError};
+use super::{Batch, News, Owned, Owner, WorkerError};
 use crate::worker::attempt::Surroundings;
 use crate::worker::erasure;
+use crate::worker::lines::{self, Effect};
 use crate::worker::routing::named;
 use hooklog_projections::configuration::{Action, Command};
 use hooklog_schemas::control::{ConfigurationVersion, ErasedReceipt};
-use hooklog_schemas::{Offset, Partition};
+use hooklog_schemas::{Event, Offset, Partition, Position, Topic};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,10 +37,13 @@ impl Owner {
         }
         if self.configuration.version != before.version {
             self.cancel_deleted();
+            self.forget_pauses();
         }
         self.schedule.wake_all();
     }
 
+    /// Cancels what is open for subscriptions that are deleted since the last look. What becomes
+    /// open later, by a decision that knew less or by an operator, is cancelled when it is folded.
     fn cancel_deleted(&mut self) {
         let deleted = self
             .configuration
@@ -68,8 +72,10 @@ impl Owner {
         for owned in &mut self.owned {
             let mut erasures = Vec::new();
             let order = |command: &Arc<Command>| erasures.push(Arc::clone(command));
-            let commands = &self.configuration.commands;
-            for event in owned.effects.next(&owned.fold, commands, at, order) {
+            let configuration = &self.configuration;
+            let events = owned.effects.next(&owned.fold, configuration, at, order);
+            show(&self.around, owned, &events);
+            for event in events {
                 batch.add(owned.partition, event);
             }
             for command in erasures {
@@ -122,6 +128,31 @@ impl Owner {
 
     pub(super) fn current_version(&self) -> ConfigurationVersion {
         named(self.configuration.version)
+    }
+}
+
+/// Writes lines about effects, beside the loop: their GUIDs must be read.
+fn show(around: &Surroundings, owned: &Owned, events: &[Event]) {
+    for event in events {
+        if let Event::CommandApplied(applied) = event {
+            tracing::info!(
+                command = %applied.command, partition = %owned.partition, count = applied.count,
+                left = applied.left, "a command took effect"
+            );
+        }
+    }
+    if !lines::wanted() {
+        return;
+    }
+    let placed = |effect: Effect| {
+        let delivery = owned.fold.deliveries.get(&effect.delivery())?;
+        let webhook = Position::new(Topic::Webhooks, owned.partition, delivery.webhook);
+        Some((webhook, effect))
+    };
+    let effects = events.iter().filter_map(Effect::of);
+    let effects: Vec<_> = effects.filter_map(placed).collect();
+    if !effects.is_empty() {
+        tokio::spawn(lines::effects(Arc::clone(&around.log), effects));
     }
 }
 

@@ -6,12 +6,13 @@ use crate::deliver::outcome;
 use crate::deliver::target::Target;
 use crate::metrics::PartitionLabel;
 use crate::worker::attempt::Finished;
+use crate::worker::lines;
 use crate::worker::schedule::{Ended, Entry};
 use hooklog_projections::delivery::State;
-use hooklog_schemas::control::{By, SubscriptionPaused};
 use hooklog_schemas::deliveries::{Attempted, CommandApplied, Outcome, Verdict};
 use hooklog_schemas::{DeliveryId, Partition, SubscriptionId, Topic};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An outcome that stands in the batch: what is left to do once it is recorded.
 pub(super) struct Done {
@@ -19,6 +20,7 @@ pub(super) struct Done {
     delivery: DeliveryId,
     subscription: SubscriptionId,
     ended: Ended,
+    took: Duration,
     target: Arc<Target>,
 }
 
@@ -37,7 +39,15 @@ impl Owner {
                 News::Finished(finished) => finished,
                 News::Erased(partition, command, count) => {
                     let at = self.parts.clock.now();
-                    batch.add(partition, CommandApplied { command, count, at });
+                    batch.add(
+                        partition,
+                        CommandApplied {
+                            command,
+                            count,
+                            left: 0,
+                            at,
+                        },
+                    );
                     continue;
                 }
             };
@@ -62,7 +72,7 @@ impl Owner {
             self.in_flight.remove(&done.delivery);
             let policy = &done.target.subscription().spec.policy;
             self.schedule
-                .finish(done.subscription, done.ended, now, policy);
+                .finish(done.subscription, done.ended, done.took, now, policy);
             let fold = self
                 .owned
                 .get(index(done.partition))
@@ -89,50 +99,20 @@ impl Owner {
         }
     }
 
-    /// The subscriber answered 410: its subscription is paused, unless somebody changed it since.
-    fn pause(&self, id: SubscriptionId, expected: hooklog_schemas::EventId) {
-        let control = Arc::clone(&self.parts.control);
-        let by = By {
-            actor: "hooklog".to_owned(),
-            from: "local".to_owned(),
-            at: self.parts.clock.now(),
-            why: Some("the subscriber answered 410 Gone".to_owned()),
-        };
-        tokio::spawn(async move {
-            let paused = control
-                .submit(SubscriptionPaused { id, expected, by })
-                .await;
-            if let Err(error) = paused {
-                // Another 410 of the changed subscription will ask again.
-                tracing::info!(subscription = %id, %error, "the subscription was not paused");
-            }
-        });
-    }
-
     fn count(&self, finished: &Finished) {
         let metrics = &self.parts.metrics;
         let attempted = &finished.attempted;
         metrics.attempt.observe(seconds(attempted));
-        if attempted.verdict == Verdict::Delivered {
-            metrics.delivered.inc();
-            tracing::debug!(
-                guid = finished.guid, delivery = %attempted.delivery, number = attempted.number,
-                "delivered"
-            );
-            return;
-        }
-        metrics.failed.inc();
         match attempted.verdict {
+            Verdict::Delivered => _ = metrics.delivered.inc(),
             Verdict::Retry { .. } => _ = metrics.retried.inc(),
             Verdict::DeadLettered { .. } => _ = metrics.dead_lettered.inc(),
-            Verdict::Delivered | Verdict::Paused => {}
+            Verdict::Paused => {}
         }
-        let subscription = &finished.target.subscription().spec.name;
-        tracing::info!(
-            guid = finished.guid, delivery = %attempted.delivery, subscription,
-            number = attempted.number, outcome = ?attempted.outcome, verdict = ?attempted.verdict,
-            "an attempt failed"
-        );
+        if attempted.verdict != Verdict::Delivered {
+            metrics.failed.inc();
+        }
+        lines::attempted(finished);
     }
 
     pub(super) fn show_in_flight(&self) {
@@ -191,11 +171,12 @@ impl Done {
             delivery: attempted.delivery,
             subscription: attempted.subscription,
             ended,
+            took: Duration::from_micros(attempted.duration_us),
             target: Arc::clone(&finished.target),
         }
     }
 }
 
 fn seconds(attempted: &Attempted) -> f64 {
-    std::time::Duration::from_micros(attempted.duration_us).as_secs_f64()
+    Duration::from_micros(attempted.duration_us).as_secs_f64()
 }

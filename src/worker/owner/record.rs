@@ -1,10 +1,13 @@
 //! Appends a turn's events, and folds up to them in the order of the log.
 
+use super::route::SIGNATURE;
 use super::{Batch, Owner, WorkerError};
 use crate::log::AppendError;
+use crate::worker::identities::Marks;
 use crate::worker::schedule::Entry;
 use hooklog_projections::delivery::State;
-use hooklog_schemas::{Event, Offset, Partition, Record, Topic};
+use hooklog_schemas::deliveries::{Routed, Verdict};
+use hooklog_schemas::{Event, Offset, Partition, Position, Record, Topic};
 use std::time::Duration;
 
 /// How long to wait for space before the append is tried again.
@@ -53,17 +56,48 @@ impl Owner {
         }
     }
 
-    /// Folds one record that was read.
+    /// Folds one record that was read; tells the decision that the identities did not know.
     pub(super) fn fold_record(
         &mut self,
         number: usize,
         record: &Record,
-    ) -> Result<(), WorkerError> {
+    ) -> Result<Option<Routed>, WorkerError> {
         let event = Event::decode(record)?;
-        if let Event::Routed(routed) = &event {
-            self.identities.replay(record.position.partition, routed)?;
+        let decided = |owner: &Self, webhook| {
+            let owned = owner.owned.get(number);
+            owned.is_some_and(|owned| owned.fold.routed.contains(webhook))
+        };
+        let before = matches!(&event, Event::Routed(routed) if decided(self, routed.webhook));
+        self.fold_event(number, record.position.offset, record.epoch, &event)?;
+        let Event::Routed(routed) = event else {
+            return Ok(None);
+        };
+        // A decision that counts for nothing is no evidence of an earlier receipt.
+        let counts = !before && decided(self, routed.webhook);
+        let partition = record.position.partition;
+        let fresh = counts && self.identities.replay(partition, &routed)?;
+        Ok(fresh.then_some(*routed))
+    }
+
+    /// Adds signatures to what was replayed into an index that has those of all other webhooks.
+    pub(super) async fn replay_signatures(
+        &mut self,
+        partition: Partition,
+        fresh: Vec<Routed>,
+    ) -> Result<(), WorkerError> {
+        if !self.identities.is_complete() {
+            return Ok(());
         }
-        self.fold_event(number, record.position.offset, record.epoch, &event)
+        for routed in fresh {
+            let position = Position::new(Topic::Webhooks, partition, routed.webhook);
+            if let Some(webhook) = self.webhook(position).await? {
+                let signature = webhook.header(SIGNATURE).map(|value| &value[..]);
+                let marks = Marks::new(partition, &routed, signature);
+                self.identities
+                    .replay_signature(&marks, routed.received_at)?;
+            }
+        }
+        Ok(())
     }
 
     /// Folds what this owner appended. If nothing of others lies between, it need not be read.
@@ -105,19 +139,34 @@ impl Owner {
             .fold
             .apply_event(offset, epoch, event, &mut self.changes);
         let effective = self.changes.len() > before;
-        if let (true, Event::Cancelled(cancelled)) = (effective, event) {
-            self.identities.cancelled(cancelled.delivery, cancelled.at);
+        match event {
+            Event::Cancelled(cancelled) if effective => {
+                self.identities.cancelled(cancelled.delivery, cancelled.at);
+            }
+            Event::Attempted(late) if !effective && late.verdict == Verdict::Delivered => {
+                let took = Duration::from_micros(late.duration_us);
+                let ended = late.started_at.plus(took);
+                self.identities.delivered_late(late.delivery, ended)?;
+            }
+            _ => {}
         }
         owned.check_epoch()
     }
 
-    /// Puts what became open into its queue. What is under way is put there when it ends.
+    /// Puts what became open into its queue. What is under way is put there when it ends; what is
+    /// of a deleted subscription is cancelled.
     fn schedule_changes(&mut self, partition: Partition) {
         for change in self.changes.drain(..) {
-            if let State::Open { due } = change.state
-                && !self.in_flight.contains(&change.delivery)
-            {
-                let delivery = change.delivery;
+            let State::Open { due } = change.state else {
+                continue;
+            };
+            let delivery = change.delivery;
+            let subscription = self.configuration.subscriptions.get(&change.subscription);
+            if let Some(deleted) = subscription.filter(|subscription| subscription.deleted) {
+                if let Some(owned) = self.owned.get_mut(index(partition)) {
+                    owned.effects.cancel(delivery, deleted.version);
+                }
+            } else if !self.in_flight.contains(&delivery) {
                 let entry = Entry {
                     due,
                     partition,

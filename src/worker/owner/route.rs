@@ -1,14 +1,16 @@
 //! Reads webhooks, and decides about each of them once.
 
 use super::{Batch, Owner, WorkerError};
+use crate::deliver::target::json_body;
 use crate::log::ReadLimit;
 use crate::route::Index;
 use crate::worker::fold::Fold;
-use crate::worker::identities::{Identities, Marks};
+use crate::worker::identities::{Earlier, Identities, Marks};
+use crate::worker::lines;
 use crate::worker::routing::{self, Compiled};
 use bytes::Bytes;
 use hooklog_projections::delivery::State;
-use hooklog_schemas::deliveries::{Because, MatchOutcome, Requeued, Routed};
+use hooklog_schemas::deliveries::{Because, Match, MatchOutcome, Requeued, Routed};
 use hooklog_schemas::webhook::Received;
 use hooklog_schemas::{DeliveryId, Offset, Position, Record, Topic};
 use std::sync::Arc;
@@ -68,13 +70,13 @@ impl Owner {
         let at = self.parts.clock.now();
         let mut decision = routing::decide(&self.compiled, &received, offset, at);
         let partition = record.position.partition;
-        let requeued = self.subtract(number, record, &mut decision)?;
+        let requeued = self.subtract(number, record, &mut decision).await?;
         self.fresh.insert((partition, offset), Arc::clone(record));
         self.decided += 1;
-        tracing::debug!(
-            guid = decision.summary.guid, receipt = %decision.receipt,
-            matches = decision.matches.len(), "routed"
-        );
+        lines::routed(record.position, &decision);
+        for event in &requeued {
+            lines::requeued(&decision.summary.guid, event);
+        }
         batch.add(partition, decision);
         for event in requeued {
             batch.add(partition, event);
@@ -83,44 +85,90 @@ impl Owner {
     }
 
     /// Takes off what the event is owed already, and requeues its dead letters.
-    fn subtract(
+    async fn subtract(
         &mut self,
         number: usize,
         record: &Record,
         decision: &mut Routed,
     ) -> Result<Vec<Requeued>, WorkerError> {
-        let signature = record.header("x-hub-signature-256").map(Bytes::as_ref);
+        let signature = record.header(SIGNATURE).map(Bytes::as_ref);
         let marks = Marks::new(record.position.partition, decision, signature);
-        let earlier = self.identities.earlier(&marks)?;
-        let earlier = earlier.filter(|earlier| !earlier.is(decision.receipt));
+        let earlier = self.earlier(&marks, record, decision).await?;
         let mut requeued = Vec::new();
         if let (Some(earlier), Some(owned)) = (&earlier, self.owned.get(number)) {
             decision.repeats = Some(earlier.repeats.clone());
-            for found in &mut decision.matches {
+            let again = earlier.is(decision.receipt);
+            let mut matches = Vec::with_capacity(decision.matches.len());
+            for mut found in std::mem::take(&mut decision.matches) {
                 let subscription = self.configuration.subscriptions.get(&found.subscription);
                 let wants_all = subscription.is_some_and(|s| s.spec.policy.duplicates);
-                let before = earlier.delivery(found.subscription).filter(|_| !wants_all);
-                let Some(before) = before else { continue };
-                let outcome = standing(&owned.fold, &self.identities, before)?;
-                if outcome == MatchOutcome::Owed {
-                    continue;
+                let before = earlier.delivery(found.subscription);
+                let outcome = match before.filter(|_| again || !wants_all) {
+                    Some(before) => standing(&owned.fold, &self.identities, before)?,
+                    None => MatchOutcome::Owed,
+                };
+                if outcome != MatchOutcome::Owed {
+                    found.delivery = before.unwrap_or(found.delivery);
+                    found.outcome = outcome;
                 }
-                found.outcome = outcome;
-                found.delivery = before;
-                let dead = owned.fold.deliveries.get(&before);
-                if let (MatchOutcome::RequeuedDeadLetter, Some(dead)) = (outcome, dead) {
-                    requeued.push(Requeued {
-                        delivery: before,
-                        receipt: dead.receipt,
-                        subscription: found.subscription,
-                        because: Because::Redelivery(decision.receipt),
-                        at: decision.at,
-                    });
+                let new = matches!(
+                    outcome,
+                    MatchOutcome::Owed | MatchOutcome::RequeuedDeadLetter
+                );
+                // A receipt that was handed over twice is one receipt: it owes nothing anew.
+                if !(again && new) {
+                    requeued.extend(requeue(&owned.fold, &found, decision));
+                    matches.push(found);
                 }
             }
+            decision.matches = matches;
         }
         self.identities.note(&marks, decision, earlier.as_ref());
         Ok(requeued)
+    }
+
+    /// What is known of an earlier receipt of this event; the same record is none.
+    async fn earlier(
+        &self,
+        marks: &Marks,
+        record: &Record,
+        decision: &Routed,
+    ) -> Result<Option<Earlier>, WorkerError> {
+        let Some(mut earlier) = self.identities.earlier(marks)? else {
+            return Ok(None);
+        };
+        if earlier.is(decision.receipt) {
+            let twice = !earlier.is_at(decision.webhook);
+            return Ok(Some(earlier).filter(|_| twice));
+        }
+        if let Some(offset) = earlier.compare {
+            let position = Position {
+                offset,
+                ..record.position
+            };
+            let before = self.webhook(position).await?;
+            let before = before.and_then(|before| json_body(&before));
+            // A body that was erased cannot say no: GitHub does not use a GUID for two events.
+            if before.is_some_and(|before| Some(before) != json_body(record)) {
+                earlier.conflicts();
+            }
+        }
+        Ok(Some(earlier))
+    }
+
+    /// The webhook at a position, if there is one.
+    pub(super) async fn webhook(
+        &self,
+        position: Position,
+    ) -> Result<Option<Arc<Record>>, WorkerError> {
+        let one = ReadLimit {
+            records: 1,
+            bytes: 0,
+        };
+        let records = self.parts.log.read(position, one).await?;
+        Ok(records
+            .into_iter()
+            .find(|record| record.position == position))
     }
 
     /// Waits until the configuration that the receiver knew is known here too; false when the
@@ -142,6 +190,21 @@ impl Owner {
         }
         true
     }
+}
+
+/// Says who signed a webhook, as GitHub sends it.
+pub(super) const SIGNATURE: &str = "x-hub-signature-256";
+
+/// The event that opens a match's dead letter again, if it has one.
+fn requeue(fold: &Fold, found: &Match, decision: &Routed) -> Option<Requeued> {
+    let dead = fold.deliveries.get(&found.delivery)?;
+    (found.outcome == MatchOutcome::RequeuedDeadLetter).then_some(Requeued {
+        delivery: found.delivery,
+        receipt: dead.receipt,
+        subscription: found.subscription,
+        because: Because::Redelivery(decision.receipt),
+        at: decision.at,
+    })
 }
 
 /// What an earlier delivery of the event means for another receipt of it.

@@ -28,11 +28,14 @@ impl Owner {
         shutdown: CancellationToken,
     ) -> Result<Self, WorkerError> {
         let mut owner = Self::open(parts, shutdown)?;
+        if !owner.identities.is_complete() {
+            tracing::info!("the index of identities is filled from the start of the log");
+        }
         for number in 0..owner.owned.len() {
             owner.load(number).await?;
             owner.catch_up(number).await?;
         }
-        owner.identities.commit()?;
+        owner.identities.completed()?;
         owner.acquire().await?;
         Ok(owner)
     }
@@ -68,6 +71,7 @@ impl Owner {
             in_flight: HashSet::new(),
             erased: HashSet::new(),
             deleted: HashSet::new(),
+            pausing: HashSet::new(),
             news,
             tell,
             early: Vec::new(),
@@ -110,8 +114,12 @@ impl Owner {
         Ok(())
     }
 
-    /// Starts from the partition's snapshot, if there is one that fits the log.
+    /// Starts from the partition's snapshot, if there is one that fits the log, and if the
+    /// identities know what it covers.
     async fn load(&mut self, number: usize) -> Result<(), WorkerError> {
+        if !self.identities.is_complete() {
+            return Ok(());
+        }
         let Some(owned) = self.owned.get_mut(number) else {
             return Ok(());
         };
@@ -154,9 +162,11 @@ impl Owner {
             if records.is_empty() {
                 return Ok(());
             }
+            let mut fresh = Vec::new();
             for record in &records {
-                self.fold_record(number, record)?;
+                fresh.extend(self.fold_record(number, record)?);
             }
+            self.replay_signatures(partition, fresh).await?;
         }
     }
 

@@ -5,6 +5,7 @@ const A: SubscriptionId = SubscriptionId(Uuid::from_u128(1));
 const B: SubscriptionId = SubscriptionId(Uuid::from_u128(2));
 const V1: EventId = EventId(Uuid::from_u128(1));
 const V2: EventId = EventId(Uuid::from_u128(2));
+const QUICK: Duration = Duration::from_millis(20);
 
 fn at(ms: i64) -> Timestamp {
     Timestamp(ms * 1_000)
@@ -61,7 +62,7 @@ fn subscriptions_are_served_in_turn_within_their_slots() {
     let mut schedule = full(&[(A, 5), (B, 5)]);
     let all = started(&mut schedule, 0, &policy(), V1);
     assert_eq!(all, [(A, 0), (B, 0), (A, 1), (B, 1)]);
-    schedule.finish(B, Ended::Alive, at(0), &policy());
+    schedule.finish(B, Ended::Alive, QUICK, at(0), &policy());
     assert_eq!(started(&mut schedule, 0, &policy(), V1), [(B, 2)]);
 }
 
@@ -70,7 +71,7 @@ fn the_limit_over_all_holds_and_a_free_slot_goes_to_who_waits() {
     let mut schedule = full(&[(A, 5), (B, 5)]);
     schedule.in_flight_max = 1;
     assert_eq!(started(&mut schedule, 0, &policy(), V1), [(A, 0)]);
-    schedule.finish(A, Ended::Alive, at(0), &policy());
+    schedule.finish(A, Ended::Alive, QUICK, at(0), &policy());
     assert_eq!(started(&mut schedule, 0, &policy(), V1), [(B, 0)]);
 }
 
@@ -121,7 +122,7 @@ fn a_paused_subscription_waits_until_it_is_looked_at_again() {
 fn after_gone_nothing_starts_until_another_version_is_known() {
     let mut schedule = full(&[(A, 9)]);
     started(&mut schedule, 0, &policy(), V1);
-    schedule.finish(A, Ended::Gone(V1), at(0), &policy());
+    schedule.finish(A, Ended::Gone(V1), QUICK, at(0), &policy());
     assert!(started(&mut schedule, 0, &policy(), V1).is_empty());
     schedule.wake_all();
     assert_eq!(started(&mut schedule, 0, &policy(), V2).len(), 1);
@@ -145,13 +146,121 @@ fn a_dead_subscription_gets_one_probe_at_a_time_and_recovers_at_once() {
     let mut schedule = full(&[(A, 9)]);
     started(&mut schedule, 0, &policy(), V1);
     for _ in 0..3 {
-        schedule.finish(A, Ended::Trouble, at(0), &policy());
+        schedule.finish(A, Ended::Trouble, QUICK, at(0), &policy());
         started(&mut schedule, 0, &policy(), V1);
     }
     assert_eq!(schedule.in_flight(), 1);
-    schedule.finish(A, Ended::Trouble, at(0), &policy());
+    schedule.finish(A, Ended::Trouble, QUICK, at(0), &policy());
     assert!(started(&mut schedule, 99, &policy(), V1).is_empty());
     assert_eq!(started(&mut schedule, 100, &policy(), V1).len(), 1);
-    schedule.finish(A, Ended::Alive, at(100), &policy());
+    schedule.finish(A, Ended::Alive, QUICK, at(100), &policy());
     assert_eq!(started(&mut schedule, 100, &policy(), V1).len(), 2);
+}
+
+#[test]
+fn a_failing_subscription_is_tried_no_faster_than_its_rate() {
+    let mut schedule = full(&[(A, 9)]);
+    let policy = Policy {
+        rate_per_second: Some(1),
+        ..policy()
+    };
+    let mut starts = 0;
+    for now in (0..10_000).step_by(10) {
+        for _ in started(&mut schedule, now, &policy, V1) {
+            starts += 1;
+            schedule.finish(A, Ended::Trouble, QUICK, at(now), &policy);
+        }
+    }
+    assert_eq!(starts, 9, "one a second, until the queue is empty");
+}
+
+fn wide() -> Policy {
+    Policy {
+        concurrency_max: 10_000,
+        ..policy()
+    }
+}
+
+fn lane(number: u128) -> SubscriptionId {
+    SubscriptionId(Uuid::from_u128(number))
+}
+
+fn held(all: &[(SubscriptionId, u128)], by: SubscriptionId) -> usize {
+    all.iter().filter(|(lane, _)| *lane == by).count()
+}
+
+#[test]
+fn one_huge_subscription_leaves_half_of_the_slots() {
+    let mut schedule = full(&[(A, 500)]);
+    let first = started(&mut schedule, 0, &wide(), V1);
+    assert_eq!(first.len(), 50);
+    for number in 0..500 {
+        schedule.push(B, entry(number, 0));
+    }
+    let second = started(&mut schedule, 0, &wide(), V1);
+    assert_eq!(held(&second, B), 25, "half of what A left");
+    // As A's attempts end, the two come to hold the same, and a third stays free.
+    for _ in 0..40 {
+        schedule.finish(A, Ended::Alive, QUICK, at(0), &wide());
+        started(&mut schedule, 0, &wide(), V1);
+    }
+    let shares = [schedule.lanes[0].in_flight, schedule.lanes[1].in_flight];
+    assert!(
+        shares.iter().all(|share| (32..=35).contains(share)),
+        "{shares:?}"
+    );
+}
+
+#[test]
+fn whoever_holds_no_slot_finds_one_beside_many_silent_subscriptions() {
+    let silent: Vec<_> = (10..60).map(|number| (lane(number), 100)).collect();
+    let mut schedule = full(&silent);
+    started(&mut schedule, 0, &wide(), V1);
+    assert!(schedule.in_flight() < 100, "{}", schedule.in_flight());
+    schedule.push(A, entry(1, 0));
+    assert_eq!(started(&mut schedule, 0, &wide(), V1), [(A, 1)]);
+}
+
+#[test]
+fn slow_subscriptions_together_hold_half_of_the_slots_however_many_they_are() {
+    let slow: Vec<_> = (10..310).map(|number| (lane(number), 100)).collect();
+    let mut schedule = full(&slow);
+    let mut under_way = started(&mut schedule, 0, &wide(), V1);
+    assert_eq!(under_way.len(), 100, "nobody is known as slow yet");
+    let mut served = std::collections::HashSet::new();
+    for second in 1..40 {
+        for (lane, _) in std::mem::take(&mut under_way) {
+            served.insert(lane);
+            schedule.finish(lane, Ended::Alive, SLOW, at(second * 1_000), &wide());
+        }
+        under_way = started(&mut schedule, second * 1_000, &wide(), V1);
+    }
+    assert_eq!(schedule.in_flight(), 50);
+    assert_eq!(served.len(), 300, "each gets its turn");
+    for number in 0..20 {
+        schedule.push(A, entry(number, 0));
+    }
+    assert_eq!(held(&started(&mut schedule, 40_000, &wide(), V1), A), 20);
+    // A subscriber that has become quick again is counted among the quick.
+    let before = schedule.in_flight_slow;
+    let (recovered, _) = under_way[0];
+    schedule.finish(recovered, Ended::Alive, QUICK, at(40_000), &wide());
+    assert!(schedule.in_flight_slow < before);
+}
+
+#[test]
+fn when_all_are_busy_all_get_the_same() {
+    let busy: Vec<_> = (10..40).map(|number| (lane(number), 1_000)).collect();
+    let mut schedule = full(&busy);
+    let mut under_way: VecDeque<_> = started(&mut schedule, 0, &wide(), V1).into();
+    let mut served: HashMap<SubscriptionId, u32> = HashMap::new();
+    for _ in 0..3_000 {
+        let (lane, _) = under_way.pop_front().unwrap();
+        *served.entry(lane).or_default() += 1;
+        schedule.finish(lane, Ended::Alive, QUICK, at(0), &wide());
+        under_way.extend(started(&mut schedule, 0, &wide(), V1));
+    }
+    let (least, most) = (served.values().min(), served.values().max());
+    assert_eq!(served.len(), 30);
+    assert!(most.unwrap() - least.unwrap() <= 10, "{served:?}");
 }

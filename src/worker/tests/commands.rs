@@ -2,11 +2,14 @@
 
 use super::subscriber::{Reply, Subscriber};
 use super::world::{P0, World, attempts, by, ended, quick};
+use crate::clock::Clock as _;
 use hooklog_schemas::control::{
     CancelRequested, DeliveriesPaused, DeliveriesResumed, ErasedReceipt, ErasureRequested, Policy,
-    RedriveRequested, Scope, SubscriptionDeleted,
+    RedriveRequested, Scope,
 };
-use hooklog_schemas::deliveries::{Because, Cancelled, CommandApplied, ErrorClass, Outcome};
+use hooklog_schemas::deliveries::{
+    Because, Cancelled, CommandApplied, ErrorClass, Outcome, Requeued,
+};
 use hooklog_schemas::{Event, EventId, Offset, Topic};
 use std::time::Duration;
 
@@ -116,13 +119,7 @@ async fn deleting_a_subscription_cancels_what_is_open() {
     let running = world.start().await;
     world.receive("g1").await;
     world.until(|events| attempts(events).len() == 1).await;
-    let expected = world.control.current().subscriptions[&id].version;
-    let deleted = SubscriptionDeleted {
-        id,
-        expected,
-        by: by(),
-    };
-    let event = world.control.submit(deleted).await.unwrap().event;
+    let event = world.delete(id).await;
     let events = world.until(|events| !cancelled(events).is_empty()).await;
     assert_eq!(
         cancelled(&events)[0].because,
@@ -205,5 +202,63 @@ async fn an_erasure_takes_the_body_and_the_answers_and_leaves_a_dead_letter() {
     let running = world.start().await;
     world.receive("g2").await;
     world.until(|events| attempts(events).len() == 3).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redrive_leaves_the_dead_letters_of_a_deleted_subscription_and_counts_them() {
+    let world = World::new().await;
+    let subscriber = Subscriber::start(&[], Reply::Status(500)).await;
+    let id = world.subscribe("one", &subscriber.url, once()).await;
+    world.subscribe("two", &subscriber.url, once()).await;
+    let running = world.start().await;
+    world.receive("g1").await;
+    world.until(|events| ended(events) == 2).await;
+    world.delete(id).await;
+    let redrive = RedriveRequested {
+        scope: everything(),
+        by: by(),
+    };
+    let command = world.control.submit(redrive).await.unwrap().event;
+    let events = world.until(|events| ended(events) == 3).await;
+    let applied = applied(&events, command).unwrap();
+    assert_eq!((applied.count, applied.left), (1, 1));
+    let requeued = events.iter().filter_map(|event| match event {
+        Event::Requeued(requeued) => Some(requeued.subscription),
+        _ => None,
+    });
+    assert!(!requeued.collect::<Vec<_>>().contains(&id));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_becomes_open_for_a_deleted_subscription_is_cancelled() {
+    let world = World::new().await;
+    let subscriber = Subscriber::start(&[], Reply::Status(500)).await;
+    let id = world.subscribe("one", &subscriber.url, once()).await;
+    let running = world.start().await;
+    world.receive("g1").await;
+    let events = world.until(|events| ended(events) == 1).await;
+    let deletion = world.delete(id).await;
+    // An owner that knew less requeued it: as a race of a redrive and a deletion would.
+    let dead = attempts(&events).remove(0);
+    let requeued = Requeued {
+        delivery: dead.delivery,
+        receipt: dead.receipt,
+        subscription: id,
+        because: Because::Command(crate::clock::event_id()),
+        at: world.clock.now(),
+    };
+    world.append(requeued, Some(Offset(0))).await;
+    // The owner reads what others wrote when it records something itself.
+    let kept = Subscriber::start(&[], Reply::Status(200)).await;
+    world.subscribe("two", &kept.url, quick()).await;
+    world.receive("g2").await;
+    let events = world.until(|events| !cancelled(events).is_empty()).await;
+    assert_eq!(cancelled(&events)[0].delivery, dead.delivery);
+    assert_eq!(
+        cancelled(&events)[0].because,
+        Because::SubscriptionDeleted(deletion)
+    );
     running.stop().await.unwrap();
 }

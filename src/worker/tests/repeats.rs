@@ -2,8 +2,12 @@
 
 use super::subscriber::{Reply, Subscriber};
 use super::world::{World, attempts, ended, quick, routed};
+use crate::clock::Clock as _;
+use hooklog_schemas::Offset;
 use hooklog_schemas::control::Policy;
-use hooklog_schemas::deliveries::{MatchOutcome, RepeatKind};
+use hooklog_schemas::deliveries::{
+    Attempted, Because, Cancelled, MatchOutcome, RepeatKind, Verdict,
+};
 use std::time::Duration;
 
 const BODY: &[u8] = br#"{"a":1}"#;
@@ -39,6 +43,119 @@ async fn a_redelivery_of_what_was_delivered_owes_nothing_and_says_so() {
     }
     running.stop().await.unwrap();
     assert_eq!(subscriber.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_redelivery_after_a_rotation_of_the_secret_is_one_all_the_same() {
+    let (world, subscriber, running) = once_delivered(quick()).await;
+    for signature in ["sha256=new", "sha256=new", "sha256=aa"] {
+        world.receive_by("g1", "1", signature, BODY).await;
+    }
+    let events = world.until(|events| routed(events).len() == 4).await;
+    for decision in &routed(&events)[1..] {
+        let kind = decision.repeats.clone().unwrap().kind;
+        assert_eq!(kind, RepeatKind::Redelivery);
+        assert_eq!(decision.matches[0].outcome, MatchOutcome::AlreadyDelivered);
+    }
+    running.stop().await.unwrap();
+    assert_eq!(subscriber.requests().len(), 1);
+}
+
+/// Stops the worker, changes something about the index of identities, and redelivers.
+async fn redelivered_after(change: impl FnOnce(&mut World)) {
+    let (mut world, subscriber, running) = once_delivered(quick()).await;
+    running.stop().await.unwrap();
+    assert!(world.folder.path().join("snapshots").exists());
+    change(&mut world);
+    let running = world.start().await;
+    world.receive_by("g1", "1", "sha256=aa", BODY).await;
+    let events = world.until(|events| routed(events).len() == 2).await;
+    let decision = &routed(&events)[1];
+    let kind = decision.repeats.clone().unwrap().kind;
+    assert_eq!(kind, RepeatKind::Redelivery);
+    assert_eq!(decision.matches[0].outcome, MatchOutcome::AlreadyDelivered);
+    running.stop().await.unwrap();
+    assert_eq!(subscriber.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_deleted_index_is_filled_from_the_log_whatever_snapshots_there_are() {
+    redelivered_after(|world| {
+        std::fs::remove_dir_all(world.folder.path().join("identities")).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_with_a_longer_window_than_before_is_filled_from_the_log() {
+    redelivered_after(|world| world.config.redelivery_window_days += 1).await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_was_handed_over_twice_is_delivered_once() {
+    for policy in [
+        quick(),
+        Policy {
+            duplicates: true,
+            ..quick()
+        },
+    ] {
+        let (world, subscriber, running) = once_delivered(policy).await;
+        world.hand_over_again(0).await;
+        let later = Subscriber::start(&[], Reply::Status(200)).await;
+        world.subscribe("later", &later.url, quick()).await;
+        world.hand_over_again(0).await;
+        let events = world.until(|events| routed(events).len() == 3).await;
+        let [first, twice, thrice] = &routed(&events)[..] else {
+            panic!("{events:#?}")
+        };
+        for again in [twice, thrice] {
+            assert_eq!(again.receipt, first.receipt);
+            assert_eq!(again.repeats.clone().unwrap().receipt, first.receipt);
+            let [found] = &again.matches[..] else {
+                panic!("{again:#?}")
+            };
+            assert_eq!(found.outcome, MatchOutcome::AlreadyDelivered);
+            assert_eq!(found.delivery, first.matches[0].delivery);
+        }
+        running.stop().await.unwrap();
+        assert_eq!(subscriber.requests().len(), 1);
+        assert_eq!(later.requests().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_was_cancelled_and_then_delivered_late_is_not_owed_to_a_redelivery() {
+    let world = World::new().await;
+    let subscriber = Subscriber::start(&[Reply::Status(500)], Reply::Status(200)).await;
+    world.subscribe("one", &subscriber.url, quick()).await;
+    let running = world.start().await;
+    world.receive_by("g1", "1", "sha256=aa", BODY).await;
+    let events = world.until(|events| attempts(events).len() == 1).await;
+    let failed = attempts(&events).remove(0);
+    let cancelled = Cancelled {
+        delivery: failed.delivery,
+        receipt: failed.receipt,
+        subscription: failed.subscription,
+        because: Because::Command(crate::clock::event_id()),
+        at: world.clock.now(),
+    };
+    world.append(cancelled, Some(Offset(0))).await;
+    let late = Attempted {
+        number: 2,
+        verdict: Verdict::Delivered,
+        ..failed
+    };
+    world.append(late, Some(Offset(0))).await;
+    world.receive_by("g2", "1", "sha256=bb", b"{}").await;
+    world.until(|events| routed(events).len() == 2).await;
+    world.receive_by("g1", "1", "sha256=aa", BODY).await;
+    let events = world.until(|events| routed(events).len() == 3).await;
+    assert_eq!(
+        routed(&events)[2].matches[0].outcome,
+        MatchOutcome::AlreadyDelivered
+    );
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]

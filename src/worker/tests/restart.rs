@@ -3,34 +3,13 @@
 use super::subscriber::{Reply, Subscriber};
 use super::world::{P0, World, attempts, ended, quick, routed};
 use crate::clock::{self, Clock as _};
-use crate::log::EventLog as _;
 use crate::worker::WorkerError;
 use crate::worker::fold::Fold;
 use crate::worker::snapshot::Snapshots;
 use hooklog_schemas::deliveries::{Acquired, Because, Cancelled};
-use hooklog_schemas::{Append, Event, EventId, Offset, Topic};
+use hooklog_schemas::{Event, EventId, Offset, Topic};
 use std::time::Duration;
 use uuid::Uuid;
-
-async fn append(world: &World, event: impl Into<Event>, epoch: Option<Offset>) -> Offset {
-    let (event_type, version, value) = event.into().encode().unwrap();
-    let append = Append {
-        partition: P0,
-        event_id: clock::event_id(),
-        key: clock::key(),
-        event_type,
-        version,
-        epoch,
-        at: world.clock.now(),
-        headers: Vec::new(),
-        value: Some(value),
-    };
-    world
-        .log
-        .append(Topic::Deliveries, vec![append])
-        .await
-        .unwrap()[0]
-}
 
 #[tokio::test]
 async fn a_killed_worker_s_successor_continues_the_retries() {
@@ -96,7 +75,7 @@ async fn the_decision_of_a_predecessor_that_wakes_up_again_counts_for_nothing() 
         because: Because::Command(clock::event_id()),
         at: world.clock.now(),
     };
-    append(&world, late, Some(Offset(0))).await;
+    world.append(late, Some(Offset(0))).await;
     world.clock.advance(Duration::from_secs(1));
     world.until(|events| ended(events) == 1).await;
     second.stop().await.unwrap();
@@ -109,15 +88,8 @@ async fn a_worker_that_was_succeeded_stops() {
     world.subscribe("one", &subscriber.url, quick()).await;
     let running = world.start().await;
     let process = clock::event_id();
-    append(
-        &world,
-        Acquired {
-            process,
-            at: world.clock.now(),
-        },
-        None,
-    )
-    .await;
+    let at = world.clock.now();
+    world.append(Acquired { process, at }, None).await;
     world.receive("g1").await;
     assert!(matches!(
         running.ended().await,

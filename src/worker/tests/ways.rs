@@ -189,7 +189,7 @@ async fn a_slow_subscriber_does_not_slow_another() {
     let slow = Subscriber::start(&[], Reply::Silence).await;
     let fast = Subscriber::start(&[], Reply::Status(200)).await;
     let policy = Policy {
-        concurrency_max: 2,
+        concurrency_max: 300,
         deadline_ms: 60_000,
         ..quick()
     };
@@ -201,7 +201,8 @@ async fn a_slow_subscriber_does_not_slow_another() {
     }
     world.until(|events| ended(events) == 50).await;
     assert_eq!(fast.requests().len(), 50);
-    assert_eq!(slow.requests().len(), 2);
+    // Half of the slots, whatever its policy asks for.
+    assert!((1..=4).contains(&slow.requests().len()));
     running.kill().await;
 }
 
@@ -238,6 +239,7 @@ async fn an_existing_github_receiver_works_unchanged() {
     let (headers, body) = subscriber.requests().remove(0);
     assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
     assert_eq!(headers["x-github-event"], "push");
+    assert_eq!(headers["user-agent"], "GitHub-Hookshot/044aadd");
     let signature = headers["x-hub-signature-256"].to_str().unwrap();
     let secret = Secret::new(SECRET.into());
     sign::verify_github(&secret, signature, &body).unwrap();

@@ -14,13 +14,13 @@ use crate::secret::Secret;
 use crate::worker::{Worker, WorkerError, WorkerParts};
 use bytes::Bytes;
 use hooklog_schemas::control::{
-    By, Policy, SealedSecret, Signing, SubscriptionCreated, SubscriptionSpec,
+    By, Policy, SealedSecret, Signing, SubscriptionCreated, SubscriptionDeleted, SubscriptionSpec,
 };
 use hooklog_schemas::deliveries::{Attempted, Routed, Verdict};
 use hooklog_schemas::webhook::{Facts, RECEIVED, Received, VERSION};
 use hooklog_schemas::{
-    Append, Event, Header, Offset, Partition, Position, ReceiptId, Record, SecretId, SourceId,
-    SubscriptionId, Timestamp, Topic,
+    Append, Event, EventId, Header, Offset, Partition, Position, ReceiptId, Record, SecretId,
+    SourceId, SubscriptionId, Timestamp, Topic,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +92,7 @@ impl World {
         let keyring = Arc::new(Keyring::create(&folder.path().join("key")).unwrap());
         let config = DeliverConfig {
             allow: vec!["127.0.0.0/8".parse().unwrap()],
+            excerpts_of_allowed: true,
             ..DeliverConfig::default()
         };
         Self {
@@ -165,6 +166,32 @@ impl World {
         id
     }
 
+    /// Deletes a subscription, and tells the event that did it.
+    pub(super) async fn delete(&self, id: SubscriptionId) -> EventId {
+        let expected = self.control.current().subscriptions[&id].version;
+        let by = by();
+        let deleted = SubscriptionDeleted { id, expected, by };
+        self.control.submit(deleted).await.unwrap().event
+    }
+
+    /// Appends to `deliveries` as another owner would.
+    pub(super) async fn append(&self, event: impl Into<Event>, epoch: Option<Offset>) -> Offset {
+        let (event_type, version, value) = event.into().encode().unwrap();
+        let append = Append {
+            partition: P0,
+            event_id: clock::event_id(),
+            key: clock::key(),
+            event_type,
+            version,
+            epoch,
+            at: self.clock.now(),
+            headers: Vec::new(),
+            value: Some(value),
+        };
+        let appended = self.log.append(Topic::Deliveries, vec![append]).await;
+        appended.unwrap()[0]
+    }
+
     /// Appends a webhook as a receiver would, and tells its receipt.
     pub(super) async fn receive(&self, guid: &str) -> ReceiptId {
         let signature = format!("sha256={guid}");
@@ -211,6 +238,7 @@ impl World {
                 received.header(),
                 Header::new("content-type", "application/json"),
                 Header::new("x-github-event", "push"),
+                Header::new("user-agent", "GitHub-Hookshot/044aadd"),
                 Header::new("x-github-delivery", guid.to_owned()),
                 Header::new("x-hub-signature-256", signature.to_owned()),
             ],
@@ -221,6 +249,24 @@ impl World {
             .await
             .unwrap();
         received.receipt
+    }
+
+    /// Appends the webhook at an offset once more, as an intake queue may.
+    pub(super) async fn hand_over_again(&self, offset: usize) {
+        let record = self.records(Topic::Webhooks).await.remove(offset);
+        let append = Append {
+            partition: P0,
+            event_id: clock::event_id(),
+            key: clock::key(),
+            event_type: RECEIVED,
+            version: VERSION,
+            epoch: None,
+            at: self.clock.now(),
+            headers: record.headers.clone(),
+            value: record.value.clone(),
+        };
+        let appended = self.log.append(Topic::Webhooks, vec![append]).await;
+        appended.unwrap();
     }
 
     pub(super) async fn records(&self, topic: Topic) -> Vec<Arc<Record>> {
