@@ -6,7 +6,7 @@ pub mod embedded;
 pub mod memory;
 
 use async_trait::async_trait;
-use hooklog_schemas::{Append, Offset, Partition, Position, Record, Topic};
+use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Topic};
 use std::sync::Arc;
 
 /// An append-only sequence of records in numbered partitions of three topics.
@@ -26,6 +26,12 @@ use std::sync::Arc;
 /// - The first error of a write or a sync poisons the log: every later append fails.
 #[async_trait]
 pub trait EventLog: Send + Sync {
+    /// The id of the log, where the back end keeps one of its own: `log.created` names it, so that
+    /// parts of different logs are noticed.
+    fn id(&self) -> Option<EventId> {
+        None
+    }
+
     /// How many partitions `topic` has: fixed for life.
     fn partitions(&self, topic: Topic) -> u32;
 

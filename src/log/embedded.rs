@@ -15,6 +15,7 @@ mod recovery;
 mod reserve;
 mod scan;
 mod segment;
+mod ties;
 mod writer;
 
 pub use offline::{Damage, Depth, OfflineLog, PartitionReport, TopicReport};
@@ -28,7 +29,7 @@ use async_trait::async_trait;
 use files::{DiskFiles, LogFiles};
 use frame::{Draft, SALT};
 use futures_util::future::select_all;
-use hooklog_schemas::{Append, Offset, Partition, Position, Record, Timestamp, Topic};
+use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Timestamp, Topic};
 use journal::Journal;
 use lock::Lock;
 use options::Options;
@@ -74,9 +75,8 @@ impl EmbeddedLog {
     ) -> Result<Self, OpenError> {
         let poison = watch::Sender::new(None);
         let mut journals = Vec::new();
-        for topic in Topic::ALL {
-            let (journal, writer) = recovery::open(files, dir, topic, &options, &poison)?;
-            let queue = Queue::start(format!("log-{topic}"), writer);
+        for (journal, writer) in ties::open(files, dir, &options, &poison)? {
+            let queue = Queue::start(format!("log-{}", journal.topic), writer);
             let queue = queue.map_err(|error| OpenError::io(dir, error))?;
             journals.push((journal, queue));
         }
@@ -139,6 +139,10 @@ impl EmbeddedLog {
 
 #[async_trait]
 impl EventLog for EmbeddedLog {
+    fn id(&self) -> Option<EventId> {
+        Some(ties::log_id(self.journal(Topic::Control).id))
+    }
+
     fn partitions(&self, topic: Topic) -> u32 {
         self.journal(topic).partitions()
     }

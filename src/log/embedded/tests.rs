@@ -128,6 +128,58 @@ async fn a_time_is_found_by_its_partition() {
     }
 }
 
+/// A log with a record in every topic.
+async fn lived() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    for topic in Topic::ALL {
+        log.append(topic, vec![append(0, "x")]).await.unwrap();
+    }
+    dir
+}
+
+fn folder(dir: &TempDir, topic: Topic) -> std::path::PathBuf {
+    dir.path().join("log").join(topic.as_str())
+}
+
+#[tokio::test]
+async fn a_journal_that_is_gone_while_others_have_records_is_refused() {
+    for topic in Topic::ALL {
+        let dir = lived().await;
+        std::fs::remove_dir_all(folder(&dir, topic)).unwrap();
+        let refused = try_open(&dir).err().unwrap();
+        assert!(matches!(&refused, OpenError::Missing { .. }), "{refused}");
+        let said = refused.to_string();
+        let gone = folder(&dir, topic).display().to_string();
+        assert!(said.contains(&gone), "{said}");
+        let left = std::fs::read_dir(folder(&dir, topic)).unwrap().count();
+        assert_eq!(left, 0, "nothing is made in its place");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_of_another_log_is_refused() {
+    let (dir, other) = (lived().await, lived().await);
+    std::fs::remove_dir_all(folder(&dir, Topic::Deliveries)).unwrap();
+    std::fs::rename(
+        folder(&other, Topic::Deliveries),
+        folder(&dir, Topic::Deliveries),
+    )
+    .unwrap();
+    let refused = try_open(&dir).err().unwrap();
+    assert!(matches!(&refused, OpenError::Foreign { .. }), "{refused}");
+}
+
+#[test]
+fn a_log_that_a_crash_left_half_made_is_finished_with_the_same_id() {
+    let dir = TempDir::new().unwrap();
+    let id = open(&dir).id();
+    std::fs::remove_dir_all(folder(&dir, Topic::Control)).unwrap();
+    std::fs::remove_dir_all(folder(&dir, Topic::Deliveries)).unwrap();
+    assert_eq!(open(&dir).id(), id);
+    assert_eq!(open(&dir).id(), id);
+}
+
 #[test]
 fn a_second_process_is_refused_and_told_who_has_the_log() {
     let dir = TempDir::new().unwrap();

@@ -31,6 +31,7 @@ impl Owner {
         for number in 0..owner.owned.len() {
             owner.load(number).await?;
             owner.catch_up(number).await?;
+            owner.check_webhooks(number).await?;
         }
         owner.identities.commit()?;
         owner.acquire().await?;
@@ -81,6 +82,23 @@ impl Owner {
             shutdown,
             decided: 0,
             parts,
+        })
+    }
+
+    /// Refuses a log whose webhooks end before what was routed of them.
+    async fn check_webhooks(&self, number: usize) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get(number) else {
+            return Ok(());
+        };
+        let bounds = self.parts.log.bounds(Topic::Webhooks, owned.partition);
+        let (tail, routed) = (bounds.await?.tail, owned.fold.routed.bound());
+        if routed <= tail {
+            return Ok(());
+        }
+        Err(WorkerError::Missing {
+            partition: owned.partition.0,
+            routed,
+            tail,
         })
     }
 

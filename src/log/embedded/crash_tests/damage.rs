@@ -1,16 +1,13 @@
 //! Torn tails, flipped bits, zeroed blocks, full disks.
 
-use super::{Batch, History, check, live, open, options, read_all, request};
+use super::{Batch, History, check, live, open, open_topic, options, read_all, request};
 use crate::log::AppendError;
 use crate::log::conformance::{append, same};
 use crate::log::embedded::fault::{Dice, FaultFiles, Plan};
-use crate::log::embedded::files::LogFiles;
 use crate::log::embedded::options::Options;
-use crate::log::embedded::recovery::{self, OpenError};
+use crate::log::embedded::recovery::OpenError;
 use hooklog_schemas::{Offset, Topic};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::sync::watch;
 
 #[test]
 fn a_tail_torn_at_any_byte_is_cut_and_all_before_it_stays() {
@@ -183,12 +180,9 @@ fn webhooks_are_refused_while_the_reserve_is_kept_for_deliveries() {
         space: Some(3 << 20),
         ..Plan::default()
     });
-    let shared: Arc<dyn LogFiles> = Arc::new(files.clone());
-    let poison = watch::Sender::new(None);
     let mut outcomes = Vec::new();
     for topic in Topic::ALL {
-        let opened = recovery::open(&shared, Path::new("/log"), topic, &options, &poison);
-        let (journal, mut writer) = opened.unwrap();
+        let (journal, mut writer) = open_topic(&files, topic, &options).unwrap();
         let (request, mut reply) = request(&journal, &[append(0, "x")], &mut Dice(0));
         writer.commit(vec![request]);
         outcomes.push(reply.try_recv().unwrap());
