@@ -4,6 +4,7 @@
 pub(crate) mod conformance;
 pub mod embedded;
 pub mod memory;
+pub mod report;
 
 use async_trait::async_trait;
 use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Topic};

@@ -1,12 +1,14 @@
 //! What is done to a data folder while no server owns it.
 
 use crate::config::Config;
+pub use crate::log::embedded::OfflineLog;
 use crate::log::embedded::{EmbeddedLog, OpenError};
 use crate::metrics::Metrics;
 use crate::project::stores::sqlite::SqliteStore;
 use crate::project::{self, Progress, ProjectorParts};
 use anyhow::{Context as _, bail};
 use prometheus_client::registry::Registry;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +35,23 @@ pub async fn rebuild(
         config: config.project.clone(),
     };
     Ok(project::rebuild(parts, names, progress).await?)
+}
+
+/// The log of `data`, for looking only.
+///
+/// # Errors
+/// There is none, or a server has it open.
+pub fn look(data: &Path) -> anyhow::Result<OfflineLog> {
+    match OfflineLog::open(data) {
+        Err(OpenError::Io { path, error }) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("there is no log: {path} does not exist; name its folder with --data")
+        }
+        Err(error @ OpenError::InUse { .. }) => Err(error).context(
+            "a server has this log open; this command works while none does \
+             (`hooklog status` and `hooklog tail` ask the server)",
+        ),
+        opened => Ok(opened?),
+    }
 }
 
 /// Hands the canonical dump of the tables to `each`, line by line; the log is not touched.

@@ -1,12 +1,12 @@
-//! `hooklog log`: looks at the embedded log while no server has it open.
+//! `hooklog log`: looks at the log of a folder while no server has it open.
 
 mod report;
 
 use super::args::{Format, Shown};
 use super::row::{NOTHING, counted};
 use super::session::Answer;
-use crate::log::embedded::{Damage, Depth, OfflineLog, OpenError, TopicReport};
-use anyhow::Context;
+use crate::app::offline::{self, OfflineLog};
+use crate::log::report::{Damage, Depth, TopicReport};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use comfy_table::{CellAlignment, Table, presets};
@@ -93,24 +93,9 @@ pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
     }
 }
 
-impl Place {
-    fn open(&self) -> anyhow::Result<OfflineLog> {
-        match OfflineLog::open(&self.data) {
-            Err(OpenError::Io { path, error }) if error.kind() == io::ErrorKind::NotFound => {
-                anyhow::bail!("there is no log: {path} does not exist; name its folder with --data")
-            }
-            Err(error @ OpenError::InUse { .. }) => Err(error).context(
-                "a server has this log open; this command works while none does \
-                 (`hooklog status` and `hooklog tail` ask the server)",
-            ),
-            opened => Ok(opened?),
-        }
-    }
-}
-
 impl Stats {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let log = self.place.open()?;
+        let log = offline::look(&self.place.data)?;
         let reports = examine(&log, Depth::Sums)?;
         match self.shown.output {
             Format::Table => {
@@ -131,8 +116,9 @@ impl Stats {
 
 impl Verify {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let log = self.place.open()?;
-        let reports = examine(&log, Depth::Digests)?;
+        let log = offline::look(&self.place.data)?;
+        let mut reports = examine(&log, Depth::Digests)?;
+        log.compare(&mut reports)?;
         match self.shown.output {
             Format::Table => {
                 for report in &reports {
@@ -152,7 +138,7 @@ impl Verify {
 
 impl Dump {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let log = self.place.open()?;
+        let log = offline::look(&self.place.data)?;
         let mut left = self.limit.unwrap_or(u64::MAX);
         for topic in Topic::ALL
             .into_iter()
@@ -246,7 +232,7 @@ fn style() -> ProgressStyle {
 
 fn verified(report: &TopicReport) -> String {
     let (records, bytes) = report::sums(report);
-    let verdict = if report.damage.is_empty() {
+    let verdict = if report.is_whole() {
         "whole"
     } else {
         "DAMAGED"
@@ -261,7 +247,7 @@ fn verified(report: &TopicReport) -> String {
 
 /// Damage is a no; a group that was never finished is not.
 fn verdict(reports: &[TopicReport]) -> Answer {
-    if reports.iter().all(|report| report.damage.is_empty()) {
+    if reports.iter().all(TopicReport::is_whole) {
         Answer::Yes
     } else {
         Answer::No
@@ -286,6 +272,11 @@ fn tell(reports: &[TopicReport], out: &mut dyn Write) -> io::Result<()> {
              finished or acknowledged; the next start cuts it off",
             file.display()
         )?;
+    }
+    for report in reports {
+        for wrong in &report.wrong {
+            writeln!(out, "{}: {wrong}", report.topic)?;
+        }
     }
     for damage in reports.iter().flat_map(|report| &report.damage) {
         let Damage {

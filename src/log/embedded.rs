@@ -2,6 +2,7 @@
 //! format, byte by byte.
 
 mod compaction;
+mod compare;
 mod files;
 mod frame;
 mod index;
@@ -18,7 +19,7 @@ mod segment;
 mod ties;
 mod writer;
 
-pub use offline::{Damage, Depth, OfflineLog, PartitionReport, TopicReport};
+pub use offline::OfflineLog;
 pub use recovery::OpenError;
 
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
