@@ -96,21 +96,6 @@ impl EmbeddedLog {
         self.poison.subscribe()
     }
 
-    /// The offset of the first record of a partition that was appended after `time`; the tail if
-    /// there is none.
-    ///
-    /// # Errors
-    /// Like [`EventLog::read`].
-    pub async fn offset_after(
-        &self,
-        topic: Topic,
-        partition: Partition,
-        time: Timestamp,
-    ) -> Result<Offset, ReadError> {
-        let journal = Arc::clone(self.journal(topic));
-        blocking(move || journal.after(partition, time)).await
-    }
-
     fn journal(&self, topic: Topic) -> &Arc<Journal> {
         &self.journals[slot(topic)].0
     }
@@ -157,7 +142,7 @@ impl EventLog for EmbeddedLog {
         let (reply, done) = oneshot::channel();
         self.journals[slot(topic)]
             .1
-            .append(Request { drafts, reply });
+            .append(Request { drafts, reply })?;
         let offsets = done.await.unwrap_or_else(|_| Err(queue::stopped()))?;
         self.options.metrics.append(topic, began.elapsed());
         Ok(offsets)
@@ -177,6 +162,17 @@ impl EventLog for EmbeddedLog {
         let journal = self.journal(topic);
         let bounds = journal.bounds(partition);
         bounds.ok_or_else(|| no_partition(journal, partition))
+    }
+
+    /// Halves on one thread for blocking work, instead of asking for one at every step.
+    async fn offset_after(
+        &self,
+        topic: Topic,
+        partition: Partition,
+        time: Timestamp,
+    ) -> Result<Offset, ReadError> {
+        let journal = Arc::clone(self.journal(topic));
+        blocking(move || journal.after(partition, time)).await
     }
 
     async fn wait(&self, any_of: &[Position]) {
@@ -209,7 +205,7 @@ impl EventLog for EmbeddedLog {
         let _one = self.compacting.lock().await;
         let (journal, queue) = &self.journals[slot(topic)];
         let keys = compaction::erased_keys(journal);
-        if keys.is_empty() {
+        if compaction::outstanding(journal, &keys) == 0 {
             return Ok(0);
         }
         let (theirs, keys) = (Arc::clone(journal), Arc::new(keys));

@@ -98,36 +98,6 @@ async fn an_index_that_is_missing_or_wrong_is_made_again() {
     assert_eq!(indexes().len(), before.len());
 }
 
-#[tokio::test]
-async fn a_time_is_found_by_its_partition() {
-    let dir = TempDir::new().unwrap();
-    let log = open(&dir);
-    for seconds in 0..60 {
-        let at = Timestamp::from_secs(seconds * 10);
-        let one = Append {
-            at,
-            ..append(1, vec![b'x'; 200])
-        };
-        log.append(Topic::Webhooks, vec![one]).await.unwrap();
-    }
-    for (seconds, offset) in [
-        (-1, 0),
-        (0, 1),
-        (9, 1),
-        (10, 2),
-        (305, 31),
-        (590, 60),
-        (9999, 60),
-    ] {
-        let time = Timestamp::from_secs(seconds);
-        let found = log
-            .offset_after(Topic::Webhooks, Partition(1), time)
-            .await
-            .unwrap();
-        assert_eq!(found, Offset(offset), "after {seconds} s");
-    }
-}
-
 /// A log with a record in every topic.
 async fn lived() -> TempDir {
     let dir = TempDir::new().unwrap();
