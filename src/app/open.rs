@@ -106,8 +106,12 @@ fn keyring(path: &Path, new_log: bool) -> anyhow::Result<Keyring> {
     Ok(Keyring::read(path)?)
 }
 
-/// Opens every secret once: a wrong key file is found at the start, not at the first webhook.
-fn check_secrets(keyring: &Keyring, configuration: &Configuration) -> anyhow::Result<()> {
+/// Opens every secret once, and tells how many there are: a wrong key file is found at the start,
+/// not at the first webhook.
+pub(super) fn check_secrets(
+    keyring: &Keyring,
+    configuration: &Configuration,
+) -> anyhow::Result<usize> {
     let sources = configuration
         .sources
         .values()
@@ -117,12 +121,12 @@ fn check_secrets(keyring: &Keyring, configuration: &Configuration) -> anyhow::Re
         .values()
         .flat_map(|s| &s.secrets);
     let all: Vec<&Secret> = sources.chain(subscriptions).collect();
-    for secret in all {
+    for secret in &all {
         keyring
             .open(secret.id, &secret.sealed)
             .context("checking the key file")?;
     }
-    Ok(())
+    Ok(all.len())
 }
 
 /// What `log.created` says must be true of the log in which it stands.

@@ -32,6 +32,15 @@ impl OfflineLog {
         Ok(Self { dir, _lock: lock })
     }
 
+    /// The log in the folder `log` of `data`, which a server may have open: fit for `control`, which
+    /// only grows and is never compacted. What is being written at this moment is not there yet,
+    /// or looks damaged.
+    #[must_use]
+    pub fn beside(data: &Path) -> Self {
+        let dir = data.join("log");
+        Self { dir, _lock: None }
+    }
+
     /// Bytes of all segments: what [`OfflineLog::examine`] of all topics goes through.
     ///
     /// # Errors
