@@ -49,6 +49,7 @@ impl Owner {
             log: Arc::clone(&parts.log),
             clock: Arc::clone(&parts.clock),
             transport: Arc::clone(&parts.transport),
+            erasing: tokio::sync::Mutex::default(),
         };
         let count = parts.log.partitions(Topic::Deliveries);
         let config = &parts.config;
