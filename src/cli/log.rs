@@ -1,5 +1,6 @@
 //! `hooklog log`: looks at the log of a folder while no server has it open.
 
+mod dump;
 mod report;
 
 use super::args::{Format, Shown};
@@ -7,14 +8,12 @@ use super::row::{NOTHING, counted};
 use super::session::Answer;
 use crate::app::offline::{self, OfflineLog};
 use crate::log::report::{Damage, Depth, TopicReport};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use comfy_table::{CellAlignment, Table, presets};
-use hooklog_schemas::{Header, Record, Timestamp, Topic};
+use dump::Dump;
+use hooklog_schemas::{Timestamp, Topic};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Look at the log of a folder while no server has it open.
@@ -37,28 +36,6 @@ pub(super) struct Stats {
     shown: Shown,
 }
 
-/// The arguments of `hooklog log dump`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Dump {
-    #[command(flatten)]
-    place: Place,
-    /// Only this topic: webhooks, deliveries or control.
-    #[arg(long)]
-    topic: Option<Topic>,
-    /// Only this partition.
-    #[arg(long)]
-    partition: Option<u32>,
-    /// Only from this offset on.
-    #[arg(long)]
-    from: Option<u64>,
-    /// At most so many records.
-    #[arg(long)]
-    limit: Option<u64>,
-    /// The bodies of webhooks as well, in Base64. They may hold personal data.
-    #[arg(long)]
-    bodies: bool,
-}
-
 /// The arguments of `hooklog log verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
@@ -69,7 +46,7 @@ pub(super) struct Verify {
 }
 
 #[derive(Debug, clap::Args)]
-struct Place {
+pub(super) struct Place {
     /// The folder that holds the log.
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
@@ -133,79 +110,6 @@ impl Verify {
             )?,
         }
         Ok(verdict(&reports))
-    }
-}
-
-impl Dump {
-    fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let log = offline::look(&self.place.data)?;
-        let mut left = self.limit.unwrap_or(u64::MAX);
-        for topic in Topic::ALL
-            .into_iter()
-            .filter(|topic| self.topic.is_none_or(|t| t == *topic))
-        {
-            let mut written = Ok(());
-            log.records(topic, &mut |record, erased| {
-                if left == 0 {
-                    return ControlFlow::Break(());
-                }
-                if self.wants(&record) {
-                    left -= 1;
-                    written = writeln!(out, "{}", self.line(&record, erased));
-                }
-                if written.is_err() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })?;
-            written?;
-        }
-        Ok(Answer::Yes)
-    }
-
-    fn wants(&self, record: &Record) -> bool {
-        let position = record.position;
-        self.partition
-            .is_none_or(|partition| position.partition.0 == partition)
-            && self.from.is_none_or(|from| position.offset.0 >= from)
-    }
-
-    fn line(&self, record: &Record, erased: bool) -> Value {
-        let mut line = json!({
-            "position": record.position.to_string(),
-            "at": record.appended_at.to_string(),
-            "type": record.event_type.as_str(),
-            "version": record.version,
-            "event_id": record.event_id.to_string(),
-            "key": record.key.to_string(),
-            "epoch": record.epoch,
-            "headers": record.headers.iter().map(header_json).collect::<Vec<_>>(),
-        });
-        match &record.value {
-            None if erased => line["erased"] = true.into(),
-            None => line["tombstone"] = true.into(),
-            Some(body) if record.position.topic == Topic::Webhooks => {
-                line["body_bytes"] = body.len().into();
-                if self.bodies {
-                    line["body_base64"] = BASE64_STANDARD.encode(body).into();
-                }
-            }
-            Some(value) => match serde_json::from_slice::<Value>(value) {
-                Ok(value) => line["value"] = value,
-                Err(_) => line["value_base64"] = BASE64_STANDARD.encode(value).into(),
-            },
-        }
-        line
-    }
-}
-
-fn header_json(header: &Header) -> Value {
-    match std::str::from_utf8(&header.value) {
-        Ok(value) => json!({ "name": header.name, "value": value }),
-        Err(_) => {
-            json!({ "name": header.name, "value_base64": BASE64_STANDARD.encode(&header.value) })
-        }
     }
 }
 

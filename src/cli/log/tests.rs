@@ -4,9 +4,10 @@ use crate::log::EventLog;
 use crate::log::conformance::{append, tombstone};
 use crate::log::embedded::EmbeddedLog;
 use crate::metrics::Metrics;
-use hooklog_schemas::control::ConfigurationVersion;
-use hooklog_schemas::deliveries::{Routed, Summary};
-use hooklog_schemas::{EventId, Offset, ReceiptId, SourceId};
+use hooklog_schemas::control::{By, ConfigurationVersion, ErasedReceipt, ErasureRequested};
+use hooklog_schemas::deliveries::{Answered, Routed, Summary};
+use hooklog_schemas::{DeliveryId, EventId, Offset, ReceiptId, SourceId, SubscriptionId};
+use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -256,8 +257,11 @@ async fn decided() -> TempDir {
 }
 
 fn decision(webhook: u64) -> hooklog_schemas::Append {
-    let routed = routed(webhook);
-    let (event_type, version, value) = hooklog_schemas::Event::from(routed).encode().unwrap();
+    encoded(routed(webhook))
+}
+
+fn encoded(event: impl Into<hooklog_schemas::Event>) -> hooklog_schemas::Append {
+    let (event_type, version, value) = event.into().encode().unwrap();
     hooklog_schemas::Append {
         event_type,
         version,
@@ -289,6 +293,61 @@ fn routed(webhook: u64) -> Routed {
         repeats: None,
         error: None,
     }
+}
+
+#[tokio::test]
+async fn what_was_ordered_to_be_erased_is_not_dumped_although_its_bytes_are_there() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    log.append(Topic::Webhooks, vec![append(1, "personal")])
+        .await
+        .unwrap();
+    let answered = Answered {
+        delivery: DeliveryId::derive(routed(0).receipt, SubscriptionId(Uuid::nil()), "live"),
+        receipt: routed(0).receipt,
+        number: 1,
+        started_at: Timestamp(1),
+        excerpt: "personal too".into(),
+        truncated: false,
+    };
+    let batch = vec![decision(0), decision(1), encoded(answered)];
+    log.append(Topic::Deliveries, batch).await.unwrap();
+    let order = ErasureRequested {
+        receipts: vec![ErasedReceipt {
+            receipt: routed(0).receipt,
+            partition: 1,
+            offset: Offset(0),
+        }],
+        repository_id: None,
+        sender_id: None,
+        by: By {
+            actor: "ann".into(),
+            from: "local".into(),
+            at: Timestamp(1),
+            why: None,
+        },
+    };
+    let order = hooklog_schemas::Append {
+        partition: hooklog_schemas::Partition(0),
+        ..encoded(order)
+    };
+    log.append(Topic::Control, vec![order]).await.unwrap();
+    drop(log);
+    let (said, _) = say(&dir, &["dump", "--bodies"]).unwrap();
+    let lines: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["erased"], &lines[0]["headers"]),
+        (&json!(true), &json!([]))
+    );
+    assert!(!said.contains("personal"), "{said}");
+    let summary = |line: &Value| line["value"]["summary"].clone();
+    assert!(summary(&lines[1]).get("repository").is_none(), "{said}");
+    assert!(summary(&lines[1]).get("sender_id").is_none(), "{said}");
+    assert_eq!(summary(&lines[2])["repository"], "acme/secret-name");
+    assert_eq!(lines[3]["erased"], true);
 }
 
 fn segments(dir: &TempDir, topic: &str) -> Vec<PathBuf> {
