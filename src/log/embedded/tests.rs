@@ -274,3 +274,26 @@ async fn who_waits_hears_that_the_log_stopped() {
     let refused = log.append(Topic::Control, vec![append(0, "x")]).await;
     assert!(matches!(refused, Err(AppendError::Poisoned(why)) if why == "a disk died"));
 }
+
+#[tokio::test]
+async fn a_compaction_with_nothing_left_to_erase_reads_no_segment() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    let secret = append(0, "personal");
+    let stone = conformance::tombstone(0, secret.key);
+    for one in [secret, append(0, vec![b'x'; 5000]), stone] {
+        log.append(Topic::Webhooks, vec![one]).await.unwrap();
+    }
+    assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 1);
+    // What is damaged would be noticed by who reads it.
+    let sealed = folder(&dir, Topic::Webhooks).join("00000000000000000000.segment");
+    std::fs::write(&sealed, "damaged").unwrap();
+    assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 0);
+    let other = append(0, "more");
+    let stone = conformance::tombstone(0, other.key);
+    log.append(Topic::Webhooks, vec![other, stone])
+        .await
+        .unwrap();
+    let noticed = log.compact(Topic::Webhooks).await;
+    assert!(noticed.is_err(), "{noticed:?}");
+}
