@@ -82,8 +82,12 @@ async fn decisions(
 ) -> anyhow::Result<Vec<Routed>> {
     let mut found = Vec::new();
     let mut at = Position::new(Topic::Deliveries, partition, start);
+    let step = ReadLimit {
+        records: STEP as usize,
+        ..ReadLimit::default()
+    };
     while at.offset < end {
-        let records = log.read(at, ReadLimit::default()).await?;
+        let records = log.read(at, step).await?;
         let Some(last) = records.last() else { break };
         at.offset = last.position.offset.next();
         for record in records.iter().filter(|record| is_decision(record)) {
