@@ -301,3 +301,6 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
         });
     })
 }
+
+#[cfg(test)]
+mod tests;

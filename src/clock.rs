@@ -25,25 +25,39 @@ impl Clock for System {
 
 /// A clock that stands still until it is told otherwise, for tests.
 #[derive(Debug, Default)]
-pub struct Manual(AtomicI64);
+pub struct Manual {
+    now: AtomicI64,
+    /// Microseconds by which every look moves it on.
+    step: AtomicI64,
+}
 
 impl Manual {
     /// A clock that shows `now`.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.0))
+        Self {
+            now: AtomicI64::new(now.0),
+            step: AtomicI64::new(0),
+        }
+    }
+
+    /// From now on every look moves the clock on by this.
+    pub fn step(&self, by: std::time::Duration) {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        self.step.store(micros, Ordering::SeqCst);
     }
 
     /// Moves the clock on.
     pub fn advance(&self, by: std::time::Duration) {
         let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        self.0.fetch_add(micros, Ordering::SeqCst);
+        self.now.fetch_add(micros, Ordering::SeqCst);
     }
 }
 
 impl Clock for Manual {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        let step = self.step.load(Ordering::SeqCst);
+        Timestamp(self.now.fetch_add(step, Ordering::SeqCst))
     }
 }
 

@@ -67,6 +67,15 @@ pub enum KeyringError {
     Random(String),
 }
 
+impl KeyringError {
+    fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
 impl Keyring {
     /// Reads the key file.
     ///
@@ -100,6 +109,9 @@ impl Keyring {
                 line: 1,
             });
         }
+        // A process may have been killed after the renaming: nothing is to be sealed with a key
+        // whose file a power cut can take away. A folder that cannot be synced is not written to.
+        let _ = std::fs::File::open(folder_of(path)).and_then(|dir| dir.sync_all());
         Ok(Self { keys })
     }
 
@@ -108,8 +120,12 @@ impl Keyring {
     /// # Errors
     /// When the file exists or cannot be written.
     pub fn create(path: &Path) -> Result<Self, KeyringError> {
-        let line = format!("{}\n", BASE64.encode(random::<KEY_BYTES>()?));
-        write_new(path, line.as_bytes())?;
+        let folder = Folder::of(path)?;
+        if path.exists() {
+            let exists = std::io::ErrorKind::AlreadyExists.into();
+            return Err(KeyringError::io(path, exists));
+        }
+        folder.put(path, &fresh_line()?, "")?;
         Self::read(path)
     }
 
@@ -118,16 +134,10 @@ impl Keyring {
     /// # Errors
     /// When the file cannot be read or replaced.
     pub fn rotate(path: &Path) -> Result<String, KeyringError> {
+        let folder = Folder::of(path)?;
         Self::read(path)?;
-        let io = |source| KeyringError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let old = std::fs::read_to_string(path).map_err(io)?;
-        let fresh = path.with_extension("new");
-        let text = format!("{}\n{old}", BASE64.encode(random::<KEY_BYTES>()?));
-        write_new(&fresh, text.as_bytes())?;
-        std::fs::rename(&fresh, path).map_err(io)?;
+        let old = std::fs::read_to_string(path).map_err(|source| KeyringError::io(path, source))?;
+        folder.put(path, &fresh_line()?, &old)?;
         Ok(Self::read(path)?.current().to_owned())
     }
 
@@ -207,20 +217,77 @@ fn parse(
     Ok((id, XChaCha20Poly1305::new(&Key::from(bytes))))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeyringError> {
-    let io = |source| KeyringError::Io {
-        path: path.to_owned(),
-        source,
-    };
+/// The folder of a key file, locked: one process at a time changes what is in it.
+struct Folder(std::fs::File);
+
+impl Folder {
+    fn of(path: &Path) -> Result<Self, KeyringError> {
+        let dir = folder_of(path);
+        let open = std::fs::File::open(dir).and_then(|dir| dir.lock().map(|()| dir));
+        open.map(Self)
+            .map_err(|source| KeyringError::io(dir, source))
+    }
+
+    /// Puts a file with these keys in the place of `path`, durably, in one step. A process that
+    /// was killed may have left keys in an unfinished file; they are kept behind the others, since
+    /// a power cut can undo a renaming after which secrets were sealed.
+    fn put(&self, path: &Path, first: &str, old: &str) -> Result<(), KeyringError> {
+        let unfinished = unfinished(path);
+        let mut text = format!("{first}{}", ended(old));
+        for line in left_over(&unfinished) {
+            if !text.lines().any(|known| known.trim() == line) {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        let put = write_synced(&unfinished, text.as_bytes())
+            .and_then(|()| std::fs::rename(&unfinished, path))
+            .and_then(|()| self.0.sync_all());
+        put.map_err(|source| KeyringError::io(path, source))
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Beside the key file, so that it can be renamed.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+/// The whole keys of an unfinished file, if there is one.
+fn left_over(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.lines().map(str::trim);
+    let keys = lines.filter(|line| !line.is_empty() && parse(path, 1, line).is_ok());
+    keys.map(str::to_owned).collect()
+}
+
+fn ended(text: &str) -> String {
+    if text.is_empty() || text.ends_with('\n') {
+        text.to_owned()
+    } else {
+        format!("{text}\n")
+    }
+}
+
+fn fresh_line() -> Result<String, KeyringError> {
+    Ok(format!("{}\n", BASE64.encode(random::<KEY_BYTES>()?)))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // What a process left there has the mode that it gave it.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.sync_all().map_err(io)
+    let options = options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn random<const N: usize>() -> Result<[u8; N], KeyringError> {
@@ -254,6 +321,50 @@ mod tests {
         assert_eq!(keyring.current(), rotated);
         assert_ne!(keyring.current(), sealed.key_id);
         assert_eq!(keyring.open(ID, &sealed).unwrap().expose(), b"s");
+    }
+
+    #[test]
+    fn what_a_killed_rotation_left_is_no_obstacle_and_none_of_its_keys_is_lost() {
+        let (_dir, path) = file();
+        let first = Keyring::create(&path).unwrap().current().to_owned();
+        let (_other, elsewhere) = file();
+        let left = Keyring::create(&elsewhere).unwrap().current().to_owned();
+        let text = std::fs::read_to_string(&elsewhere).unwrap() + "AAAA torn";
+        std::fs::write(path.with_extension("new"), text).unwrap();
+        let fresh = Keyring::rotate(&path).unwrap();
+        let keyring = Keyring::read(&path).unwrap();
+        let ids: Vec<_> = keyring.ids().collect();
+        assert_eq!(ids, [fresh.as_str(), &first, &left]);
+        assert!(!path.with_extension("new").exists());
+        Keyring::rotate(&path).unwrap();
+        assert_eq!(Keyring::read(&path).unwrap().ids().count(), 4);
+    }
+
+    #[test]
+    fn what_a_killed_start_left_is_no_key_file_and_no_obstacle() {
+        let (_dir, path) = file();
+        std::fs::write(path.with_extension("new"), "").unwrap();
+        assert!(matches!(
+            Keyring::read(&path),
+            Err(KeyringError::Missing(_))
+        ));
+        assert_eq!(Keyring::create(&path).unwrap().ids().count(), 1);
+        assert!(!path.with_extension("new").exists());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(Keyring::create(&path).is_err(), "it never replaces one");
+    }
+
+    #[test]
+    fn two_rotations_at_once_lose_no_key() {
+        let (_dir, path) = file();
+        Keyring::create(&path).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| Keyring::rotate(&path).unwrap());
+            }
+        });
+        assert_eq!(Keyring::read(&path).unwrap().ids().count(), 9);
     }
 
     #[test]

@@ -4,9 +4,10 @@
 pub(crate) mod conformance;
 pub mod embedded;
 pub mod memory;
+pub mod report;
 
 use async_trait::async_trait;
-use hooklog_schemas::{Append, Offset, Partition, Position, Record, Topic};
+use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Timestamp, Topic};
 use std::sync::Arc;
 
 /// An append-only sequence of records in numbered partitions of three topics.
@@ -26,6 +27,12 @@ use std::sync::Arc;
 /// - The first error of a write or a sync poisons the log: every later append fails.
 #[async_trait]
 pub trait EventLog: Send + Sync {
+    /// The id of the log, where the back end keeps one of its own: `log.created` names it, so that
+    /// parts of different logs are noticed.
+    fn id(&self) -> Option<EventId> {
+        None
+    }
+
     /// How many partitions `topic` has: fixed for life.
     fn partitions(&self, topic: Topic) -> u32;
 
@@ -38,6 +45,32 @@ pub trait EventLog: Send + Sync {
 
     /// Where a partition starts and ends.
     async fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, ReadError>;
+
+    /// The offset of the first record of a partition that was appended after `time`; the tail if
+    /// there is none. Append times never go back, so it is found by halving; a back end that knows
+    /// its places by time may be quicker.
+    async fn offset_after(
+        &self,
+        topic: Topic,
+        partition: Partition,
+        time: Timestamp,
+    ) -> Result<Offset, ReadError> {
+        let Bounds { start, tail } = self.bounds(topic, partition).await?;
+        let (mut low, mut high) = (start, tail);
+        let one = ReadLimit {
+            records: 1,
+            bytes: 1,
+        };
+        while low < high {
+            let middle = Offset(low.0 + (high.0 - low.0) / 2);
+            let read = self.read(Position::new(topic, partition, middle), one);
+            match read.await?.first() {
+                Some(record) if record.appended_at <= time => low = record.position.offset.next(),
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
 
     /// Resolves when any of these positions can be read, or when the log is poisoned.
     async fn wait(&self, any_of: &[Position]);
@@ -79,6 +112,12 @@ pub enum AppendError {
     /// The reserve of the disk is reached; nothing was written.
     #[error("the disk of the log is nearly full: {0}")]
     NoSpace(String),
+    /// The disk does not keep up; nothing was written.
+    #[error("the log does not keep up: {waiting} bytes wait for its disk")]
+    Busy {
+        /// Bytes that wait.
+        waiting: u64,
+    },
     /// One record is larger than the log takes; nothing was written.
     #[error("a record of {bytes} bytes is over the log's limit of {limit}")]
     TooLarge {

@@ -7,6 +7,7 @@ mod commands;
 mod counts;
 mod deliveries;
 mod erased;
+mod fences;
 mod fields;
 mod filter;
 mod history;

@@ -211,7 +211,9 @@ impl Receiver {
     }
 
     /// Dropping the future, as when the client disconnects, does not undo the append.
-    async fn append(&self, append: Append) -> Result<(), Refusal> {
+    async fn append(&self, mut append: Append) -> Result<(), Refusal> {
+        // When it was received stands in its headers; verifying, or a spool, may lie between.
+        append.at = self.parts.clock.now();
         let deadline = Duration::from_millis(self.parts.config.append_deadline_ms);
         let appending = self.parts.log.append(Topic::Webhooks, vec![append]);
         match tokio::time::timeout(deadline, appending).await {

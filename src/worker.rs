@@ -27,7 +27,7 @@ use crate::deliver::egress::Egress;
 use crate::keyring::Keyring;
 use crate::log::{AppendError, EventLog, ReadError};
 use crate::metrics::Metrics;
-use hooklog_schemas::{DecodeError, EventId};
+use hooklog_schemas::{DecodeError, EventId, Offset};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -72,6 +72,20 @@ pub enum WorkerError {
     /// Another worker owns a partition now.
     #[error("another worker has taken over deliveries/{0}; this one stops")]
     Superseded(u32),
+    /// Webhooks that have their decision are not in the log: what comes in at their offsets now
+    /// would never be routed.
+    #[error(
+        "webhooks/{partition} ends before {tail}, but webhooks before {routed} were routed: a part \
+         of the log is missing; bring the folder of webhooks back from a copy"
+    )]
+    Missing {
+        /// The partition.
+        partition: u32,
+        /// The end of what was routed.
+        routed: Offset,
+        /// The end of what is there.
+        tail: Offset,
+    },
     /// The index of identities cannot be used.
     #[error(
         "the index of identities: {0}; the folder can be deleted while the server is stopped, and is filled again from the log"

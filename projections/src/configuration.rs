@@ -1,6 +1,8 @@
 //! The configuration: the fold of `control` that receivers, workers and the API decide by.
 
+mod erased;
 mod objects;
+pub use erased::{Blank, Erased};
 pub use objects::{Secret, Source, Subscription, Token};
 
 use hooklog_schemas::control::{
@@ -29,6 +31,8 @@ pub struct Configuration {
     pub deliveries_paused: bool,
     /// Commands in their order; every partition applies each once.
     pub commands: Vec<Arc<Command>>,
+    /// What the erasures among them name.
+    pub erased: Erased,
 }
 
 /// An operator's command, with its place in `control`.
@@ -162,6 +166,7 @@ impl Configuration {
                 self.command(offset, id, e.by.at, Action::Redrive(e.scope.clone()))
             }
             Event::ErasureRequested(e) => {
+                self.erased.add(e);
                 self.command(offset, id, e.by.at, Action::Erase((**e).clone()))
             }
             _ => Folded::Evidence,

@@ -4,13 +4,15 @@ use super::auth::Admin;
 use super::commands::Commanded;
 use super::extract::Json;
 use super::problem::Problem;
-use super::timeline::CATCH_UP;
+use super::timeline::{CATCH_UP, LOOK};
 use super::{Api, Shared, check, health};
-use crate::query::Erasable;
+use crate::log::ReadLimit;
+use crate::query::{Erasable, ReadUpTo};
 use axum::extract::State;
-use hooklog_schemas::ReceiptId;
 use hooklog_schemas::control::{ErasedReceipt, ErasureRequested};
+use hooklog_schemas::{Offset, Partition, Position, ReceiptId, Topic};
 use serde::Deserialize;
+use std::ops::Range;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -103,15 +105,69 @@ fn what(body: &ErasureBody) -> Result<Erasable, Problem> {
     }
 }
 
-/// An erasure that forgets receipts would be worse than one that is refused: the tables must have
-/// read what is in the log, and all that came in must have been routed.
+/// An erasure that forgets receipts would be worse than one that is refused: all that came in must
+/// have been routed, and the tables must have read it.
 async fn ensure_complete(api: &Api) -> Result<(), Problem> {
     if let Some(reason) = health::not_ready(api).first() {
         return Err(Problem::unavailable(reason.clone()));
     }
-    if api.catch_up(CATCH_UP).await? {
-        return Ok(());
+    let behind = |detail: &str| Err(Problem::unavailable(detail));
+    if !api.catch_up(CATCH_UP).await? {
+        return behind(
+            "the tables are behind the log, so receipts could be missed; try again later",
+        );
     }
-    let detail = "the tables are behind the log, so receipts could be missed; try again later";
-    Err(Problem::unavailable(detail))
+    let tails = api.tails(&[Topic::Webhooks]).await?;
+    let routed = async {
+        while !all_routed(api, &tails).await? {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(CATCH_UP, routed).await {
+        Ok(done) => done,
+        Err(_) => {
+            behind("not all that came in is routed, so receipts could be missed; try again later")
+        }
+    }
+}
+
+/// Whether the tables have a decision about every webhook before `tails` that has a body. A
+/// tombstone needs none, nor what was erased before it was routed.
+async fn all_routed(api: &Api, tails: &[ReadUpTo]) -> Result<bool, Problem> {
+    let fences = api.parts.queries.fences().await?;
+    for tail in tails {
+        let routed = fences.get(&tail.partition).cloned().unwrap_or_default();
+        let mut open = routed.routed_gaps.clone();
+        open.push((routed.routed_next, tail.next.saturating_sub(1)));
+        for (first, last) in open {
+            if has_body(
+                api,
+                Partition(tail.partition),
+                first..tail.next.min(last.saturating_add(1)),
+            )
+            .await?
+            {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Whether any of these webhooks has a body.
+async fn has_body(api: &Api, partition: Partition, offsets: Range<u64>) -> Result<bool, Problem> {
+    let mut at = Position::new(Topic::Webhooks, partition, Offset(offsets.start));
+    while at.offset.0 < offsets.end {
+        let records = api.parts.log.read(at, ReadLimit::default()).await?;
+        let Some(last) = records.last() else { break };
+        at.offset = last.position.offset.next();
+        let mut within = records
+            .iter()
+            .filter(|record| record.position.offset.0 < offsets.end);
+        if within.any(|record| record.value.is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -3,7 +3,7 @@
 use super::Api;
 use super::problem::Problem;
 use crate::log::ReadLimit;
-use hooklog_projections::configuration::{Action, Configuration};
+use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::deliveries::Routed;
 use hooklog_schemas::{Event, Offset, Partition, Position, ReceiptId, Record, Topic};
 use std::sync::Arc;
@@ -55,12 +55,5 @@ pub(super) fn position(topic: Topic, partition: i64, offset: i64) -> Position {
 
 /// Whether an erasure was ordered; it counts from then on, before the bytes are gone.
 pub(super) fn is_erased(configuration: &Configuration, receipt: ReceiptId) -> bool {
-    let names_it = |action: &Action| match action {
-        Action::Erase(erase) => erase.receipts.iter().any(|one| one.receipt == receipt),
-        Action::Cancel(_) | Action::Redrive(_) => false,
-    };
-    configuration
-        .commands
-        .iter()
-        .any(|command| names_it(&command.action))
+    configuration.erased.receipt(receipt).is_some()
 }

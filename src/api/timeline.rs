@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 pub(super) const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// How often it looks whether they have.
-const LOOK: Duration = Duration::from_millis(20);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(show))

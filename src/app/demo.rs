@@ -33,6 +33,7 @@ pub(super) fn prepare(config: &mut Config) -> anyhow::Result<TempDir> {
     config.deliver.excerpts_of_allowed = true;
     // A small disk is no reason not to look at the demo, which writes a few megabytes.
     config.log.reserve_bytes = config.log.reserve_bytes.min(64 << 20);
+    config.log.segment_bytes = config.log.segment_bytes.min(config.log.reserve_bytes);
     for address in [&mut config.listen, &mut config.api_listen] {
         if TcpListener::bind(*address).is_err() {
             address.set_port(0);

@@ -1,12 +1,19 @@
 //! What is done to a data folder while no server owns it.
 
+use super::open::check_secrets;
 use crate::config::Config;
+use crate::keyring::Keyring;
+pub use crate::log::embedded::OfflineLog;
 use crate::log::embedded::{EmbeddedLog, OpenError};
 use crate::metrics::Metrics;
 use crate::project::stores::sqlite::SqliteStore;
 use crate::project::{self, Progress, ProjectorParts};
 use anyhow::{Context as _, bail};
+use hooklog_projections::configuration::Configuration;
+use hooklog_schemas::{Event, Topic};
 use prometheus_client::registry::Registry;
+use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +40,91 @@ pub async fn rebuild(
         config: config.project.clone(),
     };
     Ok(project::rebuild(parts, names, progress).await?)
+}
+
+/// The log of `data`, for looking only.
+///
+/// # Errors
+/// There is none, or a server has it open.
+pub fn look(data: &Path) -> anyhow::Result<OfflineLog> {
+    match OfflineLog::open(data) {
+        Err(OpenError::Io { path, error }) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("there is no log: {path} does not exist; name its folder with --data")
+        }
+        Err(error @ OpenError::InUse { .. }) => Err(error).context(
+            "a server has this log open; this command works while none does \
+             (`hooklog status` and `hooklog tail` ask the server)",
+        ),
+        opened => Ok(opened?),
+    }
+}
+
+/// A key file that was tried.
+pub struct TriedKeys {
+    /// The ids of its keys, the one that seals first.
+    pub ids: Vec<String>,
+    /// Secrets of the log that it opened; none if there is no log yet.
+    pub secrets: Option<usize>,
+}
+
+/// Reads the key file `path`, and opens every secret in the log of `data` with it. A server may
+/// have the log open.
+///
+/// # Errors
+/// When the key file is not in order or not the log's, or the log cannot be read.
+pub fn try_keys(data: &Path, path: &Path) -> anyhow::Result<TriedKeys> {
+    let keyring = Keyring::read(path)?;
+    let secrets = match data.join("log").is_dir() {
+        true => Some(check_secrets(&keyring, &control_beside(data)?)?),
+        false => None,
+    };
+    let ids = keyring.ids().map(str::to_owned).collect();
+    Ok(TriedKeys { ids, secrets })
+}
+
+/// The configuration at the end of the log.
+///
+/// # Errors
+/// When `control` is damaged, or holds an event that this release does not know.
+pub fn configuration(log: &OfflineLog) -> anyhow::Result<Configuration> {
+    let mut configuration = Configuration::default();
+    let mut unknown = None;
+    log.records(
+        Topic::Control,
+        &mut |record, _| match Event::decode(&record) {
+            Ok(event) => {
+                configuration.fold(record.position.offset, record.event_id, &event);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                unknown = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
+    match unknown {
+        Some(error) => Err(error.into()),
+        None => Ok(configuration),
+    }
+}
+
+/// Times that `control` is read while a server writes it.
+const TRIES: usize = 3;
+
+fn control_beside(data: &Path) -> anyhow::Result<Configuration> {
+    match OfflineLog::open(data) {
+        Err(OpenError::InUse { .. }) => {}
+        opened => return configuration(&opened?),
+    }
+    // What is being written may look torn in the middle; a moment later it does not.
+    let mut read = configuration(&OfflineLog::beside(data));
+    for _ in 1..TRIES {
+        if read.is_ok() {
+            break;
+        }
+        read = configuration(&OfflineLog::beside(data));
+    }
+    read
 }
 
 /// Hands the canonical dump of the tables to `each`, line by line; the log is not touched.
@@ -78,4 +170,16 @@ fn log(config: &Config, metrics: &Metrics) -> anyhow::Result<EmbeddedLog> {
         )),
         opened => Ok(opened?),
     }
+}
+
+/// A log of one partition in `data`, for tests that need one on disk.
+#[cfg(test)]
+pub(crate) fn empty(data: &Path) -> Arc<dyn crate::log::EventLog> {
+    let config = crate::config::LogConfig {
+        partitions: 1,
+        reserve_bytes: 0,
+        ..Default::default()
+    };
+    let metrics = Metrics::register(&mut Registry::default());
+    Arc::new(EmbeddedLog::open(data, &config, metrics).unwrap())
 }

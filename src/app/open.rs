@@ -1,5 +1,7 @@
 //! From a data folder to an open log, its keys and its configuration.
 
+mod references;
+
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::control::Control;
@@ -68,13 +70,14 @@ pub async fn open(
     if control.current().log.is_none() {
         let partitions = log.partitions(Topic::Webhooks);
         let created = LogCreated {
-            log_id: clock::event_id(),
+            log_id: log.id().unwrap_or_else(clock::event_id),
             partitions,
             at: clock.now(),
         };
         control.record(created).await?;
     }
-    check_partitions(log.as_ref(), &control.current())?;
+    check_log(log.as_ref(), &control.current())?;
+    references::check(log.as_ref()).await?;
     let started = ProcessStarted {
         role: "all".into(),
         build: env!("CARGO_PKG_VERSION").into(),
@@ -103,8 +106,12 @@ fn keyring(path: &Path, new_log: bool) -> anyhow::Result<Keyring> {
     Ok(Keyring::read(path)?)
 }
 
-/// Opens every secret once: a wrong key file is found at the start, not at the first webhook.
-fn check_secrets(keyring: &Keyring, configuration: &Configuration) -> anyhow::Result<()> {
+/// Opens every secret once, and tells how many there are: a wrong key file is found at the start,
+/// not at the first webhook.
+pub(super) fn check_secrets(
+    keyring: &Keyring,
+    configuration: &Configuration,
+) -> anyhow::Result<usize> {
     let sources = configuration
         .sources
         .values()
@@ -114,20 +121,30 @@ fn check_secrets(keyring: &Keyring, configuration: &Configuration) -> anyhow::Re
         .values()
         .flat_map(|s| &s.secrets);
     let all: Vec<&Secret> = sources.chain(subscriptions).collect();
-    for secret in all {
+    for secret in &all {
         keyring
             .open(secret.id, &secret.sealed)
             .context("checking the key file")?;
     }
-    Ok(())
+    Ok(all.len())
 }
 
-fn check_partitions(log: &dyn EventLog, configuration: &Configuration) -> anyhow::Result<()> {
+/// What `log.created` says must be true of the log in which it stands.
+fn check_log(log: &dyn EventLog, configuration: &Configuration) -> anyhow::Result<()> {
+    let Some((id, partitions)) = configuration.log else {
+        return Ok(());
+    };
     let actual = log.partitions(Topic::Webhooks);
-    match configuration.log {
-        Some((_, wanted)) if wanted != actual => bail!(
-            "this log was made with {wanted} partitions, but log.partitions is {actual}; \
-             the number is fixed for life: set log.partitions = {wanted}"
+    if partitions != actual {
+        bail!(
+            "this log was made with {partitions} partitions, but log.partitions is {actual}; \
+             the number is fixed for life: set log.partitions = {partitions}"
+        );
+    }
+    match log.id() {
+        Some(found) if found != id => bail!(
+            "the topic control is of log {id}, but it stands in log {found}: \
+             parts of two logs were mixed; bring back the folder that belongs here"
         ),
         _ => Ok(()),
     }

@@ -2,7 +2,9 @@
 
 use super::args::{Format, Shown};
 use super::out::Out;
+use super::row::counted;
 use super::session::Answer;
+use crate::app::offline;
 use crate::keyring::Keyring;
 use anyhow::ensure;
 use clap::{Args, Subcommand};
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 /// What to do with the key file.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Check that the key file is there, readable by its owner alone, and well formed
+    /// Check that the key file is there, readable by its owner alone, and opens the log's secrets
     Check(Place),
     /// Put a new key in front; older keys stay, since the log that they sealed never changes
     #[command(
@@ -59,18 +61,30 @@ pub(super) fn run(command: KeyCommand, out: &mut Out<'_>) -> anyhow::Result<Answ
 
 fn check(place: &Place, out: &mut Out<'_>) -> anyhow::Result<()> {
     let path = place.path()?;
-    let keyring = Keyring::read(&path)?;
-    let ids: Vec<_> = keyring.ids().collect();
+    let tried = offline::try_keys(&place.data, &path)?;
     if place.shown.output == Format::Json {
-        out.line(json!({"file": path, "keys": ids}).to_string())?;
+        let found = json!({"file": path, "keys": tried.ids, "secrets": tried.secrets});
+        out.line(found.to_string())?;
         return Ok(());
     }
-    out.line(format!("{} is in order", path.display()))?;
+    let opened = opened(tried.secrets);
+    out.line(format!("{} is in order; {opened}", path.display()))?;
     out.line(format!(
         "keys, the one that seals first: {}",
-        ids.join(", ")
+        tried.ids.join(", ")
     ))?;
     Ok(())
+}
+
+/// What the keys opened.
+pub(super) fn opened(secrets: Option<usize>) -> String {
+    match secrets {
+        Some(count) => {
+            let secrets = counted(count as u64, "secret", "secrets");
+            format!("it opens the log's {secrets}")
+        }
+        None => "there is no log yet".to_owned(),
+    }
 }
 
 fn rotate(place: &Place, out: &mut Out<'_>) -> anyhow::Result<()> {
@@ -88,6 +102,13 @@ fn rotate(place: &Place, out: &mut Out<'_>) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
+    use crate::control::Control;
+    use crate::secret::Secret;
+    use hooklog_schemas::control::{By, SealedSecret, SourceCreated, SourceSpec};
+    use hooklog_schemas::{SecretId, SourceId, Timestamp};
+    use std::sync::Arc;
+    use uuid::Uuid;
 
     fn ran(command: KeyCommand) -> anyhow::Result<String> {
         let mut sink = Vec::new();
@@ -115,5 +136,59 @@ mod tests {
             checked.trim_end().ends_with(&format!(", {first}")),
             "{checked}"
         );
+    }
+
+    /// A log whose one secret the key file of its folder sealed.
+    async fn sealed() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let keyring = Keyring::create(&dir.path().join("key")).unwrap();
+        let id = SecretId(Uuid::from_u128(3));
+        let sealed = keyring.seal(id, &Secret::new(b"s".to_vec())).unwrap();
+        let created = SourceCreated {
+            id: SourceId(Uuid::from_u128(1)),
+            spec: SourceSpec {
+                name: "a".into(),
+                host: "github.com".into(),
+                allow: Vec::new(),
+                rate_per_second: None,
+            },
+            secret: SealedSecret {
+                id,
+                sealed,
+                organization_ids: Vec::new(),
+            },
+            by: By {
+                actor: "ann".into(),
+                from: "local".into(),
+                at: Timestamp(1),
+                why: None,
+            },
+        };
+        let log = offline::empty(dir.path());
+        let control = Control::open(log, Arc::new(clock::System)).await.unwrap();
+        control.record(created).await.unwrap();
+        dir
+    }
+
+    #[tokio::test]
+    async fn a_foreign_key_is_told_also_while_a_server_has_the_log() {
+        let dir = sealed().await;
+        let check = |file: Option<PathBuf>| {
+            ran(KeyCommand::Check(Place {
+                data: dir.path().to_owned(),
+                key_file: file,
+                shown: Shown::default(),
+            }))
+        };
+        let checked = check(None).unwrap();
+        assert!(checked.contains("opens the log's 1 secret"), "{checked}");
+        let foreign = dir.path().join("foreign");
+        Keyring::create(&foreign).unwrap();
+        let _server = [None, Some(offline::empty(dir.path()))].map(|server| {
+            let refused = check(Some(foreign.clone())).unwrap_err();
+            assert!(format!("{refused:#}").contains("right file"), "{refused:#}");
+            assert!(check(None).is_ok());
+            server
+        });
     }
 }

@@ -1,20 +1,19 @@
-//! `hooklog log`: looks at the embedded log while no server has it open.
+//! `hooklog log`: looks at the log of a folder while no server has it open.
 
+mod dump;
 mod report;
 
 use super::args::{Format, Shown};
 use super::row::{NOTHING, counted};
 use super::session::Answer;
-use crate::log::embedded::{Damage, Depth, OfflineLog, OpenError, TopicReport};
-use anyhow::Context;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use crate::app::offline::{self, OfflineLog};
+use crate::log::report::{Damage, Depth, TopicReport};
 use comfy_table::{CellAlignment, Table, presets};
-use hooklog_schemas::{Header, Record, Timestamp, Topic};
+use dump::Dump;
+use hooklog_schemas::{Timestamp, Topic};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Look at the log of a folder while no server has it open.
@@ -37,28 +36,6 @@ pub(super) struct Stats {
     shown: Shown,
 }
 
-/// The arguments of `hooklog log dump`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Dump {
-    #[command(flatten)]
-    place: Place,
-    /// Only this topic: webhooks, deliveries or control.
-    #[arg(long)]
-    topic: Option<Topic>,
-    /// Only this partition.
-    #[arg(long)]
-    partition: Option<u32>,
-    /// Only from this offset on.
-    #[arg(long)]
-    from: Option<u64>,
-    /// At most so many records.
-    #[arg(long)]
-    limit: Option<u64>,
-    /// The bodies of webhooks as well, in Base64. They may hold personal data.
-    #[arg(long)]
-    bodies: bool,
-}
-
 /// The arguments of `hooklog log verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
@@ -69,7 +46,7 @@ pub(super) struct Verify {
 }
 
 #[derive(Debug, clap::Args)]
-struct Place {
+pub(super) struct Place {
     /// The folder that holds the log.
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
@@ -93,24 +70,9 @@ pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
     }
 }
 
-impl Place {
-    fn open(&self) -> anyhow::Result<OfflineLog> {
-        match OfflineLog::open(&self.data) {
-            Err(OpenError::Io { path, error }) if error.kind() == io::ErrorKind::NotFound => {
-                anyhow::bail!("there is no log: {path} does not exist; name its folder with --data")
-            }
-            Err(error @ OpenError::InUse { .. }) => Err(error).context(
-                "a server has this log open; this command works while none does \
-                 (`hooklog status` and `hooklog tail` ask the server)",
-            ),
-            opened => Ok(opened?),
-        }
-    }
-}
-
 impl Stats {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let log = self.place.open()?;
+        let log = offline::look(&self.place.data)?;
         let reports = examine(&log, Depth::Sums)?;
         match self.shown.output {
             Format::Table => {
@@ -131,8 +93,9 @@ impl Stats {
 
 impl Verify {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let log = self.place.open()?;
-        let reports = examine(&log, Depth::Digests)?;
+        let log = offline::look(&self.place.data)?;
+        let mut reports = examine(&log, Depth::Digests)?;
+        log.compare(&mut reports)?;
         match self.shown.output {
             Format::Table => {
                 for report in &reports {
@@ -147,79 +110,6 @@ impl Verify {
             )?,
         }
         Ok(verdict(&reports))
-    }
-}
-
-impl Dump {
-    fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let log = self.place.open()?;
-        let mut left = self.limit.unwrap_or(u64::MAX);
-        for topic in Topic::ALL
-            .into_iter()
-            .filter(|topic| self.topic.is_none_or(|t| t == *topic))
-        {
-            let mut written = Ok(());
-            log.records(topic, &mut |record, erased| {
-                if left == 0 {
-                    return ControlFlow::Break(());
-                }
-                if self.wants(&record) {
-                    left -= 1;
-                    written = writeln!(out, "{}", self.line(&record, erased));
-                }
-                if written.is_err() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })?;
-            written?;
-        }
-        Ok(Answer::Yes)
-    }
-
-    fn wants(&self, record: &Record) -> bool {
-        let position = record.position;
-        self.partition
-            .is_none_or(|partition| position.partition.0 == partition)
-            && self.from.is_none_or(|from| position.offset.0 >= from)
-    }
-
-    fn line(&self, record: &Record, erased: bool) -> Value {
-        let mut line = json!({
-            "position": record.position.to_string(),
-            "at": record.appended_at.to_string(),
-            "type": record.event_type.as_str(),
-            "version": record.version,
-            "event_id": record.event_id.to_string(),
-            "key": record.key.to_string(),
-            "epoch": record.epoch,
-            "headers": record.headers.iter().map(header_json).collect::<Vec<_>>(),
-        });
-        match &record.value {
-            None if erased => line["erased"] = true.into(),
-            None => line["tombstone"] = true.into(),
-            Some(body) if record.position.topic == Topic::Webhooks => {
-                line["body_bytes"] = body.len().into();
-                if self.bodies {
-                    line["body_base64"] = BASE64_STANDARD.encode(body).into();
-                }
-            }
-            Some(value) => match serde_json::from_slice::<Value>(value) {
-                Ok(value) => line["value"] = value,
-                Err(_) => line["value_base64"] = BASE64_STANDARD.encode(value).into(),
-            },
-        }
-        line
-    }
-}
-
-fn header_json(header: &Header) -> Value {
-    match std::str::from_utf8(&header.value) {
-        Ok(value) => json!({ "name": header.name, "value": value }),
-        Err(_) => {
-            json!({ "name": header.name, "value_base64": BASE64_STANDARD.encode(&header.value) })
-        }
     }
 }
 
@@ -246,7 +136,7 @@ fn style() -> ProgressStyle {
 
 fn verified(report: &TopicReport) -> String {
     let (records, bytes) = report::sums(report);
-    let verdict = if report.damage.is_empty() {
+    let verdict = if report.is_whole() {
         "whole"
     } else {
         "DAMAGED"
@@ -261,7 +151,7 @@ fn verified(report: &TopicReport) -> String {
 
 /// Damage is a no; a group that was never finished is not.
 fn verdict(reports: &[TopicReport]) -> Answer {
-    if reports.iter().all(|report| report.damage.is_empty()) {
+    if reports.iter().all(TopicReport::is_whole) {
         Answer::Yes
     } else {
         Answer::No
@@ -286,6 +176,11 @@ fn tell(reports: &[TopicReport], out: &mut dyn Write) -> io::Result<()> {
              finished or acknowledged; the next start cuts it off",
             file.display()
         )?;
+    }
+    for report in reports {
+        for wrong in &report.wrong {
+            writeln!(out, "{}: {wrong}", report.topic)?;
+        }
     }
     for damage in reports.iter().flat_map(|report| &report.damage) {
         let Damage {

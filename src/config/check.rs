@@ -32,9 +32,7 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
     match key {
         "log.partitions" => 1..=1024,
         "log.segment_bytes" => 64 << 10..=1 << 40,
-        "log.reserve_bytes" | "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => {
-            0..=1 << 50
-        }
+        "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => 0..=1 << 50,
         "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,
         "deliver.redelivery_window_days" => 1..=365,
         "deliver.excerpt_bytes_max" => 0..=1 << 20,
@@ -51,6 +49,11 @@ fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
     if config.listen == config.api_listen && config.listen.port() != 0 {
         let reason = "webhooks and API need a listener each, and `listen` is the same address";
         return Some(("api_listen", reason));
+    }
+    if config.log.reserve_bytes < config.log.segment_bytes {
+        let reason = "an erasure writes a segment anew beside the old one, also on a full disk, so \
+                      it must be at least `log.segment_bytes`";
+        return Some(("log.reserve_bytes", reason));
     }
     if receive.form_bytes_max < receive.body_bytes_max {
         let reason = "percent-encoding makes a body longer, so it must be at least \

@@ -11,6 +11,7 @@ pub struct LogConfig {
     /// A segment is closed when it is larger than this.
     pub segment_bytes: u64,
     /// Free bytes below which no webhook is taken (503): deliveries, control and erasure still fit.
+    /// At least `segment_bytes`, since a compaction writes a segment anew beside the old one.
     pub reserve_bytes: u64,
     /// Records kept in memory for readers at the tail, in bytes per topic.
     pub tail_bytes: usize,

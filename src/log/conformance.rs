@@ -39,7 +39,8 @@ macro_rules! suite {
                 a_record_over_the_limit_is_still_read,
                 reading_on_from_the_last_record_finds_all,
                 bounds_tell_the_start_and_the_tail,
-                control_has_one_partition;
+                control_has_one_partition,
+                a_time_is_found_in_its_partition;
             waiting:
                 waiting_ends_at_once_for_what_is_there,
                 waiting_ends_with_the_append,

@@ -2,6 +2,7 @@
 //! format, byte by byte.
 
 mod compaction;
+mod compare;
 mod files;
 mod frame;
 mod index;
@@ -15,9 +16,10 @@ mod recovery;
 mod reserve;
 mod scan;
 mod segment;
+mod ties;
 mod writer;
 
-pub use offline::{Damage, Depth, OfflineLog, PartitionReport, TopicReport};
+pub use offline::OfflineLog;
 pub use recovery::OpenError;
 
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
@@ -28,7 +30,7 @@ use async_trait::async_trait;
 use files::{DiskFiles, LogFiles};
 use frame::{Draft, SALT};
 use futures_util::future::select_all;
-use hooklog_schemas::{Append, Offset, Partition, Position, Record, Timestamp, Topic};
+use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Timestamp, Topic};
 use journal::Journal;
 use lock::Lock;
 use options::Options;
@@ -74,9 +76,8 @@ impl EmbeddedLog {
     ) -> Result<Self, OpenError> {
         let poison = watch::Sender::new(None);
         let mut journals = Vec::new();
-        for topic in Topic::ALL {
-            let (journal, writer) = recovery::open(files, dir, topic, &options, &poison)?;
-            let queue = Queue::start(format!("log-{topic}"), writer);
+        for (journal, writer) in ties::open(files, dir, &options, &poison)? {
+            let queue = Queue::start(format!("log-{}", journal.topic), writer);
             let queue = queue.map_err(|error| OpenError::io(dir, error))?;
             journals.push((journal, queue));
         }
@@ -93,21 +94,6 @@ impl EmbeddedLog {
     #[must_use]
     pub fn poisoned(&self) -> watch::Receiver<Option<String>> {
         self.poison.subscribe()
-    }
-
-    /// The offset of the first record of a partition that was appended after `time`; the tail if
-    /// there is none.
-    ///
-    /// # Errors
-    /// Like [`EventLog::read`].
-    pub async fn offset_after(
-        &self,
-        topic: Topic,
-        partition: Partition,
-        time: Timestamp,
-    ) -> Result<Offset, ReadError> {
-        let journal = Arc::clone(self.journal(topic));
-        blocking(move || journal.after(partition, time)).await
     }
 
     fn journal(&self, topic: Topic) -> &Arc<Journal> {
@@ -139,6 +125,10 @@ impl EmbeddedLog {
 
 #[async_trait]
 impl EventLog for EmbeddedLog {
+    fn id(&self) -> Option<EventId> {
+        Some(ties::log_id(self.journal(Topic::Control).id))
+    }
+
     fn partitions(&self, topic: Topic) -> u32 {
         self.journal(topic).partitions()
     }
@@ -152,7 +142,7 @@ impl EventLog for EmbeddedLog {
         let (reply, done) = oneshot::channel();
         self.journals[slot(topic)]
             .1
-            .append(Request { drafts, reply });
+            .append(Request { drafts, reply })?;
         let offsets = done.await.unwrap_or_else(|_| Err(queue::stopped()))?;
         self.options.metrics.append(topic, began.elapsed());
         Ok(offsets)
@@ -172,6 +162,17 @@ impl EventLog for EmbeddedLog {
         let journal = self.journal(topic);
         let bounds = journal.bounds(partition);
         bounds.ok_or_else(|| no_partition(journal, partition))
+    }
+
+    /// Halves on one thread for blocking work, instead of asking for one at every step.
+    async fn offset_after(
+        &self,
+        topic: Topic,
+        partition: Partition,
+        time: Timestamp,
+    ) -> Result<Offset, ReadError> {
+        let journal = Arc::clone(self.journal(topic));
+        blocking(move || journal.after(partition, time)).await
     }
 
     async fn wait(&self, any_of: &[Position]) {
@@ -204,7 +205,7 @@ impl EventLog for EmbeddedLog {
         let _one = self.compacting.lock().await;
         let (journal, queue) = &self.journals[slot(topic)];
         let keys = compaction::erased_keys(journal);
-        if keys.is_empty() {
+        if compaction::outstanding(journal, &keys) == 0 {
             return Ok(0);
         }
         let (theirs, keys) = (Arc::clone(journal), Arc::new(keys));

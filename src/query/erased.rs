@@ -2,18 +2,13 @@
 
 use super::fields::Fields;
 use super::{Condition, DeliveryRow, QueryError, Select, Snapshot, WebhookRow};
+use hooklog_projections::configuration::Blank;
 use hooklog_projections::{erasures, table::Value};
 use hooklog_schemas::ReceiptId;
 use std::collections::{BTreeSet, HashMap};
 
 /// What is blank of which receipts.
 pub(super) struct Erased(HashMap<ReceiptId, Blank>);
-
-#[derive(Clone, Copy, Default)]
-struct Blank {
-    repository: bool,
-    sender: bool,
-}
 
 /// Receipts asked for in one question.
 const RECEIPTS: usize = 500;
@@ -39,10 +34,8 @@ impl Erased {
                 (0..3).for_each(|_| fields.skip());
                 let repository = fields.int_or_none()?.is_some();
                 let sender = fields.int_or_none()?.is_some();
-                // An order that names neither is about the whole receipt.
                 let blank = blanks.entry(receipt).or_default();
-                blank.repository |= repository || !sender;
-                blank.sender |= sender || !repository;
+                *blank = blank.or(Blank::ordered(repository, sender));
             }
         }
         Ok(Self(blanks))

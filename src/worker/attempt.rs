@@ -18,6 +18,8 @@ pub(super) struct Surroundings {
     pub(super) log: Arc<dyn EventLog>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) transport: Arc<dyn Transport>,
+    /// Held by the erasure that is under way.
+    pub(super) erasing: tokio::sync::Mutex<()>,
 }
 
 /// One attempt that is to be made.

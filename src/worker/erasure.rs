@@ -22,6 +22,9 @@ pub(super) enum ErasureError {
 }
 
 /// Erases the receipts of one partition, and tells how many bodies went.
+///
+/// One at a time, and compacted first: then a body that is still there has no tombstone yet, be it
+/// from another order, from a try that failed, or from a process that ended half way.
 pub(super) async fn erase(
     around: &Surroundings,
     partition: Partition,
@@ -36,6 +39,9 @@ pub(super) async fn erase(
     if here.is_empty() {
         return Ok(0);
     }
+    let _one = around.erasing.lock().await;
+    around.log.compact(Topic::Webhooks).await?;
+    around.log.compact(Topic::Deliveries).await?;
     let mut tombstones = Vec::new();
     for erased in &here {
         let at = Position::new(Topic::Webhooks, partition, erased.offset);

@@ -167,7 +167,7 @@ pub(crate) fn configuration(data: PathBuf) -> Loaded {
     let file = tempfile::NamedTempFile::new().unwrap();
     let text = format!(
         "data = {data:?}\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n\
-         [log]\nreserve_bytes = 1048576\n[deliver]\nallow = [\"127.0.0.0/8\"]\n"
+         [log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n[deliver]\nallow = [\"127.0.0.0/8\"]\n"
     );
     std::fs::write(file.path(), text).unwrap();
     let sources = Sources {

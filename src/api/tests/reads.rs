@@ -2,6 +2,7 @@
 
 use super::harness::Harness;
 use super::story::{BODY, GUID, RECEIPT, Story};
+use hooklog_schemas::webhook::{self, RECEIVED};
 use hooklog_schemas::{Timestamp, Topic};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -177,6 +178,30 @@ async fn what_is_to_be_erased_is_not_shown_from_then_on() {
             .get("repository")
             .is_none_or(Value::is_null),
         "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_what_is_not_routed_yet() {
+    let story = Story::tell().await;
+    story.api.worker_ready();
+    let order = json!({ "repository_id": 7, "reason": "r", "dry_run": true });
+    let erase = async || story.api.post("/api/v1/erasures", order.clone()).await;
+    assert_eq!(erase().await.status, 200);
+    let unrouted = story.api.append_raw(
+        Topic::Webhooks,
+        RECEIVED,
+        webhook::VERSION,
+        Vec::new(),
+        "{}".into(),
+    );
+    unrouted.await;
+    let refused = erase().await;
+    assert_eq!(refused.status, 503);
+    assert!(
+        refused.text.contains("not all that came in is routed"),
+        "{}",
+        refused.text
     );
 }
 

@@ -1,8 +1,10 @@
 //! Looks at a data folder, and changes nothing in it.
 
 use super::Check;
+use crate::app::offline;
+use crate::cli::key::opened;
 use crate::config;
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::KeyringError;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +30,7 @@ pub(super) fn checks(data: &Path, file: Option<&Path>) -> Vec<Check> {
     }
     checks.push(owner(data));
     let key_file = key_file.unwrap_or_else(|| data.join("key"));
-    checks.push(key(&key_file, !data.join("log").exists()));
+    checks.push(key(data, &key_file));
     checks.push(space(data));
     checks
 }
@@ -74,20 +76,20 @@ fn owner(data: &Path) -> Check {
     }
 }
 
-fn key(path: &Path, new: bool) -> Check {
-    if new && !path.exists() {
+fn key(data: &Path, path: &Path) -> Check {
+    if !data.join("log").exists() && !path.exists() {
         return Check::ok("key file", "none yet; the first start makes one");
     }
-    match Keyring::read(path) {
-        Ok(keyring) => Check::ok(
-            "key file",
-            format!("{} keys, mode in order", keyring.ids().count()),
-        ),
-        Err(error @ KeyringError::Missing(_)) => {
-            let advice = "restore it, or name it with key_file in the configuration".to_owned();
-            Check::fail("key file", error.to_string(), Some(advice))
+    match offline::try_keys(data, path) {
+        Ok(tried) => {
+            let (keys, opened) = (tried.ids.len(), opened(tried.secrets));
+            Check::ok("key file", format!("{keys} keys, mode in order; {opened}"))
         }
-        Err(error) => Check::fail("key file", error.to_string(), None),
+        Err(error) => {
+            let missing = matches!(error.downcast_ref(), Some(KeyringError::Missing(_)));
+            let advice = "restore it, or name it with key_file in the configuration".to_owned();
+            Check::fail("key file", format!("{error:#}"), missing.then_some(advice))
+        }
     }
 }
 
@@ -114,6 +116,7 @@ fn space(data: &Path) -> Check {
 mod tests {
     use super::super::Level;
     use super::*;
+    use crate::keyring::Keyring;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn level(checks: &[Check], name: &str) -> Level {

@@ -1,6 +1,6 @@
 //! Reports about the log as JSON, for scripts.
 
-use crate::log::embedded::{Damage, PartitionReport, TopicReport};
+use crate::log::report::{Damage, PartitionReport, TopicReport};
 use serde_json::{Value, json};
 
 /// Records and bytes of a topic.
@@ -41,7 +41,8 @@ pub(super) fn topic(report: &TopicReport) -> Value {
     let (records, bytes) = sums(report);
     json!({
         "topic": report.topic.as_str(),
-        "whole": report.damage.is_empty(),
+        "whole": report.is_whole(),
+        "wrong": report.wrong,
         "segments": report.segments,
         "records": records,
         "bytes": bytes,

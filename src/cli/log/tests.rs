@@ -4,7 +4,12 @@ use crate::log::EventLog;
 use crate::log::conformance::{append, tombstone};
 use crate::log::embedded::EmbeddedLog;
 use crate::metrics::Metrics;
+use hooklog_schemas::control::{By, ConfigurationVersion, ErasedReceipt, ErasureRequested};
+use hooklog_schemas::deliveries::{Answered, Routed, Summary};
+use hooklog_schemas::{DeliveryId, EventId, Offset, ReceiptId, SourceId, SubscriptionId};
+use serde_json::json;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 #[derive(clap::Parser)]
 struct Line {
@@ -231,4 +236,148 @@ async fn two_commands_may_look_at_the_same_time() {
     let _first = OfflineLog::open(dir.path()).unwrap();
     let (said, good) = say(&dir, &["verify"]).unwrap();
     assert!(good, "{said}");
+}
+
+/// Two decisions about webhooks of partition 1, in a log that holds both.
+async fn decided() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    log.append(Topic::Control, vec![append(0, "c")])
+        .await
+        .unwrap();
+    for webhook in 0..30 {
+        log.append(Topic::Webhooks, vec![append(1, " ".repeat(400))])
+            .await
+            .unwrap();
+        log.append(Topic::Deliveries, vec![decision(webhook)])
+            .await
+            .unwrap();
+    }
+    dir
+}
+
+fn decision(webhook: u64) -> hooklog_schemas::Append {
+    encoded(routed(webhook))
+}
+
+fn encoded(event: impl Into<hooklog_schemas::Event>) -> hooklog_schemas::Append {
+    let (event_type, version, value) = event.into().encode().unwrap();
+    hooklog_schemas::Append {
+        event_type,
+        version,
+        value: Some(value),
+        ..append(1, "")
+    }
+}
+
+fn routed(webhook: u64) -> Routed {
+    Routed {
+        receipt: ReceiptId(Uuid::from_u64_pair(1, webhook)),
+        webhook: Offset(webhook),
+        cause: "live".into(),
+        at: Timestamp(1),
+        received_at: Timestamp(1),
+        source: SourceId(Uuid::nil()),
+        source_name: "main".into(),
+        summary: Summary {
+            repository: Some("acme/secret-name".into()),
+            sender_id: Some(77),
+            ..Summary::default()
+        },
+        configuration: ConfigurationVersion {
+            offset: Offset(0),
+            event: EventId(Uuid::nil()),
+        },
+        matcher: 1,
+        matches: Vec::new(),
+        repeats: None,
+        error: None,
+    }
+}
+
+#[tokio::test]
+async fn what_was_ordered_to_be_erased_is_not_dumped_although_its_bytes_are_there() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    log.append(Topic::Webhooks, vec![append(1, "personal")])
+        .await
+        .unwrap();
+    let answered = Answered {
+        delivery: DeliveryId::derive(routed(0).receipt, SubscriptionId(Uuid::nil()), "live"),
+        receipt: routed(0).receipt,
+        number: 1,
+        started_at: Timestamp(1),
+        excerpt: "personal too".into(),
+        truncated: false,
+    };
+    let batch = vec![decision(0), decision(1), encoded(answered)];
+    log.append(Topic::Deliveries, batch).await.unwrap();
+    let order = ErasureRequested {
+        receipts: vec![ErasedReceipt {
+            receipt: routed(0).receipt,
+            partition: 1,
+            offset: Offset(0),
+        }],
+        repository_id: None,
+        sender_id: None,
+        by: By {
+            actor: "ann".into(),
+            from: "local".into(),
+            at: Timestamp(1),
+            why: None,
+        },
+    };
+    let order = hooklog_schemas::Append {
+        partition: hooklog_schemas::Partition(0),
+        ..encoded(order)
+    };
+    log.append(Topic::Control, vec![order]).await.unwrap();
+    drop(log);
+    let (said, _) = say(&dir, &["dump", "--bodies"]).unwrap();
+    let lines: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["erased"], &lines[0]["headers"]),
+        (&json!(true), &json!([]))
+    );
+    assert!(!said.contains("personal"), "{said}");
+    let summary = |line: &Value| line["value"]["summary"].clone();
+    assert!(summary(&lines[1]).get("repository").is_none(), "{said}");
+    assert!(summary(&lines[1]).get("sender_id").is_none(), "{said}");
+    assert_eq!(summary(&lines[2])["repository"], "acme/secret-name");
+    assert_eq!(lines[3]["erased"], true);
+}
+
+fn segments(dir: &TempDir, topic: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(dir.path().join("log").join(topic)).unwrap();
+    let mut paths: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == "segment"));
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn a_topic_that_lost_its_newest_segment_is_noticed_by_the_decisions() {
+    let dir = decided().await;
+    let (said, good) = say(&dir, &["verify"]).unwrap();
+    assert!(good, "{said}");
+    std::fs::remove_file(segments(&dir, "webhooks").pop().unwrap()).unwrap();
+    let (said, good) = say(&dir, &["verify"]).unwrap();
+    assert!(!good && said.contains("webhooks: DAMAGED"), "{said}");
+    assert!(said.contains("names webhooks/1@29"), "{said}");
+    assert!(said.contains("deliveries: whole"), "{said}");
+}
+
+#[tokio::test]
+async fn a_journal_that_is_missing_or_of_another_log_is_noticed() {
+    let (dir, other) = (decided().await, decided().await);
+    let webhooks = dir.path().join("log/webhooks");
+    std::fs::remove_dir_all(&webhooks).unwrap();
+    let (said, good) = say(&dir, &["verify"]).unwrap();
+    assert!(!good && said.contains("the journal is missing"), "{said}");
+    std::fs::rename(other.path().join("log/webhooks"), &webhooks).unwrap();
+    let (said, good) = say(&dir, &["verify", "--output", "json"]).unwrap();
+    assert!(!good && said.contains("of another log"), "{said}");
 }

@@ -196,3 +196,14 @@ fn a_file_that_is_named_must_exist() {
     let error = load(sources).unwrap_err().to_string();
     assert!(error.contains("/nowhere.toml cannot be read"), "{error}");
 }
+
+#[test]
+fn a_reserve_that_holds_no_segment_is_refused_since_an_erasure_needs_that_room() {
+    let text = "[log]\nsegment_bytes = 1048576\nreserve_bytes = 1048575";
+    let refused = from(text, &[], &[]).unwrap_err().to_string();
+    assert!(
+        refused.contains("log.reserve_bytes") && refused.contains("log.segment_bytes"),
+        "{refused}"
+    );
+    assert!(from(&text.replace("1048575", "1048576"), &[], &[]).is_ok());
+}

@@ -3,7 +3,7 @@
 use super::{Log, PARTITIONS, WEBHOOKS, all, append, at, everything, same, tombstone};
 use crate::log::ReadLimit;
 use bytes::Bytes;
-use hooklog_schemas::{Append, EventType, Header, Key, Offset, Partition, Topic};
+use hooklog_schemas::{Append, EventType, Header, Key, Offset, Partition, Timestamp, Topic};
 use uuid::Uuid;
 
 pub(crate) async fn what_was_appended_reads_back_byte_for_byte(log: Log) {
@@ -138,4 +138,49 @@ pub(crate) async fn control_has_one_partition(log: Log) {
         all(&log, 0).await.is_empty(),
         "topics have their own records"
     );
+}
+
+pub(crate) async fn a_time_is_found_in_its_partition(log: Log) {
+    let empty = log
+        .offset_after(WEBHOOKS, Partition(1), Timestamp(5))
+        .await
+        .unwrap();
+    assert_eq!(
+        empty,
+        log.bounds(WEBHOOKS, Partition(1)).await.unwrap().tail
+    );
+    let mut offsets = Vec::new();
+    for number in 0..60 {
+        // Every third has the time of the one before it; other partitions have other times.
+        let seconds = 10 * (number - i64::from(number % 3 == 2));
+        let one = Append {
+            at: Timestamp::from_secs(seconds),
+            ..append(1, vec![b'x'; 200])
+        };
+        let other = Append {
+            at: Timestamp::from_secs(5_000 + number),
+            ..append(0, "other")
+        };
+        offsets.push(log.append(WEBHOOKS, vec![one, other]).await.unwrap()[0]);
+    }
+    offsets.push(offsets[59].next());
+    for (seconds, index) in [
+        (-1, 0),
+        (0, 1),
+        (9, 1),
+        (10, 3),
+        (29, 3),
+        (30, 4),
+        (305, 31),
+        (580, 60),
+        (9999, 60),
+    ] {
+        let time = Timestamp::from_secs(seconds);
+        let found = log.offset_after(WEBHOOKS, Partition(1), time).await;
+        assert_eq!(found.unwrap(), offsets[index], "after {seconds} s");
+    }
+    let beyond = log
+        .offset_after(WEBHOOKS, Partition(PARTITIONS), Timestamp(5))
+        .await;
+    assert!(beyond.is_err(), "{beyond:?}");
 }

@@ -28,6 +28,15 @@ pub(crate) fn erased_keys(journal: &Journal) -> HashSet<Key> {
         .collect()
 }
 
+/// How many of `keys` may still have their bytes. Each key is one record's, which is counted when
+/// its bytes go; so a compaction with nothing left to do reads nothing.
+pub(crate) fn outstanding(journal: &Journal, keys: &HashSet<Key>) -> u64 {
+    let view = journal.view();
+    let sealed: u64 = view.sealed.iter().map(|sealed| sealed.erased).sum();
+    let erased = sealed + view.active.places.erased;
+    (keys.len() as u64).saturating_sub(erased)
+}
+
 /// Whether the active segment holds bytes that `keys` erase, so that it must be sealed first.
 pub(crate) fn active_holds(journal: &Journal, keys: &HashSet<Key>) -> Result<bool, AppendError> {
     let (file, end) = {
@@ -52,8 +61,13 @@ pub(crate) fn active_holds(journal: &Journal, keys: &HashSet<Key>) -> Result<boo
 /// that leaves open which of two files has the segment's name stops the log.
 pub(crate) fn run(journal: &Journal, keys: &HashSet<Key>) -> Result<u64, AppendError> {
     let sealed = journal.view().sealed.clone();
+    let outstanding = outstanding(journal, keys);
     let mut count = 0;
     for segment in sealed {
+        // All are found: the segments after it need not be read.
+        if count >= outstanding {
+            break;
+        }
         let rewritten = rewrite(journal, &segment, keys);
         let Some(new) = rewritten.map_err(|error| unavailable(journal, &error))? else {
             continue;

@@ -47,9 +47,20 @@ fn options() -> Options {
 }
 
 fn open(files: &FaultFiles, options: &Options) -> Result<(Arc<Journal>, Writer), OpenError> {
+    open_topic(files, Topic::Webhooks, options)
+}
+
+fn open_topic(
+    files: &FaultFiles,
+    topic: Topic,
+    options: &Options,
+) -> Result<(Arc<Journal>, Writer), OpenError> {
     let files: Arc<dyn LogFiles> = Arc::new(files.clone());
-    let poison = watch::Sender::new(None);
-    recovery::open(&files, Path::new("/log"), Topic::Webhooks, options, &poison)
+    let (dir, poison) = (Path::new("/log"), watch::Sender::new(None));
+    if !recovery::is_there(&*files, dir, topic)? {
+        recovery::make(&*files, dir, topic, [7; 16], options)?;
+    }
+    recovery::open(&files, dir, topic, options, &poison)
 }
 
 /// What a client knows of its appends, in the order in which they were asked for.

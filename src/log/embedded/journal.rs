@@ -2,6 +2,7 @@
 
 use super::files::{LogFile, LogFiles};
 use super::index::{Places, Sealed};
+use super::segment::JournalId;
 use crate::log::Bounds;
 use hooklog_schemas::{Offset, Partition, Position, Record, Topic};
 use std::collections::VecDeque;
@@ -16,8 +17,7 @@ pub(crate) struct Journal {
     pub(crate) files: Arc<dyn LogFiles>,
     /// What checksums start from.
     pub(crate) seed: u32,
-    /// Drawn when the journal was made.
-    pub(crate) id: [u8; 16],
+    pub(crate) id: JournalId,
     /// Why the log stopped, if it did.
     pub(crate) poison: watch::Sender<Option<String>>,
     view: RwLock<View>,
@@ -62,7 +62,7 @@ impl Journal {
         topic: Topic,
         dir: PathBuf,
         files: Arc<dyn LogFiles>,
-        id: [u8; 16],
+        id: JournalId,
         poison: watch::Sender<Option<String>>,
         tails: &[u64],
         (sealed, active): (Vec<Arc<Sealed>>, Active),

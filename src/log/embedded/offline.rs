@@ -6,8 +6,9 @@ use super::lock::Lock;
 use super::recovery::{CHUNK, OpenError};
 use super::scan::{self, Check, Flaw, Remains, Seen, Walked, Window};
 use super::segment::{Chain, SegmentHeader, file_name, sequence_of};
+use crate::log::report::{Damage, Depth, PartitionReport, TopicReport};
 use bytes::Bytes;
-use hooklog_schemas::{Record, Timestamp, Topic};
+use hooklog_schemas::{Record, Topic};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -15,68 +16,6 @@ use std::path::{Path, PathBuf};
 pub struct OfflineLog {
     dir: PathBuf,
     _lock: Option<Lock>,
-}
-
-/// How closely to look at a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// Checksums, offsets and hash links.
-    Sums,
-    /// The digest of every body as well.
-    Digests,
-}
-
-/// What one topic of a log holds.
-#[derive(Clone, Debug)]
-pub struct TopicReport {
-    /// The topic.
-    pub topic: Topic,
-    /// How many segment files it has.
-    pub segments: usize,
-    /// By partition.
-    pub partitions: Vec<PartitionReport>,
-    /// What is not as it was written, in the order of the files.
-    pub damage: Vec<Damage>,
-    /// A group at the end that was never finished, nor acknowledged; the next start cuts it.
-    pub unfinished: Option<Damage>,
-}
-
-/// What one partition holds.
-#[derive(Clone, Debug, Default)]
-pub struct PartitionReport {
-    /// The first offset, and the one after the last.
-    pub start: u64,
-    /// See `start`.
-    pub tail: u64,
-    /// Records that read.
-    pub records: u64,
-    /// Their bytes on disk.
-    pub bytes: u64,
-    /// When the first and the last were appended.
-    pub first: Option<Timestamp>,
-    /// See `first`.
-    pub last: Option<Timestamp>,
-    /// Tombstones among them.
-    pub tombstones: u64,
-    /// Records whose bytes were erased.
-    pub erased: u64,
-}
-
-/// Where something is wrong, and how much follows it.
-#[derive(Clone, Debug)]
-pub struct Damage {
-    /// The segment.
-    pub file: PathBuf,
-    /// The byte at which it starts.
-    pub byte: u64,
-    /// The record that is there, or what was expected.
-    pub position: String,
-    /// What is wrong.
-    pub reason: String,
-    /// Bytes of the file from there on, without trailing zeros.
-    pub bytes_after: u64,
-    /// Records from there on that still read.
-    pub records_after: u64,
 }
 
 impl OfflineLog {
@@ -91,6 +30,15 @@ impl OfflineLog {
             .map_err(|error| OpenError::io(&dir, error))?;
         let lock = Lock::look(&dir)?;
         Ok(Self { dir, _lock: lock })
+    }
+
+    /// The log in the folder `log` of `data`, which a server may have open: fit for `control`, which
+    /// only grows and is never compacted. What is being written at this moment is not there yet,
+    /// or looks damaged.
+    #[must_use]
+    pub fn beside(data: &Path) -> Self {
+        let dir = data.join("log");
+        Self { dir, _lock: None }
     }
 
     /// Bytes of all segments: what [`OfflineLog::examine`] of all topics goes through.
@@ -125,6 +73,7 @@ impl OfflineLog {
             segments: firsts.len(),
             partitions: Vec::new(),
             damage: Vec::new(),
+            wrong: Vec::new(),
             unfinished: None,
         };
         let mut before: Option<Chain> = None;
@@ -186,7 +135,7 @@ impl OfflineLog {
         Ok(())
     }
 
-    fn segments(&self, topic: Topic) -> Result<Vec<u64>, OpenError> {
+    pub(super) fn segments(&self, topic: Topic) -> Result<Vec<u64>, OpenError> {
         let dir = self.dir.join(topic.as_str());
         match DiskFiles.list(&dir) {
             Ok(names) => Ok(names.iter().filter_map(|name| sequence_of(name)).collect()),
@@ -195,7 +144,7 @@ impl OfflineLog {
         }
     }
 
-    fn path(&self, topic: Topic, first: u64) -> PathBuf {
+    pub(super) fn path(&self, topic: Topic, first: u64) -> PathBuf {
         self.dir.join(topic.as_str()).join(file_name(first))
     }
 }

@@ -11,6 +11,11 @@ use tokio::sync::oneshot;
 const MOST_RECORDS: usize = 512;
 const MOST_BYTES: u64 = 8 << 20;
 
+/// Bytes that wait at the most, beside the group that is being written: two seconds of a slow disk
+/// at 32 MB/s, or the largest record and some. A sync that hangs must not fill the memory: who
+/// asked gives up at a deadline, while what was handed over stays.
+const WAITING_BYTES: u64 = 64 << 20;
+
 /// What the writer is asked.
 enum Message {
     Append(Request),
@@ -31,6 +36,8 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     messages: VecDeque<Message>,
+    /// Of all appends among them.
+    bytes: u64,
     closed: bool,
 }
 
@@ -52,24 +59,28 @@ impl Queue {
     }
 
     /// Hands an append to the writer.
-    pub(crate) fn append(&self, request: Request) {
-        self.push(Message::Append(request));
+    ///
+    /// # Errors
+    /// [`AppendError::Busy`] when too much waits already.
+    pub(crate) fn append(&self, request: Request) -> Result<(), AppendError> {
+        self.push(Message::Append(request))
     }
 
     /// Asks the writer for a new segment.
     pub(crate) async fn roll(&self) -> Result<(), AppendError> {
         let (reply, rolled) = oneshot::channel();
-        self.push(Message::Roll(reply));
+        self.push(Message::Roll(reply))?;
         rolled.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    fn push(&self, message: Message) {
+    fn push(&self, message: Message) -> Result<(), AppendError> {
         let mut waiting = self.shared.lock();
         // A message to a writer that is gone is dropped, and so its sender hears of it.
         if !waiting.closed {
-            waiting.messages.push_back(message);
+            waiting.add(message)?;
             self.shared.ready.notify_one();
         }
+        Ok(())
     }
 }
 
@@ -114,6 +125,20 @@ enum Work {
 }
 
 impl Waiting {
+    fn add(&mut self, message: Message) -> Result<(), AppendError> {
+        if let Message::Append(request) = &message {
+            let bytes = request.bytes();
+            // One that is larger than the limit is taken when nothing else waits.
+            if self.bytes > 0 && self.bytes + bytes > WAITING_BYTES {
+                let waiting = self.bytes;
+                return Err(AppendError::Busy { waiting });
+            }
+            self.bytes += bytes;
+        }
+        self.messages.push_back(message);
+        Ok(())
+    }
+
     /// All appends that fit into one group.
     fn take(&mut self) -> Option<Work> {
         let (mut group, mut records, mut bytes) = (Vec::new(), 0, 0);
@@ -126,6 +151,7 @@ impl Waiting {
                         self.messages.push_front(Message::Append(request));
                         return Some(Work::Commit(group));
                     }
+                    self.bytes -= request.bytes();
                     group.push(request);
                 }
                 Some(roll) if !group.is_empty() => {
@@ -163,5 +189,39 @@ impl Drop for Last<'_> {
         let mut waiting = self.0.lock();
         waiting.closed = true;
         waiting.messages.clear();
+        waiting.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::conformance::append;
+    use crate::log::embedded::frame::{Draft, SALT};
+
+    fn message(mebibytes: usize) -> Message {
+        let append = append(0, vec![0; mebibytes << 20]);
+        let drafts = vec![Draft::new(append, [0; SALT], 0).unwrap()];
+        let reply = oneshot::channel().0;
+        Message::Append(Request { drafts, reply })
+    }
+
+    #[test]
+    fn a_queue_that_is_full_refuses_at_once_and_takes_more_when_the_writer_goes_on() {
+        let mut waiting = Waiting::default();
+        while waiting.add(message(5)).is_ok() {
+            assert!(waiting.messages.len() < 13, "12 times 5 MiB fit");
+        }
+        assert_eq!(waiting.messages.len(), 12);
+        let refused = waiting.add(message(5));
+        assert!(
+            matches!(refused, Err(AppendError::Busy { waiting }) if waiting > 60 << 20),
+            "{refused:?}"
+        );
+        assert!(waiting.add(message(1)).is_ok(), "a smaller one still fits");
+        assert!(waiting.take().is_some());
+        assert!(waiting.add(message(5)).is_ok());
+        while waiting.take().is_some() {}
+        assert_eq!(waiting.bytes, 0);
     }
 }

@@ -6,7 +6,7 @@ use super::index::{self, Places, Sealed};
 use super::journal::{Active, Journal};
 use super::options::Options;
 use super::scan::{self, Check, Found, Walked, Window};
-use super::segment::{Chain, SegmentHeader, file_name, index_name, sequence_of};
+use super::segment::{Chain, JournalId, SegmentHeader, file_name, index_name, sequence_of};
 use super::writer::{NEW, Writer, draw_segment, name_segment};
 use hooklog_schemas::{Position, Topic};
 use std::io::{self, IoSlice};
@@ -51,6 +51,28 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+    /// A journal is gone while another one of the log has records.
+    #[error(
+        "{path} holds no segment, but {with} has records: a part of the log is missing. Nothing \
+         was changed; bring the folder back from a copy"
+    )]
+    Missing {
+        /// The folder without a journal.
+        path: String,
+        /// The folder of one with records.
+        with: String,
+    },
+    /// Two journals are not of the same log.
+    #[error(
+        "the journal in {path} is of another log than the one in {beside}. Nothing was changed; \
+         bring back the folder that belongs here"
+    )]
+    Foreign {
+        /// The folder of one.
+        path: String,
+        /// The folder of the other.
+        beside: String,
+    },
     /// The partitions of a log are fixed when it is made.
     #[error("this log has {found} partitions for ever; set log.partitions to {found}, not {asked}")]
     Partitions {
@@ -70,7 +92,44 @@ impl OpenError {
     }
 }
 
-/// Opens the journal of `topic` below `dir`, or makes it.
+/// Whether there is a journal of `topic` below `dir`. Its folder is made if need be.
+pub(crate) fn is_there(files: &dyn LogFiles, dir: &Path, topic: Topic) -> Result<bool, OpenError> {
+    let dir = dir.join(topic.as_str());
+    let names = files.create_dir(&dir).and_then(|()| files.list(&dir));
+    let names = names.map_err(|error| OpenError::io(&dir, error))?;
+    Ok(names.iter().any(|name| sequence_of(name).is_some()))
+}
+
+/// The id of a new log's journals.
+pub(crate) fn draw_id() -> io::Result<JournalId> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)?;
+    Ok(id)
+}
+
+/// Makes an empty journal of `topic` below `dir`.
+pub(crate) fn make(
+    files: &dyn LogFiles,
+    dir: &Path,
+    topic: Topic,
+    id: JournalId,
+    options: &Options,
+) -> Result<(), OpenError> {
+    let dir = dir.join(topic.as_str());
+    let header = SegmentHeader {
+        topic,
+        journal: id,
+        created: options.clock.now(),
+        chain: Chain::start(options.partitions(topic)),
+    };
+    let made = files
+        .create_dir(&dir)
+        .and_then(|()| draw_segment(files, &dir, &header))
+        .and_then(|_| name_segment(files, &dir, &header));
+    made.map_err(|error| OpenError::io(&dir, error))
+}
+
+/// Opens the journal of `topic` below `dir`, which must be there.
 pub(crate) fn open(
     files: &Arc<dyn LogFiles>,
     dir: &Path,
@@ -79,9 +138,6 @@ pub(crate) fn open(
     poison: &watch::Sender<Option<String>>,
 ) -> Result<(Arc<Journal>, Writer), OpenError> {
     let dir = dir.join(topic.as_str());
-    files
-        .create_dir(&dir)
-        .map_err(|error| OpenError::io(&dir, error))?;
     let opening = Opening {
         files: &**files,
         dir: &dir,
@@ -89,10 +145,6 @@ pub(crate) fn open(
         options,
     };
     let mut firsts = opening.tidy().map_err(|error| OpenError::io(&dir, error))?;
-    if firsts.is_empty() {
-        opening.make().map_err(|error| OpenError::io(&dir, error))?;
-        firsts.push(0);
-    }
     let last = firsts.pop().unwrap_or_default();
     let mut sealed = Vec::new();
     let mut before: Option<SegmentHeader> = None;
@@ -141,19 +193,6 @@ impl Opening<'_> {
             self.files.remove(&self.dir.join(name))?;
         }
         Ok(names.iter().filter_map(|name| sequence_of(name)).collect())
-    }
-
-    fn make(&self) -> io::Result<()> {
-        let mut journal = [0; 16];
-        getrandom::fill(&mut journal)?;
-        let header = SegmentHeader {
-            topic: self.topic,
-            journal,
-            created: self.options.clock.now(),
-            chain: Chain::start(self.options.partitions(self.topic)),
-        };
-        draw_segment(self.files, self.dir, &header)?;
-        name_segment(self.files, self.dir, &header)
     }
 
     /// The header of a segment, which must go on where the one `before` ended.

@@ -13,57 +13,61 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Tells whether a group may be written.
 pub(crate) struct Reserve {
     journal: Arc<Journal>,
-    /// Bytes that stay free.
-    kept: u64,
+    /// Bytes that stay free of what comes in anew.
+    reserve: u64,
+    /// Bytes that stay free of everything.
+    floor: u64,
     asked: Option<Instant>,
-    /// Bytes above `kept` that may be written until the disk is asked again.
-    left: u64,
+    /// Bytes that were free then, less what was written since.
+    free: u64,
 }
 
 impl Reserve {
     pub(crate) fn new(journal: &Arc<Journal>, options: &Options) -> Self {
-        // Deliveries, control and erasures end what webhooks began, so they may use the reserve.
-        let kept = match journal.topic {
+        // Deliveries and control end what webhooks began, so they may use the reserve.
+        let reserve = match journal.topic {
             Topic::Webhooks => options.reserve_bytes.max(options.floor_bytes),
             Topic::Deliveries | Topic::Control => options.floor_bytes,
         };
         Self {
             journal: Arc::clone(journal),
-            kept,
+            reserve,
+            floor: options.floor_bytes,
             asked: None,
-            left: 0,
+            free: 0,
         }
     }
 
-    /// Refuses a group of `bytes` that would eat into what is kept.
-    pub(crate) fn check(&mut self, bytes: u64) -> Result<(), AppendError> {
+    /// Refuses a group of `bytes` that would eat into what is kept; one that only `erases` may use
+    /// the reserve.
+    pub(crate) fn check(&mut self, bytes: u64, erases: bool) -> Result<(), AppendError> {
+        let kept = if erases { self.floor } else { self.reserve };
+        let needed = kept.saturating_add(bytes);
         let fresh = self.asked.is_some_and(|asked| asked.elapsed() < EVERY);
-        if !fresh || bytes > self.left {
+        if !fresh || needed > self.free {
             self.ask()?;
         }
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                // Others write to the same disk: what was seen is believed in small portions.
-                self.left = left;
-                Ok(())
-            }
-            None => Err(AppendError::NoSpace(format!(
-                "{} bytes stay free for {}",
-                self.kept,
-                if self.journal.topic == Topic::Webhooks {
-                    "deliveries and control"
-                } else {
-                    "the system"
-                }
-            ))),
+        if needed > self.free {
+            return Err(self.full(kept));
         }
+        // Others write to the same disk: what was seen is believed in small portions.
+        self.free -= bytes;
+        Ok(())
+    }
+
+    fn full(&self, kept: u64) -> AppendError {
+        let whom = if kept > self.floor {
+            "deliveries, control and erasures"
+        } else {
+            "the system"
+        };
+        AppendError::NoSpace(format!("{kept} bytes stay free for {whom}"))
     }
 
     fn ask(&mut self) -> Result<(), AppendError> {
         let free = self.journal.files.free_bytes(&self.journal.dir);
-        let free = free.map_err(|error| AppendError::Unavailable(error.to_string()))?;
+        self.free = free.map_err(|error| AppendError::Unavailable(error.to_string()))?;
         self.asked = Some(Instant::now());
-        self.left = free.saturating_sub(self.kept);
         Ok(())
     }
 }

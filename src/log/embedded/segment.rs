@@ -11,6 +11,10 @@ const PER_PARTITION: usize = 16;
 /// More partitions than anybody has; bounds what a damaged header can ask for.
 const MOST_PARTITIONS: u32 = 4096;
 
+/// Drawn when a log is made, and the same in all segments of all its journals. Checksums start from
+/// it, so that no body can pass for frames.
+pub(crate) type JournalId = [u8; 16];
+
 /// Where a journal stands: what the next record will get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chain {
@@ -50,8 +54,7 @@ impl Chain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
     pub(crate) topic: Topic,
-    /// Drawn when the journal is made; checksums start from it, so that no body can pass for frames.
-    pub(crate) journal: [u8; 16],
+    pub(crate) journal: JournalId,
     /// When the segment was made.
     pub(crate) created: Timestamp,
     /// Where the journal stood.

@@ -98,34 +98,56 @@ async fn an_index_that_is_missing_or_wrong_is_made_again() {
     assert_eq!(indexes().len(), before.len());
 }
 
-#[tokio::test]
-async fn a_time_is_found_by_its_partition() {
+/// A log with a record in every topic.
+async fn lived() -> TempDir {
     let dir = TempDir::new().unwrap();
     let log = open(&dir);
-    for seconds in 0..60 {
-        let at = Timestamp::from_secs(seconds * 10);
-        let one = Append {
-            at,
-            ..append(1, vec![b'x'; 200])
-        };
-        log.append(Topic::Webhooks, vec![one]).await.unwrap();
+    for topic in Topic::ALL {
+        log.append(topic, vec![append(0, "x")]).await.unwrap();
     }
-    for (seconds, offset) in [
-        (-1, 0),
-        (0, 1),
-        (9, 1),
-        (10, 2),
-        (305, 31),
-        (590, 60),
-        (9999, 60),
-    ] {
-        let time = Timestamp::from_secs(seconds);
-        let found = log
-            .offset_after(Topic::Webhooks, Partition(1), time)
-            .await
-            .unwrap();
-        assert_eq!(found, Offset(offset), "after {seconds} s");
+    dir
+}
+
+fn folder(dir: &TempDir, topic: Topic) -> std::path::PathBuf {
+    dir.path().join("log").join(topic.as_str())
+}
+
+#[tokio::test]
+async fn a_journal_that_is_gone_while_others_have_records_is_refused() {
+    for topic in Topic::ALL {
+        let dir = lived().await;
+        std::fs::remove_dir_all(folder(&dir, topic)).unwrap();
+        let refused = try_open(&dir).err().unwrap();
+        assert!(matches!(&refused, OpenError::Missing { .. }), "{refused}");
+        let said = refused.to_string();
+        let gone = folder(&dir, topic).display().to_string();
+        assert!(said.contains(&gone), "{said}");
+        let left = std::fs::read_dir(folder(&dir, topic)).unwrap().count();
+        assert_eq!(left, 0, "nothing is made in its place");
     }
+}
+
+#[tokio::test]
+async fn a_journal_of_another_log_is_refused() {
+    let (dir, other) = (lived().await, lived().await);
+    std::fs::remove_dir_all(folder(&dir, Topic::Deliveries)).unwrap();
+    std::fs::rename(
+        folder(&other, Topic::Deliveries),
+        folder(&dir, Topic::Deliveries),
+    )
+    .unwrap();
+    let refused = try_open(&dir).err().unwrap();
+    assert!(matches!(&refused, OpenError::Foreign { .. }), "{refused}");
+}
+
+#[test]
+fn a_log_that_a_crash_left_half_made_is_finished_with_the_same_id() {
+    let dir = TempDir::new().unwrap();
+    let id = open(&dir).id();
+    std::fs::remove_dir_all(folder(&dir, Topic::Control)).unwrap();
+    std::fs::remove_dir_all(folder(&dir, Topic::Deliveries)).unwrap();
+    assert_eq!(open(&dir).id(), id);
+    assert_eq!(open(&dir).id(), id);
 }
 
 #[test]
@@ -251,4 +273,27 @@ async fn who_waits_hears_that_the_log_stopped() {
     );
     let refused = log.append(Topic::Control, vec![append(0, "x")]).await;
     assert!(matches!(refused, Err(AppendError::Poisoned(why)) if why == "a disk died"));
+}
+
+#[tokio::test]
+async fn a_compaction_with_nothing_left_to_erase_reads_no_segment() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    let secret = append(0, "personal");
+    let stone = conformance::tombstone(0, secret.key);
+    for one in [secret, append(0, vec![b'x'; 5000]), stone] {
+        log.append(Topic::Webhooks, vec![one]).await.unwrap();
+    }
+    assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 1);
+    // What is damaged would be noticed by who reads it.
+    let sealed = folder(&dir, Topic::Webhooks).join("00000000000000000000.segment");
+    std::fs::write(&sealed, "damaged").unwrap();
+    assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 0);
+    let other = append(0, "more");
+    let stone = conformance::tombstone(0, other.key);
+    log.append(Topic::Webhooks, vec![other, stone])
+        .await
+        .unwrap();
+    let noticed = log.compact(Topic::Webhooks).await;
+    assert!(noticed.is_err(), "{noticed:?}");
 }

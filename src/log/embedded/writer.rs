@@ -30,6 +30,12 @@ impl Request {
     pub(crate) fn bytes(&self) -> u64 {
         self.drafts.iter().map(|draft| draft.len() as u64).sum()
     }
+
+    /// Whether it holds nothing but tombstones.
+    fn erases(&self) -> bool {
+        let mut drafts = self.drafts.iter();
+        drafts.all(|draft| draft.append.value.is_none())
+    }
 }
 
 /// The writer's side of a journal.
@@ -68,9 +74,12 @@ impl Writer {
 
     /// Appends all `requests` as one group, with one write and one sync, and answers them.
     pub(crate) fn commit(&mut self, requests: Vec<Request>) {
-        match self.make_room(&requests) {
-            Ok(()) => {}
-            Err(error) => return refuse(requests, &error),
+        let requests = self.admit(requests);
+        if requests.is_empty() {
+            return;
+        }
+        if let Err(error) = self.make_room(&requests) {
+            return refuse(requests, &error);
         }
         match self.write(requests) {
             Ok(written) => self.publish(written),
@@ -114,11 +123,31 @@ impl Writer {
         }
     }
 
+    /// Those that the disk has space for. At the reserve only erasures are left of them.
+    fn admit(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let Err(error) = self.fits(&requests) else {
+            return requests;
+        };
+        let (erasing, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(Request::erases);
+        refuse(others, &error);
+        match self.fits(&erasing) {
+            Ok(()) => erasing,
+            Err(error) => {
+                refuse(erasing, &error);
+                Vec::new()
+            }
+        }
+    }
+
+    fn fits(&mut self, requests: &[Request]) -> Result<(), AppendError> {
+        self.alive()?;
+        let erases = requests.iter().all(Request::erases);
+        self.reserve.check(group_bytes(requests), erases)
+    }
+
     /// Sees to it that the group can be written as a whole; nothing is written if not.
     fn make_room(&mut self, requests: &[Request]) -> Result<(), AppendError> {
-        self.alive()?;
-        let bytes = requests.iter().map(Request::bytes).sum::<u64>() + TRAILER as u64;
-        self.reserve.check(bytes)?;
+        let bytes = group_bytes(requests);
         if self.end + bytes > self.options.segment_bytes {
             self.roll()?;
         }
@@ -303,6 +332,11 @@ pub(crate) fn name_segment(
 
 /// The extension of files that are not finished; they are removed when the log is opened.
 pub(crate) const NEW: &str = "new";
+
+/// Bytes that these requests need on disk as one group.
+fn group_bytes(requests: &[Request]) -> u64 {
+    requests.iter().map(Request::bytes).sum::<u64>() + TRAILER as u64
+}
 
 fn refuse(requests: Vec<Request>, error: &AppendError) {
     for request in requests {

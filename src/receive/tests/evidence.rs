@@ -98,3 +98,17 @@ async fn the_allowed_addresses_are_those_of_clients_behind_the_proxy() {
     }
     assert_eq!(given.receipts().await[0].0.client, "192.0.2.7");
 }
+
+#[tokio::test]
+async fn the_time_of_the_append_is_its_own_and_the_time_of_receipt_stays_in_the_headers() {
+    let given = given().await;
+    given.clock.step(Duration::from_secs(1));
+    assert_eq!(given.send(&Request::push()).await.status, 200);
+    let (received, record) = given.receipts().await.remove(0);
+    assert!(
+        received.received_at < record.appended_at,
+        "{} and {}",
+        received.received_at,
+        record.appended_at
+    );
+}

@@ -54,6 +54,13 @@ impl Prefix {
         Offset(self.range_of(from).unwrap_or(from))
     }
 
+    /// The end of the last range: all offsets of the set are below it.
+    #[must_use]
+    pub(in crate::worker) fn bound(&self) -> Offset {
+        let ahead = self.ahead.last_key_value().map(|(_, &end)| end);
+        Offset(ahead.unwrap_or(self.end))
+    }
+
     fn range_of(&self, at: u64) -> Option<u64> {
         let (_, &end) = self.ahead.range(..=at).next_back()?;
         (at < end).then_some(end)
@@ -73,6 +80,7 @@ mod tests {
             let mut set = BTreeSet::new();
             for at in inserted {
                 prop_assert_eq!(prefix.insert(Offset(at)), set.insert(at));
+                prop_assert_eq!(prefix.bound().0, set.last().map_or(0, |last| last + 1));
                 for from in 0..42 {
                     prop_assert_eq!(prefix.contains(Offset(from)), set.contains(&from));
                     let missing = (from..).find(|at| !set.contains(at)).unwrap();

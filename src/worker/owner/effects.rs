@@ -7,7 +7,7 @@ use crate::worker::erasure;
 use crate::worker::lines::{self, Effect};
 use crate::worker::routing::named;
 use hooklog_projections::configuration::{Action, Command};
-use hooklog_schemas::control::{ConfigurationVersion, ErasedReceipt};
+use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::{Event, Offset, Partition, Position, Topic};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Owner {
         batch: &mut Batch,
     ) -> Result<(), WorkerError> {
         let partition = Partition(u32::try_from(number).unwrap_or(u32::MAX));
-        match self.erased_at(partition, offset) {
+        match self.configuration.erased.at(partition, offset) {
             Some(erased) => {
                 let at = self.parts.clock.now();
                 batch.add(
@@ -113,17 +113,6 @@ impl Owner {
             }
         }
         Ok(())
-    }
-
-    fn erased_at(&self, partition: Partition, offset: Offset) -> Option<ErasedReceipt> {
-        let commands = self.configuration.commands.iter();
-        let erasures = commands.filter_map(|command| match &command.action {
-            Action::Erase(erasure) => Some(erasure),
-            Action::Cancel(_) | Action::Redrive(_) => None,
-        });
-        let mut receipts = erasures.flat_map(|erasure| &erasure.receipts);
-        let here = |e: &&ErasedReceipt| e.partition == partition.0 && e.offset == offset;
-        receipts.find(here).copied()
     }
 
     pub(super) fn current_version(&self) -> ConfigurationVersion {

@@ -34,6 +34,7 @@ impl Owner {
         for number in 0..owner.owned.len() {
             owner.load(number).await?;
             owner.catch_up(number).await?;
+            owner.check_webhooks(number).await?;
         }
         owner.identities.completed()?;
         owner.acquire().await?;
@@ -51,6 +52,7 @@ impl Owner {
             log: Arc::clone(&parts.log),
             clock: Arc::clone(&parts.clock),
             transport: Arc::clone(&parts.transport),
+            erasing: tokio::sync::Mutex::default(),
         };
         let count = parts.log.partitions(Topic::Deliveries);
         let config = &parts.config;
@@ -85,6 +87,23 @@ impl Owner {
             shutdown,
             decided: 0,
             parts,
+        })
+    }
+
+    /// Refuses a log whose webhooks end before what was routed of them.
+    async fn check_webhooks(&self, number: usize) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get(number) else {
+            return Ok(());
+        };
+        let bounds = self.parts.log.bounds(Topic::Webhooks, owned.partition);
+        let (tail, routed) = (bounds.await?.tail, owned.fold.routed.bound());
+        if routed <= tail {
+            return Ok(());
+        }
+        Err(WorkerError::Missing {
+            partition: owned.partition.0,
+            routed,
+            tail,
         })
     }
 

@@ -2,7 +2,8 @@
 
 use super::subscriber::{Reply, Subscriber};
 use super::world::{P0, World, attempts, by, ended, quick};
-use crate::clock::Clock as _;
+use crate::clock::{self, Clock as _};
+use crate::log::EventLog as _;
 use hooklog_schemas::control::{
     CancelRequested, DeliveriesPaused, DeliveriesResumed, ErasedReceipt, ErasureRequested, Policy,
     RedriveRequested, Scope,
@@ -10,7 +11,7 @@ use hooklog_schemas::control::{
 use hooklog_schemas::deliveries::{
     Because, Cancelled, CommandApplied, ErrorClass, Outcome, Requeued,
 };
-use hooklog_schemas::{Event, EventId, Offset, Topic};
+use hooklog_schemas::{Append, Event, EventId, Offset, Topic};
 use std::time::Duration;
 
 fn applied(events: &[Event], command: EventId) -> Option<CommandApplied> {
@@ -260,5 +261,57 @@ async fn what_becomes_open_for_a_deleted_subscription_is_cancelled() {
         cancelled(&events)[0].because,
         Because::SubscriptionDeleted(deletion)
     );
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_record_gets_one_tombstone_however_often_its_erasure_is_ordered_or_begun() {
+    let world = World::new().await;
+    world.subscribe("one", "https://192.0.2.1/", quick()).await;
+    let receipts = [world.receive("g1").await, world.receive("g2").await];
+    let webhooks = world.records(Topic::Webhooks).await;
+    // A process that ended half way has left the tombstone of the first.
+    let begun = Append {
+        partition: P0,
+        event_id: clock::event_id(),
+        key: webhooks[0].key,
+        event_type: webhooks[0].event_type.clone(),
+        version: webhooks[0].version,
+        epoch: None,
+        at: world.clock.now(),
+        headers: Vec::new(),
+        value: None,
+    };
+    world
+        .log
+        .append(Topic::Webhooks, vec![begun])
+        .await
+        .unwrap();
+    let mut commands = Vec::new();
+    for _ in 0..3 {
+        let named = receipts.iter().zip([Offset(0), Offset(1)]);
+        let named = named.map(|(receipt, offset)| ErasedReceipt {
+            receipt: *receipt,
+            partition: P0.0,
+            offset,
+        });
+        let order = ErasureRequested {
+            receipts: named.collect(),
+            repository_id: None,
+            sender_id: None,
+            by: by(),
+        };
+        commands.push(world.control.submit(order).await.unwrap().event);
+    }
+    let running = world.start().await;
+    world
+        .until(|events| {
+            let mut commands = commands.iter();
+            commands.all(|command| applied(events, *command).is_some())
+        })
+        .await;
+    let webhooks = world.records(Topic::Webhooks).await;
+    assert_eq!(webhooks.len(), 4, "two webhooks, two tombstones");
+    assert!(webhooks.iter().all(|record| record.value.is_none()));
     running.stop().await.unwrap();
 }

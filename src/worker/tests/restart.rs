@@ -125,3 +125,21 @@ async fn a_snapshot_equals_the_fold_from_the_start() {
             .contains("beyond the log's end")
     );
 }
+
+#[tokio::test]
+async fn a_log_that_lost_webhooks_which_were_routed_is_refused() {
+    let mut world = World::new().await;
+    let subscriber = Subscriber::start(&[], Reply::Status(200)).await;
+    world.subscribe("one", &subscriber.url, quick()).await;
+    let first = world.start().await;
+    world.receive("g1").await;
+    world.receive("g2").await;
+    world.until(|events| ended(events) == 2).await;
+    first.stop().await.unwrap();
+    world.lose_webhooks().await;
+    let refused = world.refused().await;
+    let WorkerError::Missing { routed, tail, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!((routed, tail), (Offset(2), Offset(0)));
+}

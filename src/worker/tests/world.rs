@@ -106,9 +106,36 @@ impl World {
     }
 
     pub(super) async fn start(&self) -> Running {
+        let (ready, mut is_ready) = watch::channel(false);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(Worker::run(self.parts(), ready, stop.clone()));
+        is_ready.wait_for(|ready| *ready).await.unwrap();
+        Running { task, stop }
+    }
+
+    /// Starts a worker that is to refuse, and tells why.
+    pub(super) async fn refused(&self) -> WorkerError {
+        let ready = watch::Sender::new(false);
+        let ended = Worker::run(self.parts(), ready, CancellationToken::new()).await;
+        ended.unwrap_err()
+    }
+
+    /// Goes on with a log that has all but the webhooks.
+    pub(super) async fn lose_webhooks(&mut self) {
+        let left = MemoryLog::new(1);
+        for topic in [Topic::Deliveries, Topic::Control] {
+            let at = Position::new(topic, P0, Offset(0));
+            let records = self.log.read(at, ReadLimit::default()).await.unwrap();
+            let appends = records.iter().map(|record| again(record)).collect();
+            left.append(topic, appends).await.unwrap();
+        }
+        self.log = Arc::new(left);
+    }
+
+    fn parts(&self) -> WorkerParts {
         let egress = Arc::new(Egress::new(&self.config));
         let transport = Https::new(Arc::clone(&egress), self.config.excerpt_bytes_max).unwrap();
-        let parts = WorkerParts {
+        WorkerParts {
             log: self.log.clone(),
             control: Arc::clone(&self.control),
             keyring: Arc::clone(&self.keyring),
@@ -119,12 +146,7 @@ impl World {
             egress,
             data: self.folder.path().to_owned(),
             process: clock::event_id(),
-        };
-        let (ready, mut is_ready) = watch::channel(false);
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(Worker::run(parts, ready, stop.clone()));
-        is_ready.wait_for(|ready| *ready).await.unwrap();
-        Running { task, stop }
+        }
     }
 
     pub(super) async fn subscribe(&self, name: &str, to: &str, policy: Policy) -> SubscriptionId {
@@ -338,4 +360,19 @@ pub(super) fn ended(events: &[Event]) -> usize {
         .iter()
         .filter(|attempted| last(&attempted.verdict))
         .count()
+}
+
+/// The append that made a record.
+fn again(record: &Record) -> Append {
+    Append {
+        partition: record.position.partition,
+        event_id: record.event_id,
+        key: record.key,
+        event_type: record.event_type.clone(),
+        version: record.version,
+        epoch: record.epoch,
+        at: record.appended_at,
+        headers: record.headers.clone(),
+        value: record.value.clone(),
+    }
 }

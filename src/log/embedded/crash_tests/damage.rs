@@ -1,16 +1,13 @@
 //! Torn tails, flipped bits, zeroed blocks, full disks.
 
-use super::{Batch, History, check, live, open, options, read_all, request};
+use super::{Batch, History, check, compact, live, open, open_topic, options, read_all, request};
 use crate::log::AppendError;
-use crate::log::conformance::{append, same};
+use crate::log::conformance::{append, same, tombstone};
 use crate::log::embedded::fault::{Dice, FaultFiles, Plan};
-use crate::log::embedded::files::LogFiles;
 use crate::log::embedded::options::Options;
-use crate::log::embedded::recovery::{self, OpenError};
+use crate::log::embedded::recovery::OpenError;
 use hooklog_schemas::{Offset, Topic};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::path::PathBuf;
 
 #[test]
 fn a_tail_torn_at_any_byte_is_cut_and_all_before_it_stays() {
@@ -183,12 +180,9 @@ fn webhooks_are_refused_while_the_reserve_is_kept_for_deliveries() {
         space: Some(3 << 20),
         ..Plan::default()
     });
-    let shared: Arc<dyn LogFiles> = Arc::new(files.clone());
-    let poison = watch::Sender::new(None);
     let mut outcomes = Vec::new();
     for topic in Topic::ALL {
-        let opened = recovery::open(&shared, Path::new("/log"), topic, &options, &poison);
-        let (journal, mut writer) = opened.unwrap();
+        let (journal, mut writer) = open_topic(&files, topic, &options).unwrap();
         let (request, mut reply) = request(&journal, &[append(0, "x")], &mut Dice(0));
         writer.commit(vec![request]);
         outcomes.push(reply.try_recv().unwrap());
@@ -198,6 +192,35 @@ fn webhooks_are_refused_while_the_reserve_is_kept_for_deliveries() {
         "{outcomes:?}"
     );
     assert!(outcomes[1].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
+}
+
+#[test]
+fn an_erasure_fits_into_the_reserve_also_beside_webhooks_that_do_not() {
+    let options = Options {
+        reserve_bytes: 4 << 20,
+        ..options()
+    };
+    let files = FaultFiles::default();
+    let (journal, mut writer) = open(&files, &options).unwrap();
+    let secret = append(0, "personal");
+    let (first, _) = request(&journal, std::slice::from_ref(&secret), &mut Dice(0));
+    writer.commit(vec![first]);
+    files.plan(Plan {
+        space: Some(3 << 20),
+        ..Plan::default()
+    });
+    std::thread::sleep(std::time::Duration::from_millis(110));
+    let stone = tombstone(0, secret.key);
+    let (webhook, mut refused) = request(&journal, &[append(0, "x")], &mut Dice(1));
+    let (erasure, mut taken) = request(&journal, &[stone], &mut Dice(2));
+    writer.commit(vec![webhook, erasure]);
+    let refused = refused.try_recv().unwrap();
+    assert!(
+        matches!(refused, Err(AppendError::NoSpace(_))),
+        "{refused:?}"
+    );
+    assert_eq!(taken.try_recv().unwrap().unwrap(), [Offset(1)]);
+    assert_eq!(compact(&journal, &mut writer).unwrap(), 1);
 }
 
 #[test]

@@ -1,9 +1,19 @@
 //! Power cuts and failing operations, at every one of them. Seeds are in the messages.
 
-use super::{History, check, live, options};
+use super::{History, check, live, options, request};
+use crate::log::conformance::append;
 use crate::log::embedded::fault::{Dice, FaultFiles, Left, Plan};
+use crate::log::embedded::files::LogFiles;
+use crate::log::embedded::journal::Journal;
 use crate::log::embedded::options::Options;
+use crate::log::embedded::recovery::OpenError;
+use crate::log::embedded::ties;
+use crate::log::embedded::writer::Writer;
+use hooklog_schemas::{Offset, Partition, Topic};
 use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// How many operations a life takes when nothing goes wrong.
 fn operations(seed: u64) -> u64 {
@@ -40,6 +50,51 @@ const NONE: [String; 0] = [];
 #[test]
 fn a_power_cut_at_any_operation_loses_nothing_acknowledged_and_leaves_nothing_half() {
     assert_eq!(power_cuts(0..5, Plan::default(), &options()), NONE);
+}
+
+fn whole(files: &FaultFiles) -> Result<Vec<(Arc<Journal>, Writer)>, OpenError> {
+    let files: Arc<dyn LogFiles> = Arc::new(files.clone());
+    let poison = watch::Sender::new(None);
+    ties::open(&files, Path::new("/log"), &options(), &poison)
+}
+
+/// Makes a log and appends the first record of `control`; tells whether that was acknowledged.
+fn begin(files: &FaultFiles) -> bool {
+    let Ok(mut journals) = whole(files) else {
+        return false;
+    };
+    let (journal, writer) = journals.last_mut().unwrap();
+    assert_eq!(journal.topic, Topic::Control);
+    let (request, mut reply) = request(journal, &[append(0, "first")], &mut Dice(0));
+    writer.commit(vec![request]);
+    reply.try_recv().unwrap().is_ok()
+}
+
+#[test]
+fn a_power_cut_while_a_log_is_made_leaves_one_that_opens_with_all_journals_of_one_id() {
+    let files = FaultFiles::default();
+    assert!(begin(&files));
+    for cut in 0..files.operations() {
+        let files = FaultFiles::with(Plan {
+            cut_at: Some(cut),
+            ..Plan::default()
+        });
+        let acknowledged = begin(&files);
+        for left in Left::ALL {
+            let found = whole(&files.after_power_cut(left, &mut Dice(cut)));
+            let journals = found.unwrap_or_else(|error| panic!("cut {cut}, {left:?}: {error}"));
+            let [webhooks, deliveries, control] = &journals[..] else {
+                panic!("cut {cut}, {left:?}: {} journals", journals.len());
+            };
+            assert_eq!(webhooks.0.id, control.0.id, "cut {cut}, {left:?}");
+            assert_eq!(deliveries.0.id, control.0.id, "cut {cut}, {left:?}");
+            let tail = control.0.bounds(Partition(0)).unwrap().tail;
+            assert!(
+                tail == Offset(1) || !acknowledged,
+                "cut {cut}, {left:?}: the first record is lost"
+            );
+        }
+    }
 }
 
 #[test]
