@@ -6,7 +6,7 @@ use hooklog_projections::delivery::State;
 use hooklog_schemas::control::Scope;
 use hooklog_schemas::deliveries::{Because, Cancelled, CommandApplied, Requeued};
 use hooklog_schemas::{DeliveryId, Event, EventId, SubscriptionId, Timestamp};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Effects that one turn records at the most.
@@ -48,11 +48,13 @@ impl Effects {
         }
     }
 
-    /// The next events, in order; `erase` starts an erasure and is told about it only once.
+    /// The next events, in order; `erase` starts an erasure and is told about it only once. For a
+    /// deleted subscription nothing is tried again: no attempt would ever start.
     pub(super) fn next(
         &mut self,
         fold: &Fold,
         commands: &[Arc<Command>],
+        deleted: &HashSet<SubscriptionId>,
         at: Timestamp,
         mut erase: impl FnMut(&Arc<Command>),
     ) -> Vec<Event> {
@@ -63,7 +65,7 @@ impl Effects {
         while events.len() < EFFECTS_MAX
             && let Some(effect) = self.queue.pop_front()
         {
-            events.extend(effect.event(fold, at));
+            events.extend(effect.event(fold, deleted, at));
         }
         if self.queue.is_empty()
             && let Some((command, count)) = self.current.take()
@@ -113,7 +115,7 @@ impl Effects {
 
 impl Effect {
     /// The event, unless the delivery has moved on since the effect was planned.
-    fn event(self, fold: &Fold, at: Timestamp) -> Option<Event> {
+    fn event(self, fold: &Fold, deleted: &HashSet<SubscriptionId>, at: Timestamp) -> Option<Event> {
         match self {
             Self::Cancel(id, because) => {
                 let delivery = fold.deliveries.get(&id)?;
@@ -130,7 +132,8 @@ impl Effect {
             }
             Self::Requeue(id, command) => {
                 let delivery = fold.deliveries.get(&id)?;
-                matches!(delivery.state, State::Dead { .. }).then(|| {
+                let live = !deleted.contains(&fold.subscription(delivery));
+                (live && matches!(delivery.state, State::Dead { .. })).then(|| {
                     let requeued = Requeued {
                         delivery: id,
                         receipt: delivery.receipt,

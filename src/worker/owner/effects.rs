@@ -69,7 +69,8 @@ impl Owner {
             let mut erasures = Vec::new();
             let order = |command: &Arc<Command>| erasures.push(Arc::clone(command));
             let commands = &self.configuration.commands;
-            for event in owned.effects.next(&owned.fold, commands, at, order) {
+            let effects = &mut owned.effects;
+            for event in effects.next(&owned.fold, commands, &self.deleted, at, order) {
                 batch.add(owned.partition, event);
             }
             for command in erasures {

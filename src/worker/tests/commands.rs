@@ -132,6 +132,34 @@ async fn deleting_a_subscription_cancels_what_is_open() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_of_a_deleted_subscription_is_not_redriven() {
+    let world = World::new().await;
+    let subscriber = Subscriber::start(&[], Reply::Status(500)).await;
+    let id = world.subscribe("one", &subscriber.url, once()).await;
+    let running = world.start().await;
+    world.receive("g1").await;
+    world.until(|events| ended(events) == 1).await;
+    let expected = world.control.current().subscriptions[&id].version;
+    let deleted = SubscriptionDeleted {
+        id,
+        expected,
+        by: by(),
+    };
+    world.control.submit(deleted).await.unwrap();
+    let redrive = RedriveRequested {
+        scope: everything(),
+        by: by(),
+    };
+    let command = world.control.submit(redrive).await.unwrap().event;
+    let events = world
+        .until(|events| applied(events, command).is_some())
+        .await;
+    let requeued = |event: &Event| matches!(event, Event::Requeued(_));
+    assert!(!events.iter().any(requeued));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn while_deliveries_are_paused_nothing_starts() {
     let world = World::new().await;
     let subscriber = Subscriber::start(&[], Reply::Status(200)).await;

@@ -142,14 +142,17 @@ fn account(log: &Log, id: DeliveryId, delivery: &Delivery, seen: &Seen) -> Optio
 }
 
 /// Owners that began between the decision and the last recorded attempt, or the cancellation: each
-/// may have lost the record of one attempt that its predecessor had in flight.
+/// may have lost the record of one attempt that its predecessor had in flight. What was in flight
+/// when it was cancelled may be lost to the next owner after that.
 fn owners_during(log: &Log, delivery: &Delivery) -> usize {
     let last = delivery.attempts.last().map(|last| last.offset);
     let cancelled = delivery.cancellation().map(|step| step.offset);
     let end = last.max(cancelled).unwrap_or(u64::MAX);
     let acquired = log.acquired.get(&delivery.partition);
+    let acquired = acquired.map_or(&[][..], Vec::as_slice);
     let during = |at: &&u64| (delivery.owed_at..end).contains(*at);
-    acquired.map_or(0, |offsets| offsets.iter().filter(during).count())
+    let after = cancelled == Some(end) && acquired.iter().any(|at| *at > end);
+    acquired.iter().filter(during).count() + usize::from(after)
 }
 
 /// All unrecorded attempts together: no more than could be in flight at the kills.

@@ -46,7 +46,8 @@ pub(crate) struct Log {
     pub(crate) erased: HashSet<Position>,
     /// The GUID of every decided receipt.
     pub(crate) guids: HashMap<ReceiptId, String>,
-    owed: HashMap<(String, SubscriptionId), DeliveryId>,
+    signatures: HashMap<ReceiptId, String>,
+    owed: HashMap<(String, SubscriptionId, String), DeliveryId>,
 }
 
 /// One receipt.
@@ -155,6 +156,9 @@ impl Log {
         let metadata = line.header("hooklog_received");
         let metadata = metadata.context("a webhook without the header hooklog_received")?;
         let received: Received = serde_json::from_str(metadata).context("hooklog_received")?;
+        let signature = line.header("x-hub-signature-256").unwrap_or_default();
+        self.signatures
+            .insert(received.receipt, signature.to_owned());
         self.webhooks.push(Webhook {
             receipt: received.receipt,
             guid: received.facts.guid,
@@ -186,9 +190,13 @@ impl Log {
         }
     }
 
-    /// A delivery that was cancelled may be owed anew when GitHub sends the event again.
+    /// A delivery that was cancelled may be owed anew when GitHub sends the event again. So may one
+    /// that another secret signed: it is recorded as a conflict, for its body may be another. Of
+    /// what is erased nobody knows the signature any more.
     fn owe(&mut self, routed: &Routed, one: &Match, partition: u32, offset: u64) {
-        let identity = (routed.summary.guid.clone(), one.subscription);
+        let signature = self.signatures.get(&routed.receipt).cloned();
+        let signature = signature.unwrap_or_else(|| routed.receipt.to_string());
+        let identity = (routed.summary.guid.clone(), one.subscription, signature);
         if routed.cause == "live"
             && let Some(before) = self.owed.insert(identity, one.delivery)
             && self.state(before) != Some(State::Cancelled)

@@ -96,7 +96,9 @@ fn without_effect(
     };
     let left = log.deliveries.iter().filter(|(id, delivery)| {
         let here = delivery.partition == partition && covers(scope, **id, delivery);
-        let step = delivery.step_before(offset).filter(|_| here);
+        // A dead letter of a deleted subscription stays what it is.
+        let live = from == State::Open || log.control.deleted(delivery.subscription).is_none();
+        let step = delivery.step_before(offset).filter(|_| here && live);
         step.is_some_and(|step| step.state == from && step.at.0 + MARGIN_US < order.at.0)
     });
     left.map(|(id, _)| {
