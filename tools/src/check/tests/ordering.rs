@@ -198,13 +198,12 @@ fn what_was_taken_and_then_cancelled_needs_a_kill_to_explain_it() {
         rules(&evidence),
         ["a taken delivery is delivered", "duplicates are bounded"]
     );
-    let lines = [acquired(2)].into_iter().chain(cancelled_lines());
-    let later: Vec<_> = lines
-        .map(|line| {
-            line.replace("3@3", "3@4")
-                .replace("\"epoch\":0", "\"epoch\":2")
-        })
-        .collect();
+    let later = cancelled_lines().into_iter().map(|line| {
+        line.replace("3@3", "3@4")
+            .replace("3@2", "3@3")
+            .replace("\"epoch\":0", "\"epoch\":2")
+    });
+    let later: Vec<_> = [acquired(2)].into_iter().chain(later).collect();
     let mut evidence = ordered(&later, &[issued(20, Outcome::Ok)]);
     evidence.receipts = vec![receipt(200)];
     assert_eq!(check(&evidence), Vec::new());
