@@ -173,7 +173,10 @@ impl Identities {
         if seen.as_ref().is_some_and(|seen| seen.knows(routed)) {
             return Ok(());
         }
-        let earlier = seen.map(|seen| {
+        // What was decided against other bytes under the same name begins anew, as it did then.
+        let repeats = routed.repeats.as_ref();
+        let conflict = repeats.is_some_and(|repeats| repeats.kind == RepeatKind::Conflict);
+        let earlier = seen.filter(|_| !conflict).map(|seen| {
             let receipt = seen.receipt;
             let repeats = Repeats {
                 kind: RepeatKind::Redelivery,
