@@ -143,6 +143,8 @@ async fn subscribe_dead(api: &Api) -> Result<()> {
         events: &["push"],
         sign: "standard",
         policy: json!({}),
+        secret: None,
+        reason: None,
     };
     api.subscribe(&new).await?;
     Ok(())
@@ -163,6 +165,8 @@ async fn subscribe_healthy(api: &Api, folder: &Path) -> Result<Healthy> {
         events: &["issues"],
         sign: "github",
         policy: json!({}),
+        secret: None,
+        reason: None,
     };
     let secret = api.subscribe(&new).await?;
     let receipts = Receipts::create(&folder.join("receipts.ndjson"))?;

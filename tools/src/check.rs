@@ -4,18 +4,25 @@
 
 mod accepted;
 mod attempts;
+mod ended;
+mod erased;
 mod log;
+mod orders;
 mod owed;
 mod read;
 
+use crate::kill::Issued;
 use crate::load::history::Operation;
 use crate::subscribe::Receipt;
-use anyhow::{Result, bail};
+use crate::traffic::Traffic;
+use anyhow::{Context as _, Result, bail};
+use erased::{Answer, Search};
 use log::Log;
 use read::Row;
 pub(crate) use read::lines as read_lines;
+use serde::de::DeserializeOwned;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Checks that histories, receipts, log and tables of one run agree.
 #[derive(Debug, clap::Args)]
@@ -32,6 +39,21 @@ pub(crate) struct CheckCommand {
     /// Deliveries as the API lists them, or timelines: JSON, one page or row a line.
     #[arg(long)]
     pub(crate) deliveries: Option<PathBuf>,
+    /// An earlier dump of the same log: no record of it may have changed, but by an erasure.
+    #[arg(long)]
+    pub(crate) before: Option<PathBuf>,
+    /// What operators ordered, and what was answered (`kill`).
+    #[arg(long)]
+    pub(crate) commands: Option<PathBuf>,
+    /// What the API said of receipts that were to be erased (`kill`).
+    #[arg(long)]
+    pub(crate) answers: Option<PathBuf>,
+    /// The data folder: what was erased must be in none of its files. Needs the seed.
+    #[arg(long, requires = "seed")]
+    pub(crate) data: Option<PathBuf>,
+    /// The seed of the traffic.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// Attempts that may be under way at once.
     #[arg(long, default_value_t = 256)]
     pub(crate) in_flight: usize,
@@ -65,6 +87,10 @@ pub(crate) struct Evidence {
     receipts: Vec<Receipt>,
     log: Log,
     tables: Option<Vec<Row>>,
+    commands: Option<Vec<Issued>>,
+    answers: Vec<Answer>,
+    search: Search,
+    changed: Vec<Violation>,
     in_flight: usize,
 }
 
@@ -75,36 +101,64 @@ impl Evidence {
             ..Self::default()
         };
         for path in &command.history {
-            read::lines(path, |line| {
-                evidence.operations.push(serde_json::from_str(line)?);
-                Ok(())
-            })?;
+            evidence.operations.extend(values(path)?);
         }
         for path in &command.receipts {
-            read::lines(path, |line| {
-                evidence.receipts.push(serde_json::from_str(line)?);
-                Ok(())
-            })?;
+            evidence.receipts.extend(values(path)?);
         }
         read::lines(&command.log, |line| evidence.log.add(line))?;
         if let Some(path) = &command.deliveries {
             evidence.tables = Some(read::rows(path)?);
         }
+        evidence.commands = command.commands.as_deref().map(values).transpose()?;
+        if let Some(path) = &command.answers {
+            evidence.answers = values(path)?;
+        }
+        evidence.read_erased(command)?;
         Ok(evidence)
     }
+
+    /// Looks where erasures must and must not have left their traces.
+    fn read_erased(&mut self, command: &CheckCommand) -> Result<()> {
+        if let Some(before) = &command.before {
+            self.changed = erased::compare(before, &command.log, &self.log)?;
+        }
+        if let Some(data) = &command.data {
+            let seed = command.seed.context("--data needs --seed")?;
+            let traffic = Traffic::new(seed, None);
+            self.search = Search::run(data, &self.log, &self.operations, &traffic)?;
+        }
+        Ok(())
+    }
+}
+
+/// All values of a file.
+fn values<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    read::lines(path, |line| {
+        values.push(serde_json::from_str(line)?);
+        Ok(())
+    })?;
+    Ok(values)
 }
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} requests, {} at subscribers; in the log {} webhooks, {} deliveries, {} owners; {} rows in tables",
+            "{} requests, {} at subscribers; in the log {} webhooks, {} deliveries, {} owners; {} rows in \
+             tables\n{} commands in the log; {}, {} receipts erased, {} bodies looked for in {} bytes",
             self.operations.len(),
             self.receipts.len(),
             self.log.webhooks.len(),
             self.log.deliveries.len(),
             self.log.acquired.values().map(Vec::len).sum::<usize>(),
-            self.tables.as_ref().map_or(0, Vec::len)
+            self.tables.as_ref().map_or(0, Vec::len),
+            self.log.control.orders.len(),
+            self.log.ends(),
+            self.log.control.erasures.len(),
+            self.search.len(),
+            self.search.bytes,
         )
     }
 }
@@ -135,10 +189,22 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut violations = accepted::check(&evidence.operations, &evidence.log);
     violations.extend(owed::check(&evidence.log, evidence.tables.as_deref()));
     violations.extend(attempts::check(
+        &evidence.operations,
         &evidence.receipts,
         &evidence.log,
         evidence.in_flight,
     ));
+    violations.extend(ended::check(&evidence.receipts, &evidence.log));
+    if let Some(commands) = &evidence.commands {
+        violations.extend(orders::check(commands, &evidence.log));
+    }
+    violations.extend(erased::check(&evidence.log));
+    violations.extend(erased::leaks(
+        &evidence.log,
+        &evidence.search,
+        &evidence.answers,
+    ));
+    violations.extend(evidence.changed.iter().cloned());
     violations
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName};
 use hyper::service::service_fn;
@@ -47,11 +47,26 @@ impl Incomer {
     }
 }
 
-/// Answers every request with the status that `answer` gives, until it is dropped.
+/// What is answered.
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+impl From<StatusCode> for Answer {
+    fn from(status: StatusCode) -> Self {
+        let body = Bytes::new();
+        Self { status, body }
+    }
+}
+
+/// Answers every request with what `answer` gives, until it is dropped.
 pub(crate) async fn serve<A, F>(listener: TcpListener, answer: A) -> Result<()>
 where
     A: Fn(Incomer) -> F + Send + Sync + 'static,
-    F: Future<Output = StatusCode> + Send + 'static,
+    F: Future<Output: Into<Answer>> + Send + 'static,
 {
     let answer = Arc::new(answer);
     loop {
@@ -64,25 +79,25 @@ where
 async fn connection<A, F>(stream: TcpStream, answer: Arc<A>)
 where
     A: Fn(Incomer) -> F + Send + Sync + 'static,
-    F: Future<Output = StatusCode> + Send + 'static,
+    F: Future<Output: Into<Answer>> + Send + 'static,
 {
     let service = service_fn(|request: Request<Incoming>| {
         let answer = answer.clone();
         async move {
             let (parts, body) = request.into_parts();
-            let status = match body.collect().await {
+            let answer = match body.collect().await {
                 Ok(body) => {
                     let incomer = Incomer {
                         path: parts.uri.path().to_owned(),
                         headers: parts.headers,
                         body: body.to_bytes(),
                     };
-                    answer(incomer).await
+                    answer(incomer).await.into()
                 }
-                Err(_) => StatusCode::BAD_REQUEST,
+                Err(_) => Answer::from(StatusCode::BAD_REQUEST),
             };
-            let mut response = Response::new(Empty::<Bytes>::new());
-            *response.status_mut() = status;
+            let mut response = Response::new(Full::new(answer.body));
+            *response.status_mut() = answer.status;
             Ok::<_, Infallible>(response)
         }
     });

@@ -1,5 +1,8 @@
-//! kill -9 at random moments under load, and what is left must add up.
+//! kill -9 at random moments under load and orders, and what is left must add up.
 
+mod finale;
+mod issued;
+mod operator;
 mod receiving;
 mod verdict;
 
@@ -7,12 +10,14 @@ use crate::chance::Chance;
 use crate::load::history::History;
 use crate::load::{self, Plan, Summary};
 use crate::server::{Api, Server, Setup};
+use crate::sign::Signer;
 use crate::traffic::Traffic;
 use anyhow::{Context as _, Result, bail};
-use receiving::Receiving;
+pub(crate) use issued::Issued;
+use operator::Operator;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -20,7 +25,7 @@ const SECRET: &str = "the secret of the source";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// Kills a server at random moments under load, then checks everything.
+/// Kills a server at random moments under load and orders, then checks everything.
 #[derive(Debug, clap::Args)]
 pub(crate) struct KillCommand {
     /// The hooklog to kill.
@@ -38,7 +43,13 @@ pub(crate) struct KillCommand {
     /// The longest time from a start to the next kill, in milliseconds.
     #[arg(long, default_value_t = 1_500)]
     gap_ms: u64,
-    /// Decides traffic and moments; drawn and printed if not given.
+    /// The mean time between two orders of the operator, in milliseconds.
+    #[arg(long, default_value_t = 100)]
+    order_ms: u64,
+    /// Receipts that are erased after the last kill, beside those erased before.
+    #[arg(long, default_value_t = 5)]
+    erase_last: u64,
+    /// Decides traffic, orders and moments; drawn and printed if not given.
     #[arg(long)]
     seed: Option<u64>,
     /// No more kills after this, in seconds; fewer than asked for is a failure.
@@ -64,7 +75,7 @@ impl KillCommand {
             .tempdir_in(&self.folder)?;
         let run = Run {
             seed,
-            setup: Setup::new(&self.hooklog, folder.path())?,
+            setup: Setup::new(&self.hooklog, folder.path())?.with_small_segments()?,
             folder: folder.path().to_owned(),
             command: self,
         };
@@ -84,46 +95,55 @@ struct Run {
     command: KillCommand,
 }
 
+/// What goes on while the server is killed.
+struct Busy {
+    stop: Arc<AtomicBool>,
+    load: JoinHandle<Result<Summary>>,
+    operator: JoinHandle<Result<Operator>>,
+}
+
 impl Run {
     async fn whole(&self) -> Result<()> {
         let api = self.setup.api()?;
         let mut server = self.setup.start()?;
         server.ready(&api, READY_WITHIN).await?;
         api.create_source("main", SECRET).await?;
-        let receiving = Receiving::start(&api, &self.folder).await?;
-        let (stop, load) = self.load()?;
+        let busy = self.begin(&api).await?;
+        let stop = busy.stop.clone();
         let killed = self.kill_often(server, &api).await;
         stop.store(true, Ordering::Relaxed);
-        let summary = load.await.context("the load died")??;
-        let server = killed?;
-        crate::print(&format!(
-            "{} accepted, {} refused, {} unknown; accept {}",
-            summary.ok, summary.fail, summary.info, summary.latency
-        ))?;
-        let within = Duration::from_secs(self.command.settle_seconds);
-        let settling = Instant::now();
-        api.settled(Duration::from_millis(200), within).await?;
-        crate::print(&format!("settled after {:.1?}", settling.elapsed()))?;
-        verdict::save_deliveries(&api, &self.folder).await?;
-        let status = server.stop(STOP_WITHIN).await?;
-        if !status.success() {
-            bail!("the server ended with {status} when asked to stop");
-        }
-        receiving.finish()?;
-        verdict::check(&self.setup, &self.folder).await
+        let operator = busy.end().await;
+        // Why the server did not come back says more than why nobody could work with it.
+        self.finale(&api, killed?, operator?).await
     }
 
-    fn load(&self) -> Result<(Arc<AtomicBool>, JoinHandle<Result<Summary>>)> {
+    async fn begin(&self, api: &Api) -> Result<Busy> {
+        let signer = Arc::new(RwLock::new(Signer::github(SECRET.as_bytes())?));
+        let folder = &self.folder;
+        let operator = Operator::start(api.clone(), folder, signer.clone(), self.seed).await?;
+        let plan = self.plan(signer)?;
+        let stop = plan.stop.clone();
+        let gap = Duration::from_millis(self.command.order_ms);
+        Ok(Busy {
+            stop: stop.clone(),
+            load: tokio::spawn(load::run(plan)),
+            operator: tokio::spawn(operator.run(stop, gap)),
+        })
+    }
+
+    fn plan(&self, signer: Arc<RwLock<Signer>>) -> Result<Plan> {
         let traffic = Traffic::new(self.seed, None);
         let mut plan = Plan::new(&self.setup.webhooks("main"), SECRET.as_bytes(), traffic)?;
+        plan.signer = signer;
         plan.connections = self.command.connections;
         plan.count = u64::MAX;
         plan.rate = Some(self.command.rate);
         plan.forge_every = 61;
         plan.redeliver_every = 37;
+        // Far enough back that some of them are dead or cancelled meanwhile.
+        plan.redeliver_within = 3_000;
         plan.history = Some(History::create(&self.folder.join("history.ndjson"))?);
-        let stop = plan.stop.clone();
-        Ok((stop, tokio::spawn(load::run(plan))))
+        Ok(plan)
     }
 
     /// Every fifth kill comes at any moment after the start, also before the server is ready.
@@ -149,5 +169,19 @@ impl Run {
             start.elapsed()
         ))?;
         Ok(server)
+    }
+}
+
+impl Busy {
+    /// Waits until both have ended, and prints what they did.
+    async fn end(self) -> Result<Operator> {
+        let summary = self.load.await.context("the load died")??;
+        let operator = self.operator.await.context("the operator died")??;
+        crate::print(&format!(
+            "{} accepted, {} refused, {} unknown; accept {}",
+            summary.ok, summary.fail, summary.info, summary.latency
+        ))?;
+        crate::print(&operator.summary())?;
+        Ok(operator)
     }
 }

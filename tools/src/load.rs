@@ -7,6 +7,7 @@ mod connection;
 pub(crate) mod history;
 mod latency;
 
+use crate::chance::Chance;
 use crate::clock::now_us;
 use crate::sign::{Signer, read_secret, sha256_hex};
 use crate::traffic::Traffic;
@@ -16,8 +17,8 @@ use history::{History, Operation, Outcome};
 pub(crate) use latency::Latencies;
 use serde::Serialize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Sends signed, realistic webhooks, and prints rate and latencies.
@@ -86,7 +87,8 @@ impl LoadCommand {
 /// What is to be sent, and how.
 pub(crate) struct Plan {
     target: Target,
-    signer: Signer,
+    /// Signs; whoever rotates the source's secret changes it.
+    pub(crate) signer: Arc<RwLock<Signer>>,
     traffic: Traffic,
     /// Connections, each with one request at a time.
     pub(crate) connections: usize,
@@ -96,8 +98,10 @@ pub(crate) struct Plan {
     pub(crate) rate: Option<f64>,
     /// Every so many requests the signature is wrong; 0 is never.
     pub(crate) forge_every: u64,
-    /// Every so many requests repeat the one before; 0 is never.
+    /// Every so many requests repeat an earlier one; 0 is never.
     pub(crate) redeliver_every: u64,
+    /// How far back that one lies at the most; 1 is the one before.
+    pub(crate) redeliver_within: u64,
     /// Where each request is recorded.
     pub(crate) history: Option<History>,
     /// Ends the run early once it is set.
@@ -109,16 +113,25 @@ impl Plan {
     pub(crate) fn new(url: &str, secret: &[u8], traffic: Traffic) -> Result<Self> {
         Ok(Self {
             target: Target::parse(url)?,
-            signer: Signer::github(secret)?,
+            signer: Arc::new(RwLock::new(Signer::github(secret)?)),
             traffic,
             connections: 64,
             count: 10_000,
             rate: None,
             forge_every: 0,
             redeliver_every: 0,
+            redeliver_within: 1,
             history: None,
             stop: Arc::new(AtomicBool::new(false)),
         })
+    }
+}
+
+impl Plan {
+    /// The request that request `op` repeats.
+    fn earlier(&self, op: u64) -> u64 {
+        let back = 1 + Chance::at(self.redeliver_within, op).below(self.redeliver_within);
+        op.saturating_sub(back)
     }
 }
 
@@ -232,7 +245,7 @@ async fn drive(shared: Arc<Shared>, lines: Option<history::Lines>) -> Result<Tal
             break;
         }
         let due = wait_until_due(&shared, op).await;
-        let (guid, sha256) = request(plan, op, lines.is_some(), &mut out);
+        let (step, guid, sha256) = request(plan, op, lines.is_some(), &mut out);
         let invoke = now_us();
         let begun = due.unwrap_or_else(Instant::now);
         let (status, again) = open.exchange(&out).await;
@@ -242,6 +255,7 @@ async fn drive(shared: Arc<Shared>, lines: Option<history::Lines>) -> Result<Tal
         if let Some(lines) = &lines {
             lines.write(Operation {
                 op,
+                step,
                 guid,
                 sha256,
                 invoke,
@@ -262,13 +276,17 @@ async fn wait_until_due(shared: &Shared, op: u64) -> Option<Instant> {
     Some(due)
 }
 
-/// Writes request `op` to `out`; tells its GUID and, if `hashed`, the hash of its body.
-fn request(plan: &Plan, op: u64, hashed: bool, out: &mut Vec<u8>) -> (String, String) {
+/// Writes request `op` to `out`; tells its step of the traffic, its GUID and, if `hashed`, the hash
+/// of its body.
+fn request(plan: &Plan, op: u64, hashed: bool, out: &mut Vec<u8>) -> (u64, String, String) {
     let every = |n: u64| n > 0 && op % n == n - 1;
     let forged = every(plan.forge_every);
     let repeated = !forged && every(plan.redeliver_every) && op > 0;
-    let webhook = plan.traffic.webhook(if repeated { op - 1 } else { op });
-    let mut signature = plan.signer.hub(&webhook.body);
+    let step = if repeated { plan.earlier(op) } else { op };
+    let webhook = plan.traffic.webhook(step);
+    let signer = plan.signer.read().unwrap_or_else(PoisonError::into_inner);
+    let mut signature = signer.hub(&webhook.body);
+    drop(signer);
     if forged {
         let flipped = if signature.ends_with('0') { "1" } else { "0" };
         signature.replace_range(signature.len() - 1.., flipped);
@@ -279,5 +297,5 @@ fn request(plan: &Plan, op: u64, hashed: bool, out: &mut Vec<u8>) -> (String, St
     } else {
         String::new()
     };
-    (webhook.guid, sha256)
+    (step, webhook.guid, sha256)
 }

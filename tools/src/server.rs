@@ -3,12 +3,13 @@
 mod api;
 mod usage;
 
-pub(crate) use api::{Api, NewSubscription};
+pub(crate) use api::{Api, NewSubscription, Reply};
 pub(crate) use usage::Usage;
 
 use crate::chance::Chance;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
 const OFFLINE_WITHIN: Duration = Duration::from_secs(300);
+/// Small enough to be closed every few seconds of load.
+const SEGMENT_BYTES: u64 = 1 << 20;
 const TOKEN: &str = "admin-token-of-a-test-run";
 
 /// How to run a server: everything but the running process.
@@ -39,6 +42,13 @@ impl Setup {
         let configuration = "[deliver]\nallow = [\"127.0.0.0/8\"]\n";
         std::fs::write(setup.configuration(), configuration)?;
         Ok(setup)
+    }
+
+    /// The same, with segments of the log as small as the configuration allows.
+    pub(crate) fn with_small_segments(self) -> Result<Self> {
+        let mut configuration = OpenOptions::new().append(true).open(self.configuration())?;
+        writeln!(configuration, "[log]\nsegment_bytes = {SEGMENT_BYTES}")?;
+        Ok(self)
     }
 
     /// The data folder.

@@ -3,9 +3,10 @@
 mod receipts;
 
 use crate::clock::now_us;
-use crate::http::{Incomer, asked_to_end, serve};
+use crate::http::{Answer, Incomer, asked_to_end, serve};
 use crate::sign::{Signer, read_secret, sha256_hex};
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use hyper::StatusCode;
 use receipts::Lines;
 pub(crate) use receipts::{Receipt, Receipts};
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -42,6 +43,9 @@ pub(crate) struct SubscribeCommand {
     /// Waits before each answer.
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
+    /// Answers with the beginning of the body, as some receivers do.
+    #[arg(long)]
+    echo: bool,
 }
 
 /// How deliveries are signed.
@@ -53,6 +57,18 @@ pub(crate) enum Mode {
     Github,
     /// Not at all.
     None,
+}
+
+/// Enough of a body to quote what identifies it.
+const ECHO_BYTES: usize = 400;
+
+impl Mode {
+    fn signer(self, secret: &[u8]) -> Result<Signer> {
+        match self {
+            Self::Standard => Signer::standard(secret),
+            Self::Github | Self::None => Signer::github(secret),
+        }
+    }
 }
 
 impl SubscribeCommand {
@@ -86,6 +102,7 @@ impl SubscribeCommand {
             fail_first: self.fail_first,
             always: always.context("--always takes a status from 100 to 999")?,
             delay: Duration::from_millis(self.delay_ms),
+            echo: self.echo,
         })
     }
 }
@@ -99,12 +116,14 @@ pub(crate) struct Behaviour {
     pub(crate) always: Option<StatusCode>,
     /// Each answer waits for this long.
     pub(crate) delay: Duration,
+    /// Each answer quotes the beginning of the body.
+    pub(crate) echo: bool,
 }
 
 /// A subscriber: shared by all its connections.
 pub(crate) struct Subscriber {
     mode: Mode,
-    signer: Option<Signer>,
+    signers: RwLock<Vec<Signer>>,
     behaviour: Behaviour,
     receipts: Option<Lines>,
     taken: AtomicU64,
@@ -139,14 +158,13 @@ impl Subscriber {
     /// A subscriber that checks signatures of `mode` with `secret`.
     pub(crate) fn new(mode: Mode, secret: Option<&[u8]>, behaviour: Behaviour) -> Result<Self> {
         let secret = || secret.context("--secret-file is needed to check signatures");
-        let signer = match mode {
-            Mode::Standard => Some(Signer::standard(secret()?)?),
-            Mode::Github => Some(Signer::github(secret()?)?),
-            Mode::None => None,
+        let signers = match mode {
+            Mode::None => Vec::new(),
+            signed => vec![signed.signer(secret()?)?],
         };
         Ok(Self {
             mode,
-            signer,
+            signers: RwLock::new(signers),
             behaviour,
             receipts: None,
             taken: AtomicU64::new(0),
@@ -155,6 +173,14 @@ impl Subscriber {
             tries: Mutex::new(HashMap::new()),
             changed: Notify::new(),
         })
+    }
+
+    /// From now on takes what is signed with this secret as well.
+    pub(crate) fn also(&self, secret: &[u8]) -> Result<()> {
+        let signer = self.mode.signer(secret)?;
+        let mut signers = self.signers.write().unwrap_or_else(PoisonError::into_inner);
+        signers.push(signer);
+        Ok(())
     }
 
     /// The same, but it records each request.
@@ -190,7 +216,7 @@ impl Subscriber {
         }
     }
 
-    async fn answer(self: Arc<Self>, incomer: Incomer) -> StatusCode {
+    async fn answer(self: Arc<Self>, incomer: Incomer) -> Answer {
         let verified = self.verify(&incomer);
         if !self.behaviour.delay.is_zero() {
             tokio::time::sleep(self.behaviour.delay).await;
@@ -210,13 +236,23 @@ impl Subscriber {
             lines.write(&receipt(&incomer, status, verified));
         }
         self.changed.notify_waiters();
-        status
+        let body = if self.behaviour.echo {
+            incomer.body.slice(..incomer.body.len().min(ECHO_BYTES))
+        } else {
+            Bytes::new()
+        };
+        Answer { status, body }
     }
 
     fn verify(&self, incomer: &Incomer) -> bool {
-        let Some(signer) = &self.signer else {
+        if self.mode == Mode::None {
             return true;
-        };
+        }
+        let signers = self.signers.read().unwrap_or_else(PoisonError::into_inner);
+        signers.iter().any(|signer| self.holds(signer, incomer))
+    }
+
+    fn holds(&self, signer: &Signer, incomer: &Incomer) -> bool {
         if self.mode == Mode::Github {
             let signature = incomer.header("x-hub-signature-256");
             return signer.hub_holds(&incomer.body, signature);

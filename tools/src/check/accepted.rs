@@ -1,7 +1,7 @@
-//! What was answered 2xx is in the log byte for byte; what was refused is not.
+//! What was answered 2xx is in the log byte for byte, unless it was erased; what was refused is not.
 
 use super::Violation;
-use super::log::Log;
+use super::log::{Log, Webhook};
 use crate::load::history::{Operation, Outcome};
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,6 +12,7 @@ struct Counts {
     unknown: u64,
     refused: u64,
     stored: u64,
+    erased: u64,
 }
 
 /// Durable accept, no phantom, byte fidelity.
@@ -44,22 +45,50 @@ pub(crate) fn check(operations: &[Operation], log: &Log) -> Vec<Violation> {
             )),
         }
     }
+    // Of what was erased, the decision still tells the GUID, and nothing the bytes.
+    for guid in erased(log) {
+        match counts.range_mut((guid, "")..).next() {
+            Some((key, one)) if key.0 == guid => one.erased += 1,
+            _ => violations.push(Violation::new(
+                "no phantom",
+                format!("{guid} was stored and erased, but nobody sent it"),
+            )),
+        }
+    }
+    violations.extend(log.webhooks.iter().filter_map(|one| verified(log, one)));
     violations.extend(counts.iter().filter_map(|(key, one)| judge(key.0, one)));
     violations
 }
 
+/// The GUID of each receipt whose bytes are gone because somebody ordered it.
+fn erased(log: &Log) -> impl Iterator<Item = &str> {
+    let gone = log.control.erasures.iter();
+    let gone = gone.filter(|(place, _)| log.erased.contains(place));
+    gone.filter_map(|(_, receipt)| log.guids.get(receipt).map(String::as_str))
+}
+
+/// A receipt names the secret that verified it: one of its source's, not retired by then.
+fn verified(log: &Log, webhook: &Webhook) -> Option<Violation> {
+    let valid = match log.control.secrets.get(&webhook.secret) {
+        Some(until) => until.is_none_or(|until| webhook.at < until),
+        None => false,
+    };
+    (!valid).then(|| {
+        let found = format!("{} was verified by {}", webhook.guid, webhook.secret);
+        Violation::new("a valid secret verified it", found)
+    })
+}
+
 fn judge(guid: &str, one: &Counts) -> Option<Violation> {
-    if one.stored < one.ok {
-        let found = format!(
-            "{guid} was accepted {} times, stored {}",
-            one.ok, one.stored
-        );
+    let stored = one.stored + one.erased;
+    if stored < one.ok {
+        let found = format!("{guid} was accepted {} times, stored {stored}", one.ok);
         return Some(Violation::new("durable accept", found));
     }
-    if one.stored > one.ok + one.unknown {
+    if stored > one.ok + one.unknown {
         let found = format!(
-            "{guid} is stored {} times: {} accepted, {} unknown, {} refused",
-            one.stored, one.ok, one.unknown, one.refused
+            "{guid} is stored {stored} times: {} accepted, {} unknown, {} refused",
+            one.ok, one.unknown, one.refused
         );
         return Some(Violation::new("no phantom", found));
     }

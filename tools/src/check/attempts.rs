@@ -2,8 +2,9 @@
 
 use super::Violation;
 use super::log::{Delivery, Log, State};
+use crate::load::history::Operation;
 use crate::subscribe::Receipt;
-use hooklog_schemas::DeliveryId;
+use hooklog_schemas::{DeliveryId, ReceiptId};
 use std::collections::HashMap;
 
 /// What a subscriber saw of one delivery.
@@ -21,13 +22,14 @@ impl Seen {
 }
 
 /// At least once, attempt accounting, stable ids, bytes as stored.
-pub(crate) fn check(receipts: &[Receipt], log: &Log, in_flight: usize) -> Vec<Violation> {
+pub(crate) fn check(
+    operations: &[Operation],
+    receipts: &[Receipt],
+    log: &Log,
+    in_flight: usize,
+) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let bodies: HashMap<_, _> = log
-        .webhooks
-        .iter()
-        .map(|webhook| (webhook.receipt, webhook.sha256.as_str()))
-        .collect();
+    let bodies = bodies(operations, log);
     let mut seen: HashMap<DeliveryId, Seen> = HashMap::new();
     for receipt in receipts {
         let known = receipt.id.parse::<DeliveryId>().ok();
@@ -51,6 +53,21 @@ pub(crate) fn check(receipts: &[Receipt], log: &Log, in_flight: usize) -> Vec<Vi
     let crashed = Crashed::count(receipts, log);
     violations.extend(bound(log, crashed.unrecorded, in_flight));
     violations
+}
+
+/// The hash of each receipt's body: of what was erased, that which the client sent.
+fn bodies<'a>(operations: &'a [Operation], log: &'a Log) -> HashMap<ReceiptId, &'a str> {
+    let sent = operations.iter();
+    let sent: HashMap<_, _> = sent
+        .map(|one| (one.guid.as_str(), one.sha256.as_str()))
+        .collect();
+    let erased = log.control.erasures.values().filter_map(|receipt| {
+        let guid = log.guids.get(receipt)?;
+        Some((*receipt, *sent.get(guid.as_str())?))
+    });
+    let stored = log.webhooks.iter();
+    let stored = stored.map(|webhook| (webhook.receipt, webhook.sha256.as_str()));
+    erased.chain(stored).collect()
 }
 
 /// What the crashes left behind. A run where all is 0 has shown nothing about them.
@@ -95,12 +112,14 @@ fn wrong(receipt: &Receipt, stored: Option<&str>) -> Option<Violation> {
 
 /// One delivery: its receipts against its recorded attempts.
 fn account(log: &Log, id: DeliveryId, delivery: &Delivery, seen: &Seen) -> Option<Violation> {
-    if delivery.state == State::Delivered && seen.taken == 0 {
+    if delivery.state() == State::Delivered && seen.taken == 0 {
         let found = format!("{id} is delivered, but no subscriber took it");
         return Some(Violation::new("at least once", found));
     }
-    if delivery.state != State::Delivered && seen.taken > 0 {
-        let found = format!("{id} was taken, but is {}", delivery.state.name());
+    let owners = owners_during(log, delivery);
+    // What was taken while a kill lost the record may be cancelled, or erased, by the next owner.
+    if delivery.state() != State::Delivered && seen.taken > owners {
+        let found = format!("{id} was taken, but is {}", delivery.state().name());
         return Some(Violation::new("a taken delivery is delivered", found));
     }
     let answered = delivery.attempts.iter().filter(|one| one.answered).count();
@@ -108,7 +127,6 @@ fn account(log: &Log, id: DeliveryId, delivery: &Delivery, seen: &Seen) -> Optio
         let found = format!("{id}: {answered} answers recorded, {} seen", seen.all);
         return Some(Violation::new("attempt accounting", found));
     }
-    let owners = owners_during(log, delivery);
     let excess = seen.all.saturating_sub(delivery.attempts.len());
     let duplicates = seen.taken.saturating_sub(1);
     if excess.max(duplicates) > owners {
@@ -123,16 +141,18 @@ fn account(log: &Log, id: DeliveryId, delivery: &Delivery, seen: &Seen) -> Optio
     None
 }
 
-/// Owners that began between the decision and the last recorded attempt: each may have lost the
-/// record of one attempt that its predecessor had in flight.
+/// Owners that began between the decision and the last recorded attempt, or the cancellation: each
+/// may have lost the record of one attempt that its predecessor had in flight. What was in flight
+/// when it was cancelled may be lost to the next owner after that.
 fn owners_during(log: &Log, delivery: &Delivery) -> usize {
-    let end = delivery
-        .attempts
-        .last()
-        .map_or(u64::MAX, |last| last.offset);
+    let last = delivery.attempts.last().map(|last| last.offset);
+    let cancelled = delivery.cancellation().map(|step| step.offset);
+    let end = last.max(cancelled).unwrap_or(u64::MAX);
     let acquired = log.acquired.get(&delivery.partition);
+    let acquired = acquired.map_or(&[][..], Vec::as_slice);
     let during = |at: &&u64| (delivery.owed_at..end).contains(*at);
-    acquired.map_or(0, |offsets| offsets.iter().filter(during).count())
+    let after = cancelled == Some(end) && acquired.iter().any(|at| *at > end);
+    acquired.iter().filter(during).count() + usize::from(after)
 }
 
 /// All unrecorded attempts together: no more than could be in flight at the kills.

@@ -1,15 +1,21 @@
 //! What the log says: a fold of its dump, apart from the product's own folds.
 
+mod control;
+mod delivery;
 mod line;
 
 use crate::sign::sha256_hex;
 use anyhow::{Context as _, Result};
+pub(crate) use control::{Asked, Control, Order};
+pub(crate) use delivery::{Delivery, State};
 use hooklog_schemas::control::{SubscriptionChanged, SubscriptionCreated, SubscriptionSpec};
 use hooklog_schemas::deliveries::{
-    Acquired, Attempted, Cancelled, MatchOutcome, Outcome, Requeued, Routed, Verdict,
+    Acquired, Attempted, Cancelled, CommandApplied, Match, MatchOutcome, Requeued, Routed,
 };
 use hooklog_schemas::webhook::Received;
-use hooklog_schemas::{DeliveryId, ReceiptId, SubscriptionId, Topic};
+use hooklog_schemas::{
+    DeliveryId, EventId, Position, ReceiptId, SecretId, SubscriptionId, Timestamp, Topic,
+};
 use line::Line;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -30,7 +36,18 @@ pub(crate) struct Log {
     pub(crate) owed_twice: Vec<(DeliveryId, String)>,
     /// Attempts of deliveries that no effective decision owes.
     pub(crate) unowed: Vec<DeliveryId>,
-    owed: HashSet<(String, SubscriptionId)>,
+    /// Deliveries that a decision left out because they were delivered before.
+    pub(crate) left_out: Vec<DeliveryId>,
+    /// What `control` says.
+    pub(crate) control: Control,
+    /// When an owner recorded a command as applied: command, partition, offset.
+    pub(crate) applied: Vec<(EventId, u32, u64)>,
+    /// Records whose bytes are gone.
+    pub(crate) erased: HashSet<Position>,
+    /// The GUID of every decided receipt.
+    pub(crate) guids: HashMap<ReceiptId, String>,
+    signatures: HashMap<ReceiptId, String>,
+    owed: HashMap<(String, SubscriptionId, String), DeliveryId>,
 }
 
 /// One receipt.
@@ -46,59 +63,10 @@ pub(crate) struct Webhook {
     pub(crate) partition: u32,
     /// Its offset.
     pub(crate) offset: u64,
-}
-
-/// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Owed.
-    Open,
-    /// Given up.
-    Dead,
-    /// Taken by the subscriber.
-    Delivered,
-    /// Owed no more.
-    Cancelled,
-}
-
-impl State {
-    /// As tables name it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Dead => "dead",
-            Self::Delivered => "delivered",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// One delivery.
-#[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    /// The receipt that is owed.
-    pub(crate) receipt: ReceiptId,
-    /// To whom.
-    pub(crate) subscription: SubscriptionId,
-    /// The partition of its decisions and attempts.
-    pub(crate) partition: u32,
-    /// Where the decision stands that owes it.
-    pub(crate) owed_at: u64,
-    /// Its state.
-    pub(crate) state: State,
-    /// Its attempts, in the order of the log.
-    pub(crate) attempts: Vec<Try>,
-}
-
-/// One recorded attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct Try {
-    /// Counted from 1 since the delivery was owed, or requeued.
-    pub(crate) number: u32,
-    /// Where the record stands.
-    pub(crate) offset: u64,
-    /// The subscriber answered with a status.
-    pub(crate) answered: bool,
+    /// What verified it.
+    pub(crate) secret: SecretId,
+    /// When it was received.
+    pub(crate) at: Timestamp,
 }
 
 impl Log {
@@ -107,28 +75,48 @@ impl Log {
         let line: Line = serde_json::from_str(line).context("no record of a dump")?;
         let position = line.position;
         let (partition, offset) = (position.partition.0, position.offset.0);
+        if line.erased {
+            self.erased.insert(position);
+        }
         if line.is_empty() {
             return Ok(());
         }
-        if position.topic == Topic::Webhooks {
-            return self.webhook(&line);
+        match position.topic {
+            Topic::Webhooks => self.webhook(&line),
+            Topic::Deliveries => self.delivery(&line, partition, offset),
+            Topic::Control => self.command(&line),
         }
+    }
+
+    fn delivery(&mut self, line: &Line, partition: u32, offset: u64) -> Result<()> {
         let stale = self.current_epoch(partition) > line.epoch;
         match line.event_type.as_str() {
             "webhook.routed" if !stale => self.decide(line.json()?, partition, offset),
             "delivery.attempted" => self.attempt(line.json()?, offset, stale),
             "delivery.requeued" if !stale => {
                 let requeued: Requeued = line.json()?;
-                self.requeue(requeued.delivery);
+                self.requeue(&requeued, offset);
             }
             "delivery.cancelled" if !stale => {
                 let cancelled: Cancelled = line.json()?;
-                self.cancel(&cancelled);
+                self.cancel(&cancelled, offset);
+            }
+            "command.applied" if !stale => {
+                let applied: CommandApplied = line.json()?;
+                self.applied.push((applied.command, partition, offset));
             }
             "partition.acquired" => {
                 let _: Acquired = line.json()?;
                 self.acquired.entry(partition).or_default().push(offset);
             }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, line: &Line) -> Result<()> {
+        self.control.add(line)?;
+        match line.event_type.as_str() {
             "subscription.created" => {
                 let created: SubscriptionCreated = line.json()?;
                 self.configure(created.id, &created.spec);
@@ -142,6 +130,23 @@ impl Log {
         Ok(())
     }
 
+    /// How deliveries ended, in words.
+    pub(crate) fn ends(&self) -> String {
+        let count = |state| {
+            let deliveries = self.deliveries.values();
+            deliveries.filter(|one| one.state() == state).count()
+        };
+        let requeued = self.deliveries.values().flat_map(|one| &one.steps);
+        let requeued = requeued.filter(|step| step.state == State::Open && step.because.is_some());
+        format!(
+            "{} delivered, {} dead, {} cancelled, {} requeued",
+            count(State::Delivered),
+            count(State::Dead),
+            count(State::Cancelled),
+            requeued.count()
+        )
+    }
+
     /// Where the present owner of a partition began.
     fn current_epoch(&self, partition: u32) -> Option<u64> {
         self.acquired.get(&partition)?.last().copied()
@@ -151,12 +156,17 @@ impl Log {
         let metadata = line.header("hooklog_received");
         let metadata = metadata.context("a webhook without the header hooklog_received")?;
         let received: Received = serde_json::from_str(metadata).context("hooklog_received")?;
+        let signature = line.header("x-hub-signature-256").unwrap_or_default();
+        self.signatures
+            .insert(received.receipt, signature.to_owned());
         self.webhooks.push(Webhook {
             receipt: received.receipt,
             guid: received.facts.guid,
             sha256: sha256_hex(&line.body()?),
             partition: line.position.partition.0,
             offset: line.position.offset.0,
+            secret: received.secret,
+            at: received.received_at,
         });
         Ok(())
     }
@@ -168,62 +178,63 @@ impl Log {
                 return;
             }
             self.routed.insert(place, routed.receipt);
+            self.guids
+                .insert(routed.receipt, routed.summary.guid.clone());
         }
-        for one in routed.matches {
+        for one in &routed.matches {
             match one.outcome {
-                MatchOutcome::Owed => {
-                    let identity = (routed.summary.guid.clone(), one.subscription);
-                    if routed.cause == "live" && !self.owed.insert(identity) {
-                        let what = format!("{} to {}", routed.summary.guid, one.name);
-                        self.owed_twice.push((one.delivery, what));
-                    }
-                    let delivery = Delivery {
-                        receipt: routed.receipt,
-                        subscription: one.subscription,
-                        partition,
-                        owed_at: offset,
-                        state: State::Open,
-                        attempts: Vec::new(),
-                    };
-                    self.deliveries.entry(one.delivery).or_insert(delivery);
-                }
-                MatchOutcome::AlreadyOpen
-                | MatchOutcome::AlreadyDelivered
-                | MatchOutcome::RequeuedDeadLetter => {}
+                MatchOutcome::Owed => self.owe(&routed, one, partition, offset),
+                MatchOutcome::AlreadyDelivered => self.left_out.push(one.delivery),
+                MatchOutcome::AlreadyOpen | MatchOutcome::RequeuedDeadLetter => {}
             }
         }
     }
 
-    fn attempt(&mut self, attempted: Attempted, offset: u64, stale: bool) {
-        let Some(delivery) = self.deliveries.get_mut(&attempted.delivery) else {
-            self.unowed.push(attempted.delivery);
-            return;
-        };
-        delivery.attempts.push(Try {
-            number: attempted.number,
-            offset,
-            answered: matches!(attempted.outcome, Outcome::Status(_)),
-        });
-        delivery.state = match (delivery.state, attempted.verdict) {
-            (_, Verdict::Delivered) => State::Delivered,
-            (State::Open, Verdict::DeadLettered { .. }) if !stale => State::Dead,
-            (now, _) => now,
-        };
+    /// A delivery that was cancelled may be owed anew when GitHub sends the event again. So may one
+    /// that another secret signed: it is recorded as a conflict, for its body may be another. Of
+    /// what is erased nobody knows the signature any more.
+    fn owe(&mut self, routed: &Routed, one: &Match, partition: u32, offset: u64) {
+        let signature = self.signatures.get(&routed.receipt).cloned();
+        let signature = signature.unwrap_or_else(|| routed.receipt.to_string());
+        let identity = (routed.summary.guid.clone(), one.subscription, signature);
+        if routed.cause == "live"
+            && let Some(before) = self.owed.insert(identity, one.delivery)
+            && self.state(before) != Some(State::Cancelled)
+        {
+            let what = format!("{} to {}", routed.summary.guid, one.name);
+            self.owed_twice.push((one.delivery, what));
+        }
+        let delivery = Delivery::owed(routed, one.subscription, partition, offset);
+        self.deliveries.entry(one.delivery).or_insert(delivery);
     }
 
-    fn requeue(&mut self, delivery: DeliveryId) {
-        if let Some(delivery) = self.deliveries.get_mut(&delivery)
-            && delivery.state == State::Dead
-        {
-            delivery.state = State::Open;
+    fn state(&self, id: DeliveryId) -> Option<State> {
+        Some(self.deliveries.get(&id)?.state())
+    }
+
+    fn attempt(&mut self, attempted: Attempted, offset: u64, stale: bool) {
+        match self.deliveries.get_mut(&attempted.delivery) {
+            Some(delivery) => delivery.attempted(&attempted, offset, stale),
+            None => self.unowed.push(attempted.delivery),
         }
     }
 
-    fn cancel(&mut self, cancelled: &Cancelled) {
-        if let Some(delivery) = self.deliveries.get_mut(&cancelled.delivery)
-            && delivery.state == State::Open
-        {
-            delivery.state = State::Cancelled;
+    fn requeue(&mut self, requeued: &Requeued, offset: u64) {
+        self.step(requeued.delivery, State::Dead, |delivery| {
+            delivery.requeued(offset, requeued.at, &requeued.because);
+        });
+    }
+
+    fn cancel(&mut self, cancelled: &Cancelled, offset: u64) {
+        self.step(cancelled.delivery, State::Open, |delivery| {
+            delivery.cancelled(offset, cancelled.at, &cancelled.because);
+        });
+    }
+
+    fn step(&mut self, id: DeliveryId, from: State, step: impl FnOnce(&mut Delivery)) {
+        let delivery = self.deliveries.get_mut(&id);
+        if let Some(delivery) = delivery.filter(|delivery| delivery.state() == from) {
+            step(delivery);
         }
     }
 

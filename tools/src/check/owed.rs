@@ -13,6 +13,12 @@ pub(crate) fn check(log: &Log, tables: Option<&[Row]>) -> Vec<Violation> {
         let found = format!("{what} is owed again as {delivery}");
         violations.push(Violation::new("single first", found));
     }
+    for id in &log.left_out {
+        if log.deliveries.get(id).map(Delivery::state) != Some(State::Delivered) {
+            let found = format!("{id} was left out as delivered, but is not");
+            violations.push(Violation::new("left out is delivered", found));
+        }
+    }
     for id in &log.unowed {
         let found = format!("{id} was attempted, but nobody owes it");
         violations.push(Violation::new("only what is owed", found));
@@ -31,17 +37,26 @@ fn undecided(log: &Log) -> Vec<Violation> {
         let decided = log.routed.get(&(webhook.partition, webhook.offset));
         decided != Some(&webhook.receipt)
     });
+    let erased = log.control.erasures.iter().filter(|(place, receipt)| {
+        let decided = log.routed.get(&(place.partition.0, place.offset.0));
+        decided != Some(receipt)
+    });
+    let erased = erased.map(|(place, receipt)| {
+        let found = format!("{receipt}, erased at {place}, has no effective decision");
+        Violation::new("every receipt is decided", found)
+    });
     missing
         .map(|webhook| {
             let place = format!("webhooks/{}@{}", webhook.partition, webhook.offset);
             let found = format!("{} at {place} has no effective decision", webhook.guid);
             Violation::new("every receipt is decided", found)
         })
+        .chain(erased)
         .collect()
 }
 
 fn unfinished(log: &Log, id: DeliveryId, delivery: &Delivery) -> Option<Violation> {
-    if delivery.state == State::Open {
+    if delivery.state() == State::Open {
         let found = format!(
             "{id} is still open after {} attempts",
             delivery.attempts.len()
@@ -54,7 +69,7 @@ fn unfinished(log: &Log, id: DeliveryId, delivery: &Delivery) -> Option<Violatio
     ) else {
         return None;
     };
-    if delivery.state == State::Dead && last.answered && last.number < *max {
+    if delivery.state() == State::Dead && last.answered && last.number < *max {
         let found = format!("{id} is dead after attempt {} of {max}", last.number);
         return Some(Violation::new("given up too early", found));
     }
@@ -72,10 +87,10 @@ fn disagreements(log: &Log, rows: &[Row]) -> Vec<Violation> {
     }
     for (id, delivery) in &log.deliveries {
         let table = states.remove(id.to_string().as_str());
-        if table != Some(delivery.state.name()) {
+        if table != Some(delivery.state().name()) {
             let found = format!(
                 "{id} is {} in the log, {table:?} in tables",
-                delivery.state.name()
+                delivery.state().name()
             );
             violations.push(Violation::new("tables are the log", found));
         }

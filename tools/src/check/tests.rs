@@ -1,5 +1,8 @@
 //! A whole history, and one broken in every way that the rules must catch.
 
+mod erasing;
+mod ordering;
+
 use super::*;
 use crate::load::history::Outcome;
 use crate::sign::sha256_hex;
@@ -23,6 +26,7 @@ fn delivery() -> DeliveryId {
 fn operation(outcome: Outcome) -> Operation {
     Operation {
         op: 0,
+        step: 0,
         guid: "g1".into(),
         sha256: sha256_hex(BODY),
         invoke: 1,
@@ -45,8 +49,26 @@ fn receipt(status: u16) -> Receipt {
 }
 
 fn line(position: &str, event_type: &str, epoch: Option<u64>, value: &Value) -> String {
-    json!({"position": position, "type": event_type, "version": 1, "epoch": epoch, "value": value})
-        .to_string()
+    named(0, position, event_type, epoch, value)
+}
+
+fn named(event: u128, at: &str, event_type: &str, epoch: Option<u64>, value: &Value) -> String {
+    let event = id(event);
+    json!({
+        "position": at, "event_id": event, "type": event_type, "version": 1, "epoch": epoch,
+        "value": value,
+    })
+    .to_string()
+}
+
+/// The source whose secret verifies everything.
+fn source() -> String {
+    let sealed = json!({"key_id": "k", "box_base64": ""});
+    let value = json!({
+        "id": id(9), "secret": {"id": id(8), "sealed": sealed},
+        "by": {"actor": "ann", "from": "local", "at": 0},
+    });
+    named(7, "control/0@1", "source.created", None, &value)
 }
 
 fn webhook(offset: u64, body: &[u8]) -> String {
@@ -103,7 +125,7 @@ fn attempted(offset: u64, epoch: u64, number: u32, status: u16, verdict: &Value)
 
 fn evidence(lines: &[String]) -> Evidence {
     let mut log = Log::default();
-    for line in lines {
+    for line in lines.iter().chain([&source()]) {
         log.add(line).unwrap();
     }
     Evidence {
@@ -115,6 +137,7 @@ fn evidence(lines: &[String]) -> Evidence {
             state: "delivered".into(),
         }]),
         in_flight: 256,
+        ..Evidence::default()
     }
 }
 

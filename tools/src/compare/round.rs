@@ -142,6 +142,8 @@ pub(crate) async fn hooklog(binary: &Path, folder: &Path, load: &Load) -> Result
         sign: "standard",
         // The bare pipe has no limit per subscription, only one in all.
         policy: json!({"concurrency_max": 256}),
+        secret: None,
+        reason: None,
     };
     let secret = api.subscribe(&new).await?;
     let receiving = Receiving::start(listener, secret.as_bytes())?;

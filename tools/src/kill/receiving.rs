@@ -1,70 +1,132 @@
-//! The subscribers of a kill run: one that takes everything, one that fails first, one that always
-//! fails.
+//! The subscribers of a kill run: they take everything, fail at first, take their time, or always
+//! fail.
 
-use crate::server::{Api, NewSubscription};
+use crate::server::NewSubscription;
 use crate::subscribe::{Behaviour, Mode, Receipts, Subscriber};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use hyper::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+/// What a subscription is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    /// What its name starts with.
+    pub(crate) name: &'static str,
+    events: &'static [&'static str],
+    attempts_max: u32,
+    behaviour: Behaviour,
+}
+
+const WELL: Behaviour = Behaviour {
+    fail_first: 0,
+    always: None,
+    delay: Duration::ZERO,
+    echo: true,
+};
+
+/// Every run has one of each. Answers quote the body, so that an erasure has excerpts to erase.
+pub(crate) const KINDS: [Kind; 5] = [
+    Kind {
+        name: "healthy",
+        events: &[],
+        attempts_max: 5,
+        behaviour: WELL,
+    },
+    Kind {
+        name: "fails-first",
+        events: &["push", "status", "issues"],
+        attempts_max: 5,
+        behaviour: Behaviour {
+            fail_first: 2,
+            ..WELL
+        },
+    },
+    // It is dead after three attempts, and a redrive delivers.
+    Kind {
+        name: "needs-redrive",
+        events: &["issue_comment", "release"],
+        attempts_max: 3,
+        behaviour: Behaviour {
+            fail_first: 4,
+            ..WELL
+        },
+    },
+    Kind {
+        name: "slow",
+        events: &["check_suite", "deployment"],
+        attempts_max: 5,
+        behaviour: Behaviour {
+            delay: Duration::from_millis(150),
+            ..WELL
+        },
+    },
+    Kind {
+        name: "always-fails",
+        events: &["create", "delete"],
+        attempts_max: 5,
+        behaviour: Behaviour {
+            always: Some(StatusCode::INTERNAL_SERVER_ERROR),
+            ..WELL
+        },
+    },
+];
 
 /// Subscribers in this process, which no kill reaches.
 pub(crate) struct Receiving {
     receipts: Receipts,
+    subscribers: BTreeMap<String, Arc<Subscriber>>,
     tasks: Vec<JoinHandle<Result<()>>>,
 }
 
 impl Receiving {
-    /// Starts them and subscribes them; receipts go to `receipts.ndjson` in the folder.
-    pub(crate) async fn start(api: &Api, folder: &Path) -> Result<Self> {
-        let mut receiving = Self {
+    /// None yet; receipts go to `receipts.ndjson` in the folder.
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
+        Ok(Self {
             receipts: Receipts::create(&folder.join("receipts.ndjson"))?,
+            subscribers: BTreeMap::new(),
             tasks: Vec::new(),
-        };
-        let fails_first = Behaviour {
-            fail_first: 2,
-            ..Behaviour::default()
-        };
-        let fails = Behaviour {
-            always: Some(StatusCode::INTERNAL_SERVER_ERROR),
-            ..Behaviour::default()
-        };
-        receiving
-            .add(api, "healthy", &[], Behaviour::default())
-            .await?;
-        let some = ["push", "status", "issues"];
-        receiving
-            .add(api, "fails-first", &some, fails_first)
-            .await?;
-        receiving
-            .add(api, "always-fails", &["create", "delete"], fails)
-            .await?;
-        Ok(receiving)
+        })
     }
 
-    async fn add(
+    /// Starts a subscriber, and tells the subscription to create for it.
+    pub(crate) async fn add(
         &mut self,
-        api: &Api,
         name: &str,
-        events: &[&str],
-        behaviour: Behaviour,
-    ) -> Result<()> {
+        kind: &Kind,
+        secret: &str,
+        reason: Option<&str>,
+    ) -> Result<Value> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let new = NewSubscription {
             name,
             to: format!("http://{}/{name}", listener.local_addr()?),
-            events,
+            events: kind.events,
             sign: "standard",
-            policy: json!({"attempts_max": 5, "delay_first_ms": 100, "delay_max_ms": 1_000}),
+            policy: json!({
+                "attempts_max": kind.attempts_max, "delay_first_ms": 100, "delay_max_ms": 1_000,
+            }),
+            secret: Some(secret),
+            reason,
         };
-        let secret = api.subscribe(&new).await?;
-        let subscriber = Subscriber::new(Mode::Standard, Some(secret.as_bytes()), behaviour)?;
+        let subscriber = Subscriber::new(Mode::Standard, Some(secret.as_bytes()), kind.behaviour)?;
         let subscriber = Arc::new(subscriber.recording(&self.receipts));
-        self.tasks.push(tokio::spawn(subscriber.serve(listener)));
-        Ok(())
+        self.tasks
+            .push(tokio::spawn(subscriber.clone().serve(listener)));
+        self.subscribers.insert(name.to_owned(), subscriber);
+        Ok(new.body())
+    }
+
+    /// From now on the subscriber takes this secret as well.
+    pub(crate) fn also(&self, name: &str, secret: &str) -> Result<()> {
+        let subscriber = self.subscribers.get(name);
+        let subscriber = subscriber.with_context(|| format!("no subscriber is named {name}"))?;
+        subscriber.also(secret.as_bytes())
     }
 
     /// Stops them; every receipt is in the file then.

@@ -27,20 +27,36 @@ pub(crate) async fn save_deliveries(api: &Api, folder: &Path) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Writes the whole log, bodies included.
+pub(crate) async fn dump(setup: &Setup, out: &Path) -> Result<()> {
+    setup.offline(&["log", "dump", "--bodies"], out).await
+}
+
 /// Verifies the log, checks all evidence, and compares the tables with rebuilt ones.
-pub(crate) async fn check(setup: &Setup, folder: &Path) -> Result<()> {
+pub(crate) async fn check(setup: &Setup, folder: &Path, seed: u64) -> Result<()> {
     let at = |name: &str| folder.join(name);
-    setup.offline(&["log", "verify"], &at("verify.txt")).await?;
-    let dump = at("log.ndjson");
-    setup.offline(&["log", "dump", "--bodies"], &dump).await?;
+    let verified = at("verify.txt");
+    setup.offline(&["log", "verify"], &verified).await?;
+    crate::print(std::fs::read_to_string(&verified)?.trim_end())?;
+    dump(setup, &at("log.ndjson")).await?;
     let command = CheckCommand {
         history: vec![at("history.ndjson")],
         receipts: vec![at("receipts.ndjson")],
-        log: dump,
+        log: at("log.ndjson"),
+        before: Some(at("before.ndjson")),
         deliveries: Some(at("deliveries.ndjson")),
+        commands: Some(at("commands.ndjson")),
+        answers: Some(at("answers.ndjson")),
+        data: Some(setup.data()),
+        seed: Some(seed),
         in_flight: 256,
     };
     command.run()?;
+    rebuilt(setup, folder).await
+}
+
+async fn rebuilt(setup: &Setup, folder: &Path) -> Result<()> {
+    let at = |name: &str| folder.join(name);
     let (live, rebuilt) = (at("live.dump"), at("rebuilt.dump"));
     setup.offline(&["projection", "dump"], &live).await?;
     setup.offline(&["rebuild"], &at("rebuild.txt")).await?;

@@ -13,6 +13,9 @@ use std::thread::JoinHandle;
 pub(crate) struct Operation {
     /// The number of the request.
     pub(crate) op: u64,
+    /// The step of the traffic that it is made of: that of an earlier request, if it repeats one.
+    #[serde(default)]
+    pub(crate) step: u64,
     /// `X-GitHub-Delivery`.
     pub(crate) guid: String,
     /// SHA-256 of the body, in hex.

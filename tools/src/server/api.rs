@@ -1,7 +1,7 @@
 //! As much of the REST API as the tools need.
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -26,6 +26,36 @@ pub(crate) struct NewSubscription<'a> {
     pub(crate) sign: &'a str,
     /// What differs from the default policy.
     pub(crate) policy: Value,
+    /// What signs; the server makes one if none is given.
+    pub(crate) secret: Option<&'a str>,
+    /// Why.
+    pub(crate) reason: Option<&'a str>,
+}
+
+impl NewSubscription<'_> {
+    /// As the API wants it.
+    pub(crate) fn body(&self) -> Value {
+        json!({
+            "name": self.name,
+            "to": self.to,
+            "sign": self.sign,
+            "filter": {"events": self.events},
+            "policy": self.policy,
+            "secret": self.secret,
+            "reason": self.reason,
+        })
+    }
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The server was not there, so nothing was asked.
+    Away,
+    /// There is no answer: it may have been done.
+    Lost,
+    /// The status and the text of the answer.
+    Answer(u16, String),
 }
 
 impl Api {
@@ -58,13 +88,7 @@ impl Api {
 
     /// Creates a subscription; tells its secret, which the server makes.
     pub(crate) async fn subscribe(&self, new: &NewSubscription<'_>) -> Result<String> {
-        let body = json!({
-            "name": new.name,
-            "to": new.to,
-            "sign": new.sign,
-            "filter": {"events": new.events},
-            "policy": new.policy,
-        });
+        let body = new.body();
         let made = self.call(Method::POST, "subscriptions", Some(body)).await?;
         Ok(made["secret"].as_str().unwrap_or_default().to_owned())
     }
@@ -135,15 +159,36 @@ impl Api {
             .sum())
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+    /// Asks, and takes every answer, also none.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let request = self.request(method, path, body);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() => return Reply::Away,
+            Err(_) => return Reply::Lost,
+        };
+        let status = answer.status().as_u16();
+        let text = answer.text().await;
+        text.map_or(Reply::Lost, |text| Reply::Answer(status, text))
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Value>) -> RequestBuilder {
         let url = format!("{}/api/v1/{path}", self.root);
-        let mut request = self
-            .client
-            .request(method.clone(), url)
-            .bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(&body);
+        let request = self.client.request(method, url).bearer_auth(&self.token);
+        match body {
+            Some(body) => request.json(&body),
+            None => request,
         }
+    }
+
+    /// Asks, and takes nothing but success.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value> {
+        let request = self.request(method.clone(), path, body);
         let answer = request.send().await?;
         let status = answer.status();
         let text = answer.text().await?;

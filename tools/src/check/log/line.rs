@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hooklog_schemas::Position;
+use hooklog_schemas::{EventId, Position};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -17,6 +17,9 @@ pub(crate) struct Line {
     /// Its type.
     #[serde(rename = "type")]
     pub(crate) event_type: String,
+    /// Its id.
+    #[serde(default)]
+    pub(crate) event_id: Option<EventId>,
     /// The epoch of its writer.
     pub(crate) epoch: Option<u64>,
     #[serde(default)]
@@ -26,8 +29,9 @@ pub(crate) struct Line {
     /// The event, in the other topics.
     #[serde(default)]
     value: Value,
+    /// Its bytes are gone.
     #[serde(default)]
-    erased: bool,
+    pub(crate) erased: bool,
     #[serde(default)]
     tombstone: bool,
 }
