@@ -47,6 +47,7 @@ use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The longest body of a request, in bytes.
@@ -57,6 +58,9 @@ pub type CheckTarget = Arc<dyn Fn(&str) -> BoxFuture<'static, Result<(), String>
 
 /// Tells whether a filter can be matched. An error says which clause cannot, and why.
 pub type CheckFilter = Arc<dyn Fn(&Filter) -> Result<(), String> + Send + Sync>;
+
+/// Tells whether the receiver's appends come back in time. An error says since when they do not.
+pub type CheckAppends = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What the API is made of.
 pub struct ApiParts {
@@ -82,8 +86,12 @@ pub struct ApiParts {
     pub trusted_proxies: Vec<IpNet>,
     /// An admin token until the first named admin token exists.
     pub bootstrap_admin: Option<Secret>,
-    /// Parts that must be ready before this process is: by name, `true` when ready.
-    pub ready: Vec<(&'static str, watch::Receiver<bool>)>,
+    /// Tells whether the worker has begun.
+    pub worker_ready: watch::Receiver<bool>,
+    /// Tells whether the receiver's appends come back in time.
+    pub appends_in_time: CheckAppends,
+    /// Cancelled when the process stops: streams end then, so that they do not hold it up.
+    pub stop: CancellationToken,
     /// The release.
     pub build: String,
 }

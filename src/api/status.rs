@@ -1,6 +1,7 @@
 //! `/status`: the server at a glance.
 
 use super::auth::Reader;
+use super::health::PartStatus;
 use super::problem::Problem;
 use super::{Api, Shared, health};
 use crate::query::ReadUpTo;
@@ -35,6 +36,8 @@ pub(crate) struct Status {
     projections: Vec<ProjectionStatus>,
     /// Who routes and delivers.
     worker: WorkerStatus,
+    /// What must be ready, and whether it is.
+    parts: Vec<PartStatus>,
 }
 
 /// One partition.
@@ -66,9 +69,9 @@ pub(crate) struct ProjectionStatus {
 /// Who routes and delivers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WorkerStatus {
-    /// Everything that must be ready is.
+    /// It routes and delivers.
     ready: bool,
-    /// What is not.
+    /// Why it does not.
     reasons: Vec<String>,
 }
 
@@ -79,7 +82,7 @@ async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Status>
     let configuration = api.parts.control.current();
     let partitions = partitions(&api).await?;
     let read = api.parts.queries.as_of().await.ok();
-    let reasons = health::not_ready(&api);
+    let reasons: Vec<_> = health::worker(&api).err().into_iter().collect();
     Ok(axum::Json(Status {
         build: api.parts.build.clone(),
         log_id: configuration.log.map(|(id, _)| id),
@@ -87,6 +90,7 @@ async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Status>
         deliveries_paused: configuration.deliveries_paused,
         projections: read.map_or_else(Vec::new, |read| projections(&partitions, &read)),
         partitions,
+        parts: health::parts(&api).await,
         worker: WorkerStatus {
             ready: reasons.is_empty(),
             reasons,

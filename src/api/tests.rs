@@ -120,9 +120,20 @@ async fn the_process_tells_machines_how_it_is() {
     assert_eq!(api.text("", "GET", "/healthz", "").await.status, 200);
     let answer = api.text("", "GET", "/readyz", "").await;
     assert_eq!(answer.status, 503);
-    assert_eq!(answer.json["reasons"], json!(["worker is not ready yet"]));
+    assert_eq!(answer.json["reasons"], json!(["worker: not ready yet"]));
     api.worker_ready();
     assert_eq!(api.text("", "GET", "/readyz", "").await.status, 200);
+    *api.late.lock().unwrap() = Some("no webhook in time 3 s ago".to_owned());
+    let answer = api.text("", "GET", "/readyz", "").await;
+    assert_eq!(answer.status, 503);
+    let parts = json!([
+        {"name": "log", "ready": true, "reason": null},
+        {"name": "receiver", "ready": false, "reason": "no webhook in time 3 s ago"},
+        {"name": "worker", "ready": true, "reason": null},
+    ]);
+    assert_eq!(answer.json["parts"], parts);
+    let status = api.get(Harness::BOOTSTRAP, "/api/v1/status").await;
+    assert_eq!(status.json["parts"], parts);
     let answer = api.text("", "GET", "/metrics", "").await;
     assert!(
         answer

@@ -173,3 +173,16 @@ async fn the_tail_is_bounded() {
     open.pop();
     assert_eq!(api.open("/api/v1/tail").await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_tail_ends_when_the_server_stops() {
+    let api = start().await;
+    let mut all = api.open("/api/v1/tail").await;
+    api.stop.cancel();
+    let end = tokio::time::timeout(std::time::Duration::from_secs(5), all.body_mut().frame());
+    assert!(
+        end.await
+            .expect("it does not wait for a heartbeat")
+            .is_none()
+    );
+}
