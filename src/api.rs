@@ -17,6 +17,8 @@ mod extract;
 mod failures;
 mod filters;
 mod health;
+mod held;
+mod object;
 mod openapi;
 mod paging;
 mod problem;
@@ -29,6 +31,7 @@ mod subscriptions;
 mod tail;
 mod timeline;
 mod tokens;
+mod verification;
 mod webhooks;
 
 use crate::clock::Clock;
@@ -48,6 +51,7 @@ use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The longest body of a request, in bytes.
@@ -101,9 +105,7 @@ pub struct ApiParts {
 /// The client's address is that of the listener's [`crate::http::ClientAddress`], or what a trusted
 /// proxy says of it.
 pub fn router(parts: ApiParts) -> axum::Router {
-    let (versioned, document) = OpenApiRouter::with_openapi(openapi::base())
-        .nest("/api/v1", v1())
-        .split_for_parts();
+    let (versioned, document) = described();
     let api = Arc::new(Api {
         parts,
         failures: Failures::default(),
@@ -118,6 +120,20 @@ pub fn router(parts: ApiParts) -> axum::Router {
     routes.with_state(api).layer(from_fn(problem::finish))
 }
 
+/// The description of this release's API in OpenAPI 3.1, as JSON: what `/api/v1/openapi.json` answers.
+#[must_use]
+pub fn description() -> String {
+    openapi::render(described().1)
+}
+
+fn described() -> (axum::Router<Shared>, OpenApi) {
+    let (versioned, mut document) = OpenApiRouter::with_openapi(openapi::base())
+        .nest("/api/v1", v1())
+        .split_for_parts();
+    openapi::complete(&mut document);
+    (versioned, document)
+}
+
 fn v1() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(sources::routes())
@@ -125,6 +141,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(tokens::routes())
         .merge(webhooks::routes())
         .merge(bodies::routes())
+        .merge(verification::routes())
         .merge(deliveries::routes())
         .merge(timeline::routes())
         .merge(explain::routes())

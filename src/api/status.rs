@@ -3,10 +3,11 @@
 use super::auth::Reader;
 use super::health::PartStatus;
 use super::problem::Problem;
-use super::{Api, Shared, health};
+use super::{Api, Shared, health, schema};
 use crate::query::ReadUpTo;
 use axum::extract::State;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_schemas::control::Role;
 use hooklog_schemas::{EventId, Offset, Partition, Topic};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,6 +39,18 @@ pub(crate) struct Status {
     worker: WorkerStatus,
     /// What must be ready, and whether it is.
     parts: Vec<PartStatus>,
+    /// The token that asks.
+    token: TokenStatus,
+}
+
+/// The token that asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenStatus {
+    /// Whom it names.
+    name: String,
+    /// What it may do: `read`, `operate` or `admin`.
+    #[schema(value_type = schema::Role)]
+    role: Role,
 }
 
 /// One partition.
@@ -78,7 +91,10 @@ pub(crate) struct WorkerStatus {
 /// Shows the log's partitions, the lag of the tables, and whether deliveries go out.
 #[utoipa::path(get, path = "/status", tag = "server",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
-async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Status>, Problem> {
+async fn show(
+    Reader(caller): Reader,
+    State(api): State<Shared>,
+) -> Result<axum::Json<Status>, Problem> {
     let configuration = api.parts.control.current();
     let partitions = partitions(&api).await?;
     let read = api.parts.queries.as_of().await.ok();
@@ -91,6 +107,10 @@ async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Status>
         projections: read.map_or_else(Vec::new, |read| projections(&partitions, &read)),
         partitions,
         parts: health::parts(&api).await,
+        token: TokenStatus {
+            name: caller.actor,
+            role: caller.role,
+        },
         worker: WorkerStatus {
             ready: reasons.is_empty(),
             reasons,
