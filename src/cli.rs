@@ -18,6 +18,7 @@ mod openapi;
 mod out;
 mod projection;
 mod rebuild;
+mod repository;
 mod row;
 mod run;
 mod serve;
