@@ -37,8 +37,11 @@ pub(super) fn base() -> OpenApi {
         .build()
 }
 
-/// Answers that many operations share, with what they mean here. Every error is a problem.
-const SHARED: [(&str, &str, fn(&Asked<'_>) -> bool); 9] = [
+/// A status, what it means here, and whether an operation may give it.
+type MayGive = (&'static str, &'static str, fn(&Asked<'_>) -> bool);
+
+/// Answers that many operations share. Every error is a problem.
+const SHARED: [MayGive; 9] = [
     ("400", "The body is not JSON", |asked| asked.body),
     ("401", "There is no valid token", |_| true),
     ("403", "The token's role does not allow it", |asked| {
