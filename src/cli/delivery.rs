@@ -97,12 +97,12 @@ impl State {
     }
 }
 
-/// Which deliveries to list.
+/// Which webhooks, deliveries or dead letters to list.
 #[derive(Args, Debug)]
 pub(crate) struct Filters {
     #[command(flatten)]
     range: Range,
-    /// To this subscription
+    /// Of which there is a delivery to this subscription
     #[arg(long, value_name = "NAME")]
     subscription: Option<String>,
     /// Of this source

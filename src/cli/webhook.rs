@@ -2,8 +2,8 @@
 
 mod verify;
 
-use super::args::{Paging, Range};
-use super::delivery;
+use super::args::Paging;
+use super::delivery::{self, Filters};
 use super::out::{Out, harmless};
 use super::row::Row;
 use super::session::{Answer, Session};
@@ -87,25 +87,7 @@ impl State {
 #[derive(Args, Debug)]
 pub(crate) struct List {
     #[command(flatten)]
-    range: Range,
-    /// Of this source
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// Of this host
-    #[arg(long)]
-    host: Option<String>,
-    /// Of this repository: acme/api
-    #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
-    /// Of this event: push
-    #[arg(long)]
-    event: Option<String>,
-    /// Of which there is a delivery to this subscription
-    #[arg(long, value_name = "NAME")]
-    subscription: Option<String>,
-    /// With this GUID (X-GitHub-Delivery)
-    #[arg(long)]
-    guid: Option<String>,
+    filters: Filters,
     /// Of which this became
     #[arg(long, value_enum)]
     state: Option<State>,
@@ -119,21 +101,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<Answer> {
     match command {
         WebhookCommand::List(args) => {
-            let mut query = args.range.query(session.now);
-            let filters = [
-                ("source", args.source),
-                ("host", args.host),
-                ("repository", args.repository),
-                ("event", args.event),
-                ("subscription", args.subscription),
-                ("guid", args.guid),
-                ("state", args.state.map(|state| state.as_str().to_owned())),
-            ];
-            query.extend(
-                filters
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            );
+            let mut query = args.filters.query(session.now);
+            query.extend(args.state.map(|state| ("state", state.as_str().to_owned())));
             session
                 .list(&["webhooks"], query, &args.paging, &COLUMNS, EMPTY)
                 .await
