@@ -17,6 +17,8 @@ mod extract;
 mod failures;
 mod filters;
 mod health;
+mod held;
+mod object;
 mod openapi;
 mod paging;
 mod problem;
@@ -29,6 +31,7 @@ mod subscriptions;
 mod tail;
 mod timeline;
 mod tokens;
+mod verification;
 mod webhooks;
 
 use crate::clock::Clock;
@@ -47,6 +50,8 @@ use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The longest body of a request, in bytes.
@@ -57,6 +62,9 @@ pub type CheckTarget = Arc<dyn Fn(&str) -> BoxFuture<'static, Result<(), String>
 
 /// Tells whether a filter can be matched. An error says which clause cannot, and why.
 pub type CheckFilter = Arc<dyn Fn(&Filter) -> Result<(), String> + Send + Sync>;
+
+/// Tells whether the receiver's appends come back in time. An error says since when they do not.
+pub type CheckAppends = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What the API is made of.
 pub struct ApiParts {
@@ -82,8 +90,12 @@ pub struct ApiParts {
     pub trusted_proxies: Vec<IpNet>,
     /// An admin token until the first named admin token exists.
     pub bootstrap_admin: Option<Secret>,
-    /// Parts that must be ready before this process is: by name, `true` when ready.
-    pub ready: Vec<(&'static str, watch::Receiver<bool>)>,
+    /// Tells whether the worker has begun.
+    pub worker_ready: watch::Receiver<bool>,
+    /// Tells whether the receiver's appends come back in time.
+    pub appends_in_time: CheckAppends,
+    /// Cancelled when the process stops: streams end then, so that they do not hold it up.
+    pub stop: CancellationToken,
     /// The release.
     pub build: String,
 }
@@ -93,9 +105,7 @@ pub struct ApiParts {
 /// The client's address is that of the listener's [`crate::http::ClientAddress`], or what a trusted
 /// proxy says of it.
 pub fn router(parts: ApiParts) -> axum::Router {
-    let (versioned, document) = OpenApiRouter::with_openapi(openapi::base())
-        .nest("/api/v1", v1())
-        .split_for_parts();
+    let (versioned, document) = described();
     let api = Arc::new(Api {
         parts,
         failures: Failures::default(),
@@ -110,6 +120,20 @@ pub fn router(parts: ApiParts) -> axum::Router {
     routes.with_state(api).layer(from_fn(problem::finish))
 }
 
+/// The description of this release's API in OpenAPI 3.1, as JSON: what `/api/v1/openapi.json` answers.
+#[must_use]
+pub fn description() -> String {
+    openapi::render(described().1)
+}
+
+fn described() -> (axum::Router<Shared>, OpenApi) {
+    let (versioned, mut document) = OpenApiRouter::with_openapi(openapi::base())
+        .nest("/api/v1", v1())
+        .split_for_parts();
+    openapi::complete(&mut document);
+    (versioned, document)
+}
+
 fn v1() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(sources::routes())
@@ -117,6 +141,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(tokens::routes())
         .merge(webhooks::routes())
         .merge(bodies::routes())
+        .merge(verification::routes())
         .merge(deliveries::routes())
         .merge(timeline::routes())
         .merge(explain::routes())

@@ -146,14 +146,15 @@ impl Parts<'_> {
         let (worker_ready, ready) = watch::channel(false);
         let working = self.working(worker_ready)?;
         let projecting = self.projecting().await?;
-        let serving = self.serving(api, registry, ready, admin);
-        Ok(vec![self.receiving(webhooks), working, projecting, serving])
+        let receiver = self.receiver();
+        let serving = self.serving(api, registry, ready, &receiver, admin);
+        let receiving = receiving(webhooks, receiver);
+        Ok(vec![receiving, working, projecting, serving])
     }
 
-    fn receiving(&self, listener: TcpListener) -> Stage {
-        let mut stage = Stage::new("receiver");
+    fn receiver(&self) -> Arc<Receiver> {
         let opened = self.opened;
-        let receiver = Receiver::new(ReceiverParts {
+        Receiver::new(ReceiverParts {
             log: Arc::clone(&opened.log),
             control: Arc::clone(&opened.control),
             keyring: Arc::clone(&opened.keyring),
@@ -161,13 +162,7 @@ impl Parts<'_> {
             config: self.config.receive.clone(),
             shutdown: self.grace,
             metrics: self.metrics.clone(),
-        });
-        let stop = stage.token();
-        stage.spawn(async move {
-            receive::serve(listener, receiver, stop).await;
-            anyhow::Ok(())
-        });
-        stage
+        })
     }
 
     fn working(&self, ready: watch::Sender<bool>) -> anyhow::Result<Stage> {
@@ -211,6 +206,7 @@ impl Parts<'_> {
         listener: TcpListener,
         registry: Registry,
         worker_ready: watch::Receiver<bool>,
+        receiver: &Arc<Receiver>,
         admin: Option<Secret>,
     ) -> Stage {
         let mut stage = Stage::new("api");
@@ -230,7 +226,12 @@ impl Parts<'_> {
             }),
             trusted_proxies: self.config.receive.trusted_proxies.clone(),
             bootstrap_admin: admin,
-            ready: vec![("worker", worker_ready)],
+            worker_ready,
+            appends_in_time: {
+                let receiver = Arc::clone(receiver);
+                Arc::new(move || receiver.appends_in_time())
+            },
+            stop: stage.token(),
             build: env!("CARGO_PKG_VERSION").into(),
         });
         let limits = HttpLimits::api(self.grace, &self.metrics);
@@ -241,6 +242,16 @@ impl Parts<'_> {
         });
         stage
     }
+}
+
+fn receiving(listener: TcpListener, receiver: Arc<Receiver>) -> Stage {
+    let mut stage = Stage::new("receiver");
+    let stop = stage.token();
+    stage.spawn(async move {
+        receive::serve(listener, receiver, stop).await;
+        anyhow::Ok(())
+    });
+    stage
 }
 
 /// Follows the configuration to the very end, and ends the process when the log stops.

@@ -18,6 +18,7 @@ mod openapi;
 mod out;
 mod projection;
 mod rebuild;
+mod repository;
 mod row;
 mod run;
 mod serve;
@@ -126,7 +127,7 @@ enum Command {
     #[command(after_help = completion::EXAMPLES)]
     Completion(completion::CompletionArgs),
     /// Print the API's description (OpenAPI)
-    Openapi(Single<Nothing>),
+    Openapi(Single<openapi::OpenapiArgs>),
 }
 
 /// Runs what the command line asks for; what goes wrong is told on standard error.
@@ -160,7 +161,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Erase(one) => client(one.connect, async |s| erase::run(one.args, s).await),
         Command::Status(one) => client(one.connect, async |s| status::run(s).await),
         Command::Doctor(one) => client(one.connect, async |s| doctor::run(one.args, s).await),
-        Command::Openapi(one) => client(one.connect, async |s| openapi::run(s).await),
+        Command::Openapi(one) => client(one.connect, async |s| openapi::run(one.args, s).await),
         Command::Rebuild(args) => local(|out| rebuild::run(&args, out)),
         Command::Key(command) => local(|out| key::run(command, out)),
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),

@@ -75,6 +75,15 @@ pub trait EventLog: Send + Sync {
     /// Resolves when any of these positions can be read, or when the log is poisoned.
     async fn wait(&self, any_of: &[Position]);
 
+    /// Whether a webhook would be taken now, as far as that can be told without appending one. It is
+    /// asked every few seconds by whatever watches the process.
+    ///
+    /// # Errors
+    /// What an append would fail with.
+    async fn takes_webhooks(&self) -> Result<(), AppendError> {
+        Ok(())
+    }
+
     /// Drops the bytes that tombstones of `topic` erase, and tells how many records lost theirs.
     async fn compact(&self, topic: Topic) -> Result<u64, AppendError>;
 }

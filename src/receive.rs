@@ -9,6 +9,7 @@ mod body;
 mod client;
 mod envelope;
 mod facts;
+mod punctual;
 mod record;
 mod rejections;
 mod signature;
@@ -22,7 +23,7 @@ pub use signature::{Verifier, parse_signature};
 use crate::clock::{self, Clock};
 use crate::config::ReceiveConfig;
 use crate::control::Control;
-use crate::http::{self, ClientAddress, HttpLimits, Stopped};
+use crate::http::{self, Began, ClientAddress, HttpLimits, Stopped};
 use crate::keyring::Keyring;
 use crate::log::{AppendError, EventLog};
 use crate::metrics::{Metrics, RejectedLabel};
@@ -37,13 +38,15 @@ use envelope::Envelope;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use hooklog_schemas::webhook::Received;
 use hooklog_schemas::{Append, ReceiptId, Topic};
+use punctual::Punctual;
 use rejections::{Rejection, Rejections};
 use sources::{Gate, Sources};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use verified::Unverified;
 
@@ -72,6 +75,7 @@ pub struct Receiver {
     sources: Sources,
     budget: Budget,
     rejections: Rejections,
+    punctual: Punctual,
     /// Lines about rejections: a flood of them must not become a flood of lines.
     lines: DefaultDirectRateLimiter,
 }
@@ -95,9 +99,20 @@ impl Receiver {
             sources: Sources::new(Arc::clone(&parts.keyring), parts.metrics.clone()),
             budget,
             rejections: Rejections::new(log, clock, deadline),
+            punctual: Punctual::default(),
             lines: RateLimiter::direct(Quota::per_second(LINES_PER_SECOND)),
             parts,
         })
+    }
+}
+
+impl Receiver {
+    /// Whether appends come back in time. An error says since when they do not.
+    ///
+    /// # Errors
+    /// When the latest append was not durable before its deadline, less than half a minute ago.
+    pub fn appends_in_time(&self) -> Result<(), String> {
+        self.punctual.check(Instant::now())
     }
 }
 
@@ -174,8 +189,9 @@ impl Receiver {
         seen.client = self.client(head);
         seen.guid = envelope::claimed_guid(&head.headers);
         gate.admit(seen.client)?;
+        let due = self.due(head);
         let envelope = Envelope::read(&head.headers)?;
-        let allowance = Allowance::of(&envelope, &self.parts.config)?;
+        let allowance = Allowance::of(&envelope, &self.parts.config, due)?;
         let held = body::read(body, &self.budget, &allowance).await?;
         let received_at = self.parts.clock.now();
         let unverified = Unverified {
@@ -185,7 +201,9 @@ impl Receiver {
             at: received_at,
             payload_bytes_max: self.parts.config.body_bytes_max,
         };
-        let verified = unverified.verify().await?;
+        let verifying = tokio::time::timeout_at(due, unverified.verify());
+        let verified = verifying.await.map_err(|_| Refusal::Overdue)??;
+        gate.spend()?;
         let received = Received {
             receipt: clock::receipt_id(),
             received_at,
@@ -199,7 +217,7 @@ impl Receiver {
         let about = verified.extracted.about;
         let partitions = self.parts.log.partitions(Topic::Webhooks);
         let append = record::received(&received, &about, &head.headers, held.bytes, partitions);
-        self.append(append).await?;
+        self.append(append, due).await?;
         gate.received.inc();
         Ok(received.receipt)
     }
@@ -210,13 +228,24 @@ impl Receiver {
         Some(client::behind(*peer, &head.headers, trusted))
     }
 
+    /// When the request must be answered: its first byte, head, body, verification and append share
+    /// one budget.
+    fn due(&self, head: &Parts) -> Instant {
+        let began = head.extensions.get::<Began>();
+        let began = began.map_or_else(Instant::now, |began| began.0);
+        began + Duration::from_millis(self.parts.config.answer_deadline_ms)
+    }
+
     /// Dropping the future, as when the client disconnects, does not undo the append.
-    async fn append(&self, mut append: Append) -> Result<(), Refusal> {
+    async fn append(&self, mut append: Append, due: Instant) -> Result<(), Refusal> {
         // When it was received stands in its headers; verifying, or a spool, may lie between.
         append.at = self.parts.clock.now();
         let deadline = Duration::from_millis(self.parts.config.append_deadline_ms);
+        let deadline = due.min(Instant::now() + deadline);
         let appending = self.parts.log.append(Topic::Webhooks, vec![append]);
-        match tokio::time::timeout(deadline, appending).await {
+        let appended = tokio::time::timeout_at(deadline, appending).await;
+        self.punctual.note(appended.is_ok(), Instant::now());
+        match appended {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(AppendError::TooLarge { .. })) => Err(Refusal::TooLarge),
             Ok(Err(error)) => Err(Refusal::Log(error.to_string())),

@@ -52,20 +52,12 @@ macro_rules! allowed {
 }
 
 allowed! {
+    /// Somebody who may look.
+    Reader = Read;
     /// Somebody who may change subscriptions, give commands and read bodies.
     Operator = Operate;
     /// Somebody who may change sources and tokens, and erase.
     Admin = Admin;
-}
-
-/// Somebody who may look.
-pub(crate) struct Reader;
-
-impl FromRequestParts<Shared> for Reader {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        authorise(api, parts, Role::Read).map(|_| Self)
-    }
 }
 
 fn authorise(api: &Api, parts: &Parts, needed: Role) -> Result<Caller, Problem> {

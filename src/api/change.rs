@@ -38,22 +38,27 @@ impl From<GivenQuery> for Given {
     }
 }
 
-/// A change that took effect.
-#[derive(Debug, Serialize, ToSchema)]
+/// What a change did.
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Changed {
-    /// Its event.
-    #[schema(value_type = String, format = "uuid")]
-    event: EventId,
-    /// Its offset in `control`.
-    #[schema(value_type = u64)]
-    offset: Offset,
+    /// Whether anything was to be changed.
+    changed: bool,
+    /// The change's event, if there was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    event: Option<EventId>,
+    /// The event's offset in `control`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    offset: Option<Offset>,
 }
 
 impl From<Submitted> for Changed {
     fn from(submitted: Submitted) -> Self {
         Self {
-            event: submitted.event,
-            offset: submitted.offset,
+            changed: true,
+            event: Some(submitted.event),
+            offset: Some(submitted.offset),
         }
     }
 }

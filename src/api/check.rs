@@ -1,6 +1,7 @@
 //! What values may be. Each refusal says which value, why, and what would be right.
 
 use super::problem::Problem;
+use super::secrets::SecretText;
 use hooklog_schemas::control::{Policy, Signing};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -107,6 +108,20 @@ pub(super) fn secret(bytes: &[u8]) -> Result<(), Problem> {
             "`secret` has {long} bytes, and may have {SECRET_MAX}"
         ))),
     }
+}
+
+/// Secrets below this can be guessed from one captured webhook: GitHub advises random ones.
+const SECRET_STRONG_BYTES: usize = 16;
+
+/// What should be better about a secret that is taken all the same: it is GitHub's side that chose it.
+pub(super) fn weak(secret: &SecretText) -> Option<String> {
+    let bytes = secret.bytes();
+    (bytes < SECRET_STRONG_BYTES).then(|| {
+        format!(
+            "the secret has {bytes} bytes, and can be guessed from one captured webhook; better take \
+             {SECRET_STRONG_BYTES} random bytes or more (openssl rand -hex 32)"
+        )
+    })
 }
 
 /// The reason that goes into the event.

@@ -6,6 +6,7 @@ use super::extract::Json;
 use super::filters::range;
 use super::problem::Problem;
 use super::subscriptions::find_any;
+use super::timeline::CATCH_UP;
 use super::{Api, Shared, check};
 use crate::query::Changeable;
 use axum::extract::State;
@@ -61,7 +62,7 @@ pub(crate) struct ScopeBody {
 pub(crate) struct Commanded {
     /// How many it is about at this time, as far as the tables know; none if they are away.
     pub(super) count: Option<u64>,
-    /// The command's event; absent after a dry run.
+    /// The command's event; absent after a dry run, and where there was nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     pub(super) command: Option<EventId>,
@@ -81,7 +82,7 @@ pub(crate) struct AllBody {
     reason: Option<String>,
 }
 
-/// Asks for dead letters to be tried again, from attempt 1.
+/// Asks for dead letters to be tried again, from attempt 1. Where there are none, nothing is appended.
 #[utoipa::path(post, path = "/dead-letters/redrive", tag = "delivery",
     responses((status = 200, body = Commanded), (status = 422, body = Problem)))]
 async fn redrive(
@@ -93,7 +94,7 @@ async fn redrive(
     command(&api, &caller, body, Changeable::Dead, event).await
 }
 
-/// Asks for open deliveries to be cancelled.
+/// Asks for open deliveries to be cancelled. Where there are none, nothing is appended.
 #[utoipa::path(post, path = "/deliveries/cancel", tag = "delivery",
     responses((status = 200, body = Commanded), (status = 422, body = Problem)))]
 async fn cancel(
@@ -114,9 +115,7 @@ async fn pause(
     Json(body): Json<AllBody>,
 ) -> Result<axum::Json<Changed>, Problem> {
     let by = caller.by(&api, all(body)?);
-    Ok(axum::Json(
-        api.submit(DeliveriesPaused { by }).await?.into(),
-    ))
+    switch(&api, true, DeliveriesPaused { by }).await
 }
 
 /// Lets deliveries go on.
@@ -128,9 +127,19 @@ async fn resume(
     Json(body): Json<AllBody>,
 ) -> Result<axum::Json<Changed>, Problem> {
     let by = caller.by(&api, all(body)?);
-    Ok(axum::Json(
-        api.submit(DeliveriesResumed { by }).await?.into(),
-    ))
+    switch(&api, false, DeliveriesResumed { by }).await
+}
+
+/// What is so already stays as it is, and nothing is appended.
+async fn switch(
+    api: &Api,
+    paused: bool,
+    event: impl Into<Event>,
+) -> Result<axum::Json<Changed>, Problem> {
+    if api.parts.control.current().deliveries_paused == paused {
+        return Ok(axum::Json(Changed::default()));
+    }
+    Ok(axum::Json(api.submit(event).await?.into()))
 }
 
 async fn command(
@@ -142,8 +151,10 @@ async fn command(
 ) -> Result<axum::Json<Commanded>, Problem> {
     let scope = read(api, body.scope)?;
     let reason = check::reason(body.reason)?;
+    // What has just died, or was just commanded, is to be counted too.
+    let current = api.catch_up(CATCH_UP).await.unwrap_or(false);
     let counted = api.parts.queries.count_in_scope(&scope, what).await;
-    if body.dry_run {
+    if body.dry_run || (current && matches!(counted, Ok(0))) {
         return Ok(axum::Json(Commanded {
             count: Some(counted?),
             command: None,

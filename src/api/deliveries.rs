@@ -19,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(list))
         .routes(routes!(show))
         .routes(routes!(dead_letters))
+        .routes(routes!(dead_letter))
 }
 
 /// Lists deliveries, the latest received first.
@@ -30,9 +31,9 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<DeliveryRow>>, Problem> {
     let (filter, page) = query.read(&api, &STATES)?;
-    Ok(axum::Json(
-        api.parts.queries.deliveries(&filter, &page).await?,
-    ))
+    let mut rows = api.parts.queries.deliveries(&filter, &page).await?;
+    api.fill_held(&mut rows.items);
+    Ok(axum::Json(rows))
 }
 
 /// Shows one delivery with its attempts and its states.
@@ -43,11 +44,33 @@ async fn show(
     State(api): State<Shared>,
     name: Name,
 ) -> Result<axum::Json<DeliveryDetail>, Problem> {
+    detail(&api, &name).await.map(axum::Json)
+}
+
+/// Shows one dead letter with its attempts and its states.
+#[utoipa::path(get, path = "/dead-letters/{id}", tag = "delivery", params(("id" = String, Path)),
+    responses((status = 200, body = DeliveryDetail)))]
+async fn dead_letter(
+    _: Reader,
+    State(api): State<Shared>,
+    name: Name,
+) -> Result<axum::Json<DeliveryDetail>, Problem> {
+    let detail = detail(&api, &name).await?;
+    if detail.delivery.state == "dead" {
+        return Ok(axum::Json(detail));
+    }
+    let (id, state) = (detail.delivery.id, &detail.delivery.state);
+    let said = format!("the delivery {id} is no dead letter, but {state}");
+    Err(Problem::not_found(said))
+}
+
+async fn detail(api: &Api, name: &Name) -> Result<DeliveryDetail, Problem> {
     let id: DeliveryId = name.id("delivery")?;
     let missing = || Problem::not_found(format!("there is no delivery {id}"));
     let mut detail = api.parts.queries.delivery(id).await?.ok_or_else(missing)?;
-    fill_excerpts(&api, &mut detail.attempts).await?;
-    Ok(axum::Json(detail))
+    fill_excerpts(api, &mut detail.attempts).await?;
+    api.fill_held([&mut detail.delivery]);
+    Ok(detail)
 }
 
 /// Lists dead letters, the latest received first.

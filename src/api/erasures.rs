@@ -108,8 +108,9 @@ fn what(body: &ErasureBody) -> Result<Erasable, Problem> {
 /// An erasure that forgets receipts would be worse than one that is refused: all that came in must
 /// have been routed, and the tables must have read it.
 async fn ensure_complete(api: &Api) -> Result<(), Problem> {
-    if let Some(reason) = health::not_ready(api).first() {
-        return Err(Problem::unavailable(reason.clone()));
+    // A full disk is no reason to refuse: erasing makes room.
+    if let Err(reason) = health::worker(api) {
+        return Err(Problem::unavailable(format!("the worker is {reason}")));
     }
     let behind = |detail: &str| Err(Problem::unavailable(detail));
     if !api.catch_up(CATCH_UP).await? {

@@ -16,6 +16,7 @@ use hooklog_schemas::deliveries::{MatchOutcome, Routed};
 use hooklog_schemas::webhook::Received;
 use hooklog_schemas::{Event, Offset, Partition, Position, ReceiptId, SubscriptionId, Topic};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -94,9 +95,17 @@ async fn explain(
     let subscription = find_any(&api, &query.subscription)?;
     api.catch_up(CATCH_UP).await?;
     let timeline = api.parts.queries.timeline(&guid.0).await?;
-    let mut receipts = Vec::with_capacity(timeline.receipts.len());
-    for row in &timeline.receipts {
-        receipts.push(explain_one(&api, row, subscription.id).await?);
+    let mut decided = Vec::with_capacity(timeline.receipts.len());
+    for row in timeline.receipts {
+        let at = position(Topic::Deliveries, row.partition, row.decision_offset);
+        decided.push((row, api.decision(at).await?));
+    }
+    let offsets = decided.iter().filter_map(|(_, routed)| routed.as_ref());
+    let offsets = offsets.map(|routed| routed.configuration.offset).collect();
+    let past = api.configurations_at(offsets).await?;
+    let mut receipts = Vec::with_capacity(decided.len());
+    for (row, routed) in decided {
+        receipts.push(explain_one(&api, &row, routed, &past, subscription.id).await?);
     }
     Ok(axum::Json(Explained {
         guid: guid.0,
@@ -109,21 +118,19 @@ async fn explain(
 async fn explain_one(
     api: &Api,
     row: &WebhookRow,
+    routed: Option<Routed>,
+    past: &BTreeMap<Offset, Configuration>,
     subscription: SubscriptionId,
 ) -> Result<ExplainedReceipt, Problem> {
-    let decided = position(Topic::Deliveries, row.partition, row.decision_offset);
-    let routed = api.decision(decided).await?;
     let received = received(api, row).await?;
-    let then = match &routed {
-        Some(routed) => Some(api.configuration_at(routed.configuration.offset).await?),
-        None => None,
-    };
+    let offset = routed.as_ref().map(|routed| routed.configuration.offset);
+    let then = offset.and_then(|offset| past.get(&offset));
     let ask = |configuration: &Configuration| {
         let received = received.as_ref()?;
         Some(ask(configuration, subscription, received))
     };
     let recorded = routed.map(|routed| recorded(&routed, subscription));
-    let recomputed = then.as_ref().and_then(ask);
+    let recomputed = then.and_then(ask);
     let differs = match (&recorded, &recomputed) {
         (Some(recorded), Some(recomputed)) => recorded.matched != recomputed.matched,
         _ => false,
@@ -183,26 +190,28 @@ async fn received(api: &Api, row: &WebhookRow) -> Result<Option<Received>, Probl
 }
 
 impl Api {
-    /// The configuration as it was after the event at `last`.
-    async fn configuration_at(&self, last: Offset) -> Result<Configuration, Problem> {
+    /// The configurations as they were after the events at these offsets, in one walk over `control`.
+    async fn configurations_at(
+        &self,
+        mut offsets: BTreeSet<Offset>,
+    ) -> Result<BTreeMap<Offset, Configuration>, Problem> {
         let mut configuration = Configuration::default();
-        while configuration.next <= last {
+        let mut past = BTreeMap::new();
+        while !offsets.is_empty() {
             let from = Position::new(Topic::Control, Partition(0), configuration.next);
             let records = self.parts.log.read(from, ReadLimit::default()).await?;
             if records.is_empty() {
                 break;
             }
-            for record in records
-                .iter()
-                .take_while(|record| record.position.offset <= last)
-            {
+            for record in &records {
+                let offset = record.position.offset;
                 let event = Event::decode(record).map_err(Problem::internal)?;
-                configuration.fold(record.position.offset, record.event_id, &event);
-            }
-            if records.iter().any(|record| record.position.offset > last) {
-                break;
+                configuration.fold(offset, record.event_id, &event);
+                if offsets.remove(&offset) {
+                    past.insert(offset, configuration.clone());
+                }
             }
         }
-        Ok(configuration)
+        Ok(past)
     }
 }

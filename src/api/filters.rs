@@ -25,9 +25,9 @@ pub(crate) struct ListQuery {
     /// `push`, or `pull_request.opened`.
     event: Option<String>,
     /// Of deliveries `open`, `dead`, `delivered` or `cancelled`; of webhooks `matched`,
-    /// `unmatched` or `error`.
+    /// `unmatched`, `unparsed` or `error`.
     state: Option<String>,
-    /// The subscription's name or id.
+    /// The subscription's name or id: its deliveries, or the webhooks of which there is one.
     subscription: Option<String>,
     /// GitHub's id of the event.
     guid: Option<String>,

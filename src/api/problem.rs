@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The media type of RFC 9457.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A longer text of the framework's own errors is cut off here.
 const DETAIL_BYTES_MAX: usize = 4 << 10;

@@ -33,7 +33,7 @@ described! {
 
     /// How deliveries are tried. What is not given has its default.
     Policy {
-        /// Tries before the dead letter, 1 to 100; 10 by default.
+        /// Tries before the dead letter, 1 to 100; 16 by default.
         attempts_max: Option<u32>,
         /// The first delay, in milliseconds; each later one doubles, with jitter.
         delay_first_ms: Option<u64>,

@@ -22,6 +22,13 @@ const VALID_MAX: usize = 10;
 #[schema(value_type = String, format = Password)]
 pub(crate) struct SecretText(Secret);
 
+impl SecretText {
+    /// How long it is.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.expose().len()
+    }
+}
+
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match serde_json::Value::deserialize(deserializer)? {

@@ -2,23 +2,24 @@
 
 mod body;
 
-use super::auth::{Admin, Caller, Reader};
+use super::auth::{Admin, Reader};
 use super::change::{Changed, Given, GivenQuery};
 use super::extract::{Json, Name, Query};
+use super::object::{self, find, find_any, prepare, switch};
 use super::paging::PageQuery;
 use super::problem::Problem;
 use super::{Api, Shared, check, secrets};
-use crate::query::Paged;
+use crate::query::{ChangeRow, Paged};
 use axum::extract::State;
 use axum::http::StatusCode;
-use body::{NewSource, NewSourceSecret, SourceBody, SourceView};
+pub(super) use body::SourceView;
+use body::{NewSource, NewSourceSecret, SourceBody};
 use hooklog_projections::configuration::Source;
+use hooklog_schemas::SourceId;
 use hooklog_schemas::control::{
     SecretOwner, SecretRotated, SourceChanged, SourceCreated, SourceDeleted, SourcePaused,
     SourceResumed, SourceSpec,
 };
-use hooklog_schemas::{EventId, SourceId};
-use std::sync::Arc;
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,27 +32,21 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(pause))
         .routes(routes!(resume))
         .routes(routes!(rotate))
+        .routes(routes!(history))
 }
 
 /// Seconds for which older secrets stay valid unless it is said.
 pub(super) const OVERLAP_SECS: u64 = 86_400;
 
 /// Lists the sources by name.
-#[utoipa::path(get, path = "/sources", tag = "source", responses((status = 200, body = Paged<SourceView>)))]
+#[utoipa::path(get, path = "/sources", tag = "source", params(PageQuery),
+    responses((status = 200, body = Paged<SourceView>)))]
 async fn list(
     _: Reader,
     State(api): State<Shared>,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<SourceView>>, Problem> {
-    let configuration = api.parts.control.current();
-    let live = configuration
-        .sources
-        .values()
-        .filter(|source| !source.deleted);
-    let mut live: Vec<&Arc<Source>> = live.collect();
-    live.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
-    let rows = live.into_iter().map(|source| SourceView::from(&**source));
-    query.cut(rows, |row| row.name.clone()).map(axum::Json)
+    object::list::<Source>(&api, &query)
 }
 
 /// Shows one source.
@@ -62,7 +57,9 @@ async fn show(
     State(api): State<Shared>,
     name: Name,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    Ok(axum::Json(SourceView::from(&*find(&api, &name.0)?)))
+    Ok(axum::Json(SourceView::from(&*find::<Source>(
+        &api, &name.0,
+    )?)))
 }
 
 /// Creates a source.
@@ -82,6 +79,7 @@ async fn create(
         name: body.name,
     };
     let reason = check::reason(body.reason)?;
+    let warning = check::weak(&body.secret);
     let secret = secrets::seal(&api, &body.secret, body.organization_ids)?;
     let taken = || Problem::conflict(format!("there is a source {:?} already", spec.name));
     if api.parts.control.current().source(&spec.name).is_some() {
@@ -95,7 +93,7 @@ async fn create(
         by: caller.by(&api, reason),
     };
     api.submit_new(created, taken).await?;
-    Ok((StatusCode::CREATED, view(&api, id)?))
+    Ok((StatusCode::CREATED, view(&api, id, warning)?))
 }
 
 /// Changes a source: the whole new description, but for its name and its secrets.
@@ -107,7 +105,7 @@ async fn replace(
     name: Name,
     Json(body): Json<SourceBody>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    let source = find(&api, &name.0)?;
+    let source = find::<Source>(&api, &name.0)?;
     check::rate("rate_per_second", body.rate_per_second)?;
     let spec = SourceSpec {
         name: source.spec.name.clone(),
@@ -123,10 +121,10 @@ async fn replace(
         by,
     };
     api.submit(changed).await?;
-    view(&api, source.id)
+    view(&api, source.id, None)
 }
 
-/// Pauses a source: it answers 503 until it is resumed, and GitHub keeps what it sends meanwhile
+/// Pauses a source, unless it is paused already: it answers 503 until it is resumed, and GitHub keeps what it sends meanwhile
 /// for redelivery by hand.
 #[utoipa::path(post, path = "/sources/{name}/pause", tag = "source", params(("name" = String, Path)),
     responses((status = 200, body = SourceView)))]
@@ -136,13 +134,12 @@ async fn pause(
     name: Name,
     Json(given): Json<Given>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    let (source, expected, by) = prepare(&api, &caller, &name, given)?;
-    let id = source.id;
-    api.submit(SourcePaused { id, expected, by }).await?;
-    view(&api, id)
+    let found = prepare::<Source>(&api, &caller, &name, given)?;
+    let event = |id, expected, by| SourcePaused { id, expected, by }.into();
+    switch(&api, found, true, event).await
 }
 
-/// Resumes a source.
+/// Resumes a source, unless it is not paused.
 #[utoipa::path(post, path = "/sources/{name}/resume", tag = "source", params(("name" = String, Path)),
     responses((status = 200, body = SourceView)))]
 async fn resume(
@@ -151,10 +148,9 @@ async fn resume(
     name: Name,
     Json(given): Json<Given>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    let (source, expected, by) = prepare(&api, &caller, &name, given)?;
-    let id = source.id;
-    api.submit(SourceResumed { id, expected, by }).await?;
-    view(&api, id)
+    let found = prepare::<Source>(&api, &caller, &name, given)?;
+    let event = |id, expected, by| SourceResumed { id, expected, by }.into();
+    switch(&api, found, false, event).await
 }
 
 /// Deletes a source: it answers 404. Its secrets stay in the log, so that old signatures can still
@@ -167,8 +163,8 @@ async fn delete(
     name: Name,
     Query(given): Query<GivenQuery>,
 ) -> Result<axum::Json<Changed>, Problem> {
-    let (source, expected, by) = prepare(&api, &caller, &name, given.into())?;
-    let id = source.id;
+    let found = prepare::<Source>(&api, &caller, &name, given.into())?;
+    let (id, expected, by) = (found.object.id, found.expected, found.by);
     let submitted = api.submit(SourceDeleted { id, expected, by }).await?;
     Ok(axum::Json(submitted.into()))
 }
@@ -182,7 +178,7 @@ async fn rotate(
     name: Name,
     Json(body): Json<NewSourceSecret>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    let source = find(&api, &name.0)?;
+    let source = find::<Source>(&api, &name.0)?;
     let overlap = body.overlap_seconds.unwrap_or(OVERLAP_SECS);
     check::overlap(overlap)?;
     let by = caller.by(&api, check::reason(body.reason)?);
@@ -190,6 +186,7 @@ async fn rotate(
     let newest = source.secrets.first();
     let bound = || newest.map_or_else(Vec::new, |secret| secret.organization_ids.clone());
     let organization_ids = body.organization_ids.unwrap_or_else(bound);
+    let warning = check::weak(&body.secret);
     let rotated = SecretRotated {
         owner: SecretOwner::Source(source.id),
         expected: body.expected.unwrap_or(source.version),
@@ -198,30 +195,32 @@ async fn rotate(
         by,
     };
     api.submit(rotated).await?;
-    view(&api, source.id)
+    view(&api, source.id, warning)
 }
 
-fn prepare(
+/// Lists what was done to a source, the latest first. A deleted one is found by its id.
+#[utoipa::path(get, path = "/sources/{name}/history", tag = "source",
+    params(("name" = String, Path), PageQuery), responses((status = 200, body = Paged<ChangeRow>)))]
+async fn history(
+    _: Reader,
+    State(api): State<Shared>,
+    name: Name,
+    Query(query): Query<PageQuery>,
+) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
+    let id = find_any::<Source>(&api, &name.0)?.id;
+    let rows = api.parts.queries.source_history(id, &query.page()?).await?;
+    Ok(axum::Json(rows))
+}
+
+fn view(
     api: &Api,
-    caller: &Caller,
-    name: &Name,
-    given: Given,
-) -> Result<(Arc<Source>, EventId, hooklog_schemas::control::By), Problem> {
-    let source = find(api, &name.0)?;
-    let by = caller.by(api, check::reason(given.reason)?);
-    let expected = given.expected.unwrap_or(source.version);
-    Ok((source, expected, by))
-}
-
-fn find(api: &Api, name: &str) -> Result<Arc<Source>, Problem> {
-    let configuration = api.parts.control.current();
-    let found = configuration.source(name).cloned();
-    found.ok_or_else(|| Problem::not_found(format!("there is no source {name:?}")))
-}
-
-fn view(api: &Api, id: SourceId) -> Result<axum::Json<SourceView>, Problem> {
+    id: SourceId,
+    warning: Option<String>,
+) -> Result<axum::Json<SourceView>, Problem> {
     let configuration = api.parts.control.current();
     let source = configuration.sources.get(&id);
     let source = source.ok_or_else(|| Problem::not_found("the source is gone"))?;
-    Ok(axum::Json(SourceView::from(&**source)))
+    let mut view = SourceView::from(&**source);
+    view.warning = warning;
+    Ok(axum::Json(view))
 }

@@ -1,11 +1,13 @@
 //! `/status`: the server at a glance.
 
 use super::auth::Reader;
+use super::health::PartStatus;
 use super::problem::Problem;
-use super::{Api, Shared, health};
+use super::{Api, Shared, health, schema};
 use crate::query::ReadUpTo;
 use axum::extract::State;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_schemas::control::Role;
 use hooklog_schemas::{EventId, Offset, Partition, Topic};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,6 +37,20 @@ pub(crate) struct Status {
     projections: Vec<ProjectionStatus>,
     /// Who routes and delivers.
     worker: WorkerStatus,
+    /// What must be ready, and whether it is.
+    parts: Vec<PartStatus>,
+    /// The token that asks.
+    token: TokenStatus,
+}
+
+/// The token that asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenStatus {
+    /// Whom it names.
+    name: String,
+    /// What it may do: `read`, `operate` or `admin`.
+    #[schema(value_type = schema::Role)]
+    role: Role,
 }
 
 /// One partition.
@@ -66,20 +82,23 @@ pub(crate) struct ProjectionStatus {
 /// Who routes and delivers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WorkerStatus {
-    /// Everything that must be ready is.
+    /// It routes and delivers.
     ready: bool,
-    /// What is not.
+    /// Why it does not.
     reasons: Vec<String>,
 }
 
 /// Shows the log's partitions, the lag of the tables, and whether deliveries go out.
 #[utoipa::path(get, path = "/status", tag = "server",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
-async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Status>, Problem> {
+async fn show(
+    Reader(caller): Reader,
+    State(api): State<Shared>,
+) -> Result<axum::Json<Status>, Problem> {
     let configuration = api.parts.control.current();
     let partitions = partitions(&api).await?;
     let read = api.parts.queries.as_of().await.ok();
-    let reasons = health::not_ready(&api);
+    let reasons: Vec<_> = health::worker(&api).err().into_iter().collect();
     Ok(axum::Json(Status {
         build: api.parts.build.clone(),
         log_id: configuration.log.map(|(id, _)| id),
@@ -87,6 +106,11 @@ async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Status>
         deliveries_paused: configuration.deliveries_paused,
         projections: read.map_or_else(Vec::new, |read| projections(&partitions, &read)),
         partitions,
+        parts: health::parts(&api).await,
+        token: TokenStatus {
+            name: caller.actor,
+            role: caller.role,
+        },
         worker: WorkerStatus {
             ready: reasons.is_empty(),
             reasons,

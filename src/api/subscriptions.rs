@@ -2,9 +2,10 @@
 
 mod body;
 
-use super::auth::{Caller, Operator, Reader};
+use super::auth::{Operator, Reader};
 use super::change::{Changed, Given, GivenQuery};
 use super::extract::{Json, Name, Query};
+use super::object::{self, prepare, switch};
 use super::paging::PageQuery;
 use super::problem::Problem;
 use super::sources::OVERLAP_SECS;
@@ -12,16 +13,14 @@ use super::{Api, Shared, check, secrets};
 use crate::query::{ChangeRow, Changeable, Paged};
 use axum::extract::State;
 use axum::http::StatusCode;
-use body::{
-    DeleteQuery, Deleted, NewSubscription, NewSubscriptionSecret, SubscriptionBody,
-    SubscriptionView,
-};
+pub(super) use body::SubscriptionView;
+use body::{DeleteQuery, Deleted, NewSubscription, NewSubscriptionSecret, SubscriptionBody};
 use hooklog_projections::configuration::Subscription;
+use hooklog_schemas::SubscriptionId;
 use hooklog_schemas::control::{
-    By, Scope, SecretOwner, SecretRotated, SubscriptionChanged, SubscriptionCreated,
+    Scope, SecretOwner, SecretRotated, SubscriptionChanged, SubscriptionCreated,
     SubscriptionDeleted, SubscriptionPaused, SubscriptionResumed, SubscriptionSpec,
 };
-use hooklog_schemas::{EventId, SubscriptionId};
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
@@ -39,19 +38,14 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 }
 
 /// Lists the subscriptions by name.
-#[utoipa::path(get, path = "/subscriptions", tag = "subscription",
+#[utoipa::path(get, path = "/subscriptions", tag = "subscription", params(PageQuery),
     responses((status = 200, body = Paged<SubscriptionView>)))]
 async fn list(
     _: Reader,
     State(api): State<Shared>,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<SubscriptionView>>, Problem> {
-    let configuration = api.parts.control.current();
-    let all = configuration.subscriptions.values();
-    let mut live: Vec<&Arc<Subscription>> = all.filter(|one| !one.deleted).collect();
-    live.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
-    let rows = live.into_iter().map(|one| SubscriptionView::from(&**one));
-    query.cut(rows, |row| row.name.clone()).map(axum::Json)
+    object::list::<Subscription>(&api, &query)
 }
 
 /// Shows one subscription, by its name or its id.
@@ -137,7 +131,7 @@ async fn replace(
     view(&api, subscription.id, None)
 }
 
-/// Pauses a subscription: its deliveries wait until it is resumed.
+/// Pauses a subscription, unless it is paused already: its deliveries wait until it is resumed.
 #[utoipa::path(post, path = "/subscriptions/{name}/pause", tag = "subscription", params(("name" = String, Path)),
     responses((status = 200, body = SubscriptionView)))]
 async fn pause(
@@ -146,12 +140,12 @@ async fn pause(
     name: Name,
     Json(given): Json<Given>,
 ) -> Result<axum::Json<SubscriptionView>, Problem> {
-    let (id, expected, by) = prepare(&api, &caller, &name, given)?;
-    api.submit(SubscriptionPaused { id, expected, by }).await?;
-    view(&api, id, None)
+    let found = prepare::<Subscription>(&api, &caller, &name, given)?;
+    let event = |id, expected, by| SubscriptionPaused { id, expected, by }.into();
+    switch(&api, found, true, event).await
 }
 
-/// Resumes a subscription.
+/// Resumes a subscription, unless it is not paused.
 #[utoipa::path(post, path = "/subscriptions/{name}/resume", tag = "subscription", params(("name" = String, Path)),
     responses((status = 200, body = SubscriptionView)))]
 async fn resume(
@@ -160,9 +154,9 @@ async fn resume(
     name: Name,
     Json(given): Json<Given>,
 ) -> Result<axum::Json<SubscriptionView>, Problem> {
-    let (id, expected, by) = prepare(&api, &caller, &name, given)?;
-    api.submit(SubscriptionResumed { id, expected, by }).await?;
-    view(&api, id, None)
+    let found = prepare::<Subscription>(&api, &caller, &name, given)?;
+    let event = |id, expected, by| SubscriptionResumed { id, expected, by }.into();
+    switch(&api, found, false, event).await
 }
 
 /// Deletes a subscription and cancels its open deliveries; with `dry_run`, counts them only.
@@ -178,7 +172,8 @@ async fn delete(
         expected: query.expected,
         reason: query.reason,
     };
-    let (id, expected, by) = prepare(&api, &caller, &name, given.into())?;
+    let found = prepare::<Subscription>(&api, &caller, &name, given.into())?;
+    let (id, expected, by) = (found.object.id, found.expected, found.by);
     let scope = Scope {
         subscription: Some(id),
         ..Scope::default()
@@ -245,9 +240,8 @@ async fn history(
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
     let id = find_any(&api, &name.0)?.id;
     let page = query.page()?;
-    Ok(axum::Json(
-        api.parts.queries.subscription_history(id, &page).await?,
-    ))
+    let rows = api.parts.queries.subscription_history(id, &page).await?;
+    Ok(axum::Json(rows))
 }
 
 async fn check_spec(api: &Api, spec: &SubscriptionSpec) -> Result<(), Problem> {
@@ -260,36 +254,14 @@ async fn check_spec(api: &Api, spec: &SubscriptionSpec) -> Result<(), Problem> {
     target.map_err(|reason| check::wrong("to", &spec.to, &reason))
 }
 
-fn prepare(
-    api: &Api,
-    caller: &Caller,
-    name: &Name,
-    given: Given,
-) -> Result<(SubscriptionId, EventId, By), Problem> {
-    let subscription = find(api, &name.0)?;
-    let by = caller.by(api, check::reason(given.reason)?);
-    let expected = given.expected.unwrap_or(subscription.version);
-    Ok((subscription.id, expected, by))
-}
-
 /// The subscription with this name or id.
-pub(super) fn find(api: &Api, name: &str) -> Result<Arc<Subscription>, Problem> {
-    let configuration = api.parts.control.current();
-    let found = configuration.subscription(name).cloned();
-    found.ok_or_else(|| Problem::not_found(format!("there is no subscription {name:?}")))
+fn find(api: &Api, name: &str) -> Result<Arc<Subscription>, Problem> {
+    object::find(api, name)
 }
 
 /// Likewise; a deleted one too, by its id, or by its name where no other has it now.
 pub(super) fn find_any(api: &Api, name: &str) -> Result<Arc<Subscription>, Problem> {
-    find(api, name).or_else(|missing| {
-        let configuration = api.parts.control.current();
-        let all = configuration.subscriptions.values();
-        let is_it = |one: &&Arc<Subscription>| one.id.to_string() == name || one.spec.name == name;
-        all.filter(is_it)
-            .max_by_key(|one| one.created_at)
-            .cloned()
-            .ok_or(missing)
-    })
+    object::find_any(api, name)
 }
 
 fn view(

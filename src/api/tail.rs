@@ -107,11 +107,12 @@ struct Wanted {
 }
 
 impl Follower {
-    /// The next lines; none when the log cannot be followed any more.
+    /// The next lines; none when the server stops, or the log cannot be followed any more.
     async fn more(&mut self) -> Option<Bytes> {
         loop {
-            let waited = tokio::time::timeout(HEARTBEAT, self.log.wait(&self.next)).await;
-            if waited.is_err() {
+            let waiting = tokio::time::timeout(HEARTBEAT, self.log.wait(&self.next));
+            let waited = self.api.parts.stop.run_until_cancelled(waiting).await;
+            if waited?.is_err() {
                 return Some(Bytes::from_static(b"\n"));
             }
             let lines = match self.read().await {

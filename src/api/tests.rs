@@ -98,6 +98,33 @@ async fn the_description_lists_every_route_and_its_bodies() {
     }
 }
 
+#[tokio::test]
+async fn the_description_in_the_repository_is_that_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let kept = std::fs::read_to_string(path).unwrap();
+    assert!(
+        kept.trim_end() == super::description(),
+        "run: hooklog openapi --offline > docs/openapi.json"
+    );
+}
+
+#[tokio::test]
+async fn every_operation_describes_what_a_token_may_meet() {
+    let document: serde_json::Value = serde_json::from_str(&super::description()).unwrap();
+    for (method, path) in harness::ROUTES {
+        let operation = &document["paths"][*path][method.to_lowercase()];
+        let gives = |status: &str| operation["responses"][status].is_object();
+        assert!(gives("401") && gives("429"), "{method} {path}");
+        let forbids = auth::needed(method, path) != "read";
+        assert_eq!(gives("403"), forbids, "{method} {path}");
+        let one_that_changes = *method != "GET" && path.contains('{');
+        assert!(
+            !one_that_changes || gives("404") && gives("409"),
+            "{method} {path}"
+        );
+    }
+}
+
 fn references(json: &serde_json::Value) -> Vec<String> {
     match json {
         serde_json::Value::Object(fields) => {
@@ -120,9 +147,20 @@ async fn the_process_tells_machines_how_it_is() {
     assert_eq!(api.text("", "GET", "/healthz", "").await.status, 200);
     let answer = api.text("", "GET", "/readyz", "").await;
     assert_eq!(answer.status, 503);
-    assert_eq!(answer.json["reasons"], json!(["worker is not ready yet"]));
+    assert_eq!(answer.json["reasons"], json!(["worker: not ready yet"]));
     api.worker_ready();
     assert_eq!(api.text("", "GET", "/readyz", "").await.status, 200);
+    *api.late.lock().unwrap() = Some("no webhook in time 3 s ago".to_owned());
+    let answer = api.text("", "GET", "/readyz", "").await;
+    assert_eq!(answer.status, 503);
+    let parts = json!([
+        {"name": "log", "ready": true, "reason": null},
+        {"name": "receiver", "ready": false, "reason": "no webhook in time 3 s ago"},
+        {"name": "worker", "ready": true, "reason": null},
+    ]);
+    assert_eq!(answer.json["parts"], parts);
+    let status = api.get(Harness::BOOTSTRAP, "/api/v1/status").await;
+    assert_eq!(status.json["parts"], parts);
     let answer = api.text("", "GET", "/metrics", "").await;
     assert!(
         answer

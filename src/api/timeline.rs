@@ -60,6 +60,7 @@ async fn show(
     let mut deliveries = Vec::with_capacity(timeline.deliveries.len());
     for mut delivery in timeline.deliveries {
         fill_excerpts(&api, &mut delivery.attempts).await?;
+        api.fill_held([&mut delivery.delivery]);
         let next = delivery.delivery.due_at;
         deliveries.push(TimelineDelivery { delivery, next });
     }

@@ -1,12 +1,14 @@
 //! `/tokens`: who may do what.
 
+mod history;
+
 use super::auth::Admin;
 use super::change::Changed;
 use super::extract::{Json, Name, Query};
 use super::paging::PageQuery;
 use super::problem::Problem;
 use super::{Shared, check, schema, secrets};
-use crate::query::Paged;
+use crate::query::{ChangeRow, Paged};
 use axum::extract::State;
 use axum::http::StatusCode;
 use hooklog_projections::configuration::{Configuration, Token};
@@ -23,7 +25,8 @@ use uuid::Uuid;
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(revoke))
+        .routes(routes!(show, revoke))
+        .routes(routes!(history))
 }
 
 /// A token, without what makes it one.
@@ -86,7 +89,8 @@ pub(crate) struct RevokeQuery {
 }
 
 /// Lists the tokens by name.
-#[utoipa::path(get, path = "/tokens", tag = "token", responses((status = 200, body = Paged<TokenView>)))]
+#[utoipa::path(get, path = "/tokens", tag = "token", params(PageQuery),
+    responses((status = 200, body = Paged<TokenView>)))]
 async fn list(
     _: Admin,
     State(api): State<Shared>,
@@ -97,6 +101,45 @@ async fn list(
     live.sort_by(|a, b| a.name.cmp(&b.name));
     let rows = live.into_iter().map(|token| TokenView::from(&**token));
     query.cut(rows, |row| row.name.clone()).map(axum::Json)
+}
+
+/// Shows one token's name and role; the token itself is kept nowhere.
+#[utoipa::path(get, path = "/tokens/{name}", tag = "token", params(("name" = String, Path)),
+    responses((status = 200, body = TokenView)))]
+async fn show(
+    _: Admin,
+    State(api): State<Shared>,
+    name: Name,
+) -> Result<axum::Json<TokenView>, Problem> {
+    let configuration = api.parts.control.current();
+    let token = live(&configuration).find(|token| token.name == name.0);
+    let view = token.map(|token| TokenView::from(&**token));
+    view.map(axum::Json).ok_or_else(|| missing(&name.0))
+}
+
+/// Lists when tokens of this name were created and revoked, by whom and why, the latest first.
+#[utoipa::path(get, path = "/tokens/{name}/history", tag = "token",
+    params(("name" = String, Path), PageQuery), responses((status = 200, body = Paged<ChangeRow>)))]
+async fn history(
+    _: Admin,
+    State(api): State<Shared>,
+    name: Name,
+    Query(query): Query<PageQuery>,
+) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
+    let configuration = api.parts.control.current();
+    let mut all = configuration.tokens.values();
+    if !all.any(|token| token.name == name.0) {
+        return Err(missing(&name.0));
+    }
+    let mut rows = history::of(&api, &name.0).await?;
+    rows.reverse();
+    // Padded, so that offsets compare as texts; the latest comes first, so the complement counts.
+    let key = |row: &ChangeRow| format!("{:020}", i64::MAX - row.offset);
+    query.cut(rows.into_iter(), key).map(axum::Json)
+}
+
+fn missing(name: &str) -> Problem {
+    Problem::not_found(format!("there is no token of {name:?}"))
 }
 
 /// Creates a token, and shows it this once.
@@ -148,8 +191,7 @@ async fn revoke(
     let _turn = api.revoking.lock().await;
     let configuration = api.parts.control.current();
     let token = live(&configuration).find(|token| token.name == name.0);
-    let missing = || Problem::not_found(format!("there is no token of {:?}", name.0));
-    let token = token.ok_or_else(missing)?;
+    let token = token.ok_or_else(|| missing(&name.0))?;
     let admins = live(&configuration).filter(|token| token.role == Role::Admin);
     if token.role == Role::Admin && admins.count() == 1 {
         let detail = "it is the last admin token; create another one first";

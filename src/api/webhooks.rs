@@ -4,19 +4,22 @@ use super::auth::Reader;
 use super::extract::{Name, Query};
 use super::filters::ListQuery;
 use super::problem::Problem;
-use super::record::position;
+use super::record::{is_erased, position};
 use super::{Api, Shared};
 use crate::query::{DeliveryRow, Paged, WebhookRow};
 use axum::extract::State;
 use hooklog_schemas::deliveries::Routed;
-use hooklog_schemas::{ReceiptId, Topic};
+use hooklog_schemas::webhook::Received;
+use hooklog_schemas::{ReceiptId, Record, SecretId, Topic};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The states by which webhooks are listed.
-const STATES: [&str; 3] = ["matched", "unmatched", "error"];
+const STATES: [&str; 4] = ["matched", "unmatched", "unparsed", "error"];
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -29,6 +32,14 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 pub(crate) struct WebhookDetail {
     #[serde(flatten)]
     webhook: WebhookRow,
+    /// The client's address; none if the webhook was erased.
+    client: Option<String>,
+    /// The secret that verified it; none if the webhook was erased.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    secret: Option<SecretId>,
+    /// GitHub's headers, by lower-case name; empty if the webhook was erased. What is not text is
+    /// replaced.
+    headers: BTreeMap<String, String>,
     /// Its deliveries.
     deliveries: Vec<DeliveryRow>,
     /// The decision as the log has it; of what was erased, names and senders are blank.
@@ -67,14 +78,48 @@ async fn show(
     let mut decision = api.decision(at).await?;
     if let Some(routed) = decision.as_mut().filter(|_| webhook.erased) {
         routed.summary.repository = webhook.repository.clone();
+        routed.summary.git_ref = None;
         routed.summary.sender_id = webhook.sender_id;
     }
-    let deliveries = api.parts.queries.deliveries_of(webhook.receipt).await?;
+    let mut deliveries = api.parts.queries.deliveries_of(webhook.receipt).await?;
+    api.fill_held(&mut deliveries);
+    let record = api.webhook_record(&webhook).await?;
+    let received = record.as_deref().map(Received::decode).transpose();
+    let received = received.map_err(Problem::internal)?;
     Ok(axum::Json(WebhookDetail {
+        client: received.as_ref().map(|received| received.client.clone()),
+        secret: received.map(|received| received.secret),
+        headers: record.as_deref().map(headers).unwrap_or_default(),
         webhook,
         deliveries,
         decision,
     }))
+}
+
+/// GitHub's own headers, without those that hooklog adds to a record.
+fn headers(record: &Record) -> BTreeMap<String, String> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let own = record.headers.iter().filter(|header| {
+        let name = header.name.as_str();
+        name.starts_with("x-") || matches!(name, "content-type" | "user-agent")
+    });
+    own.map(|header| (header.name.clone(), text(&header.value)))
+        .collect()
+}
+
+impl Api {
+    /// The record of a webhook with its headers and its body; none if it was erased, or is to be.
+    pub(super) async fn webhook_record(
+        &self,
+        webhook: &WebhookRow,
+    ) -> Result<Option<Arc<Record>>, Problem> {
+        if webhook.erased || is_erased(&self.parts.control.current(), webhook.receipt) {
+            return Ok(None);
+        }
+        let at = position(Topic::Webhooks, webhook.partition, webhook.offset);
+        let record = self.record(at).await?;
+        Ok(record.filter(|record| record.value.is_some()))
+    }
 }
 
 /// The webhook that a path names by its receipt.

@@ -77,6 +77,10 @@ impl Api {
             // Plain HTTP works also on machines without any root certificates.
             builder = builder.tls_certs_only([]);
         }
+        if is_local(&base) {
+            // A proxy of the environment would ask its own machine.
+            builder = builder.no_proxy();
+        }
         let http = builder.build().map_err(ApiError::Client)?;
         Ok(Self {
             http,
@@ -273,6 +277,16 @@ impl Api {
 
     fn unreachable(&self, error: &reqwest::Error) -> ApiError {
         ApiError::unreachable(&self.base, error)
+    }
+}
+
+/// Whether this URL is of this machine.
+pub(crate) fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

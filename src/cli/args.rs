@@ -1,6 +1,7 @@
 //! Flags that many commands share.
 
 use super::row::Row;
+use super::session::Usage;
 use super::time::{When, span};
 use clap::{Args, Subcommand, ValueEnum};
 use hooklog_schemas::Timestamp;
@@ -24,10 +25,11 @@ pub(crate) enum Format {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server and output")]
 pub(crate) struct Connect {
-    /// The API of the server
-    #[arg(long, global = true, env = "HOOKLOG_SERVER", hide_env_values = true, value_name = "URL",
-        default_value = "http://127.0.0.1:8081", value_parser = server)]
-    pub(crate) server: Url,
+    /// The API of the server [default: the environment variable HOOKLOG_SERVER, else
+    /// http://127.0.0.1:8081]
+    // Neither as a default nor as a variable of clap's, which would list it in every usage error.
+    #[arg(long, global = true, value_name = "URL", value_parser = server)]
+    server: Option<Url>,
     /// File that holds the API token [default: the environment variable HOOKLOG_TOKEN]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
@@ -42,6 +44,22 @@ pub(crate) struct Connect {
         value_name = "FORMAT"
     )]
     pub(crate) output: Format,
+}
+
+impl Connect {
+    /// The API of the server: that of the flag, of the environment, or of this machine.
+    ///
+    /// # Errors
+    /// When the environment holds no URL.
+    pub(crate) fn server(&self) -> Result<Url, Usage> {
+        if let Some(url) = &self.server {
+            return Ok(url.clone());
+        }
+        let told = std::env::var("HOOKLOG_SERVER").ok();
+        let told = told.filter(|text| !text.is_empty());
+        server(told.as_deref().unwrap_or("http://127.0.0.1:8081"))
+            .map_err(|error| Usage(format!("HOOKLOG_SERVER: {error}")))
+    }
 }
 
 /// How the answer of a command without a server is shown.
@@ -121,10 +139,35 @@ pub(crate) struct Because {
     pub(crate) reason: Option<String>,
 }
 
-impl Because {
-    /// The body of a request that says nothing else.
-    pub(crate) fn body(&self) -> Value {
-        with_reason(json!({}), self.reason.as_deref())
+/// What a change is based on, and why it is made.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Basis {
+    /// The version that the change is based on, as `show` shows it; it is refused if there is another
+    /// by now [default: the present one]
+    #[arg(long, value_name = "VERSION", value_parser = id)]
+    pub(crate) expected: Option<String>,
+    #[command(flatten)]
+    pub(crate) because: Because,
+}
+
+impl Basis {
+    /// `body` with both, as far as they are given.
+    pub(crate) fn add(&self, body: Value) -> Value {
+        let expected = self.expected.as_ref().map(|version| json!(version));
+        let body = with_given(body, [("expected", expected)]);
+        with_reason(body, self.because.reason.as_deref())
+    }
+
+    /// Both as query parameters.
+    pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
+        let given = [
+            ("expected", &self.expected),
+            ("reason", &self.because.reason),
+        ];
+        let given = given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)));
+        given.collect()
     }
 }
 

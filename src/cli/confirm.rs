@@ -115,6 +115,13 @@ impl Command<'_> {
         }
         let reply = session.api.post(self.path, &self.body).await?;
         session.show(&reply, |out, row, _| {
+            if row.maybe("command").is_none() {
+                let text = format!(
+                    "nothing to {}: there are no such {}",
+                    self.verb, self.noun.1
+                );
+                return out.line(text);
+            }
             let phrase = self.phrase(row.number("count"));
             let command = row
                 .maybe("command")

@@ -2,7 +2,7 @@
 
 use super::args::Paging;
 use super::confirm::{Caution, Command, Scope};
-use super::delivery::Filters;
+use super::delivery::{self, Filters};
 use super::row::cut;
 use super::session::{Answer, Session};
 use super::table::Column;
@@ -31,6 +31,11 @@ pub(crate) enum DeadLetterCommand {
         #[command(flatten)]
         paging: Paging,
     },
+    /// Show one dead letter: every attempt, every change of its state
+    Show {
+        /// Its delivery's id, as `dead-letter list` shows it
+        delivery: String,
+    },
     /// Try dead letters again, from attempt 1; the scope must be said
     #[command(
         after_help = "Examples:\n  hooklog dead-letter redrive --subscription ci --since 1d --dry-run\n  \
@@ -55,6 +60,11 @@ pub(super) async fn run(
             session
                 .list(&["dead-letters"], query, &paging, &COLUMNS, EMPTY)
                 .await
+        }
+        DeadLetterCommand::Show { delivery } => {
+            let path = ["dead-letters", delivery.as_str()];
+            let reply = session.api.get(&path, &Vec::new()).await?;
+            session.show(&reply, delivery::tell)
         }
         DeadLetterCommand::Redrive { scope, caution } => {
             let command = Command {

@@ -1,16 +1,19 @@
 //! `hooklog delivery`: what is owed to subscriptions, and what became of it.
 
-use super::args::{Because, Paging, Range, with_reason};
+use super::args::{Paging, Range, with_reason};
 use super::confirm::{Caution, Command, Scope, ask};
+use super::object::is_unchanged;
 use super::out::{Out, Tone};
-use super::row::{Row, counted, cut};
+use super::row::{NOTHING, Row, counted, cut};
 use super::session::{Answer, Session};
 use super::table::{self, Column};
+use super::time;
 use super::timeline;
 use clap::{Args, Subcommand, ValueEnum};
 use hooklog_schemas::Timestamp;
 use serde_json::json;
 use std::io;
+use std::time::Duration;
 
 const EMPTY: &str = "no deliveries here; a webhook that matches a subscription makes one \
                      (`hooklog webhook list`, `hooklog subscription list`)";
@@ -21,7 +24,7 @@ pub(super) const COLUMNS: [Column; 8] = [
     ("SUBSCRIPTION", |row, _| cut(&row.text("subscription"), 40)),
     ("EVENT", |row, _| row.event()),
     ("ATTEMPTS", |row, _| row.size("attempts_made").to_string()),
-    ("DUE", |row, now| row.ago("due_at", now)),
+    ("DUE", |row, now| due(*row, now)),
     ("GUID", |row, _| row.text("guid")),
     ("DELIVERY", |row, _| row.text("id")),
 ];
@@ -66,7 +69,7 @@ pub(crate) enum DeliveryCommand {
         #[arg(long, required = true)]
         all: bool,
         #[command(flatten)]
-        because: Because,
+        caution: Caution,
     },
 }
 
@@ -94,17 +97,20 @@ impl State {
     }
 }
 
-/// Which deliveries to list.
+/// Which webhooks, deliveries or dead letters to list.
 #[derive(Args, Debug)]
 pub(crate) struct Filters {
     #[command(flatten)]
     range: Range,
-    /// To this subscription
+    /// Of which there is a delivery to this subscription
     #[arg(long, value_name = "NAME")]
     subscription: Option<String>,
     /// Of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// Of this host
+    #[arg(long)]
+    host: Option<String>,
     /// Of this repository: acme/api
     #[arg(long, value_name = "NAME")]
     repository: Option<String>,
@@ -123,6 +129,7 @@ impl Filters {
         let filters = [
             ("subscription", self.subscription),
             ("source", self.source),
+            ("host", self.host),
             ("repository", self.repository),
             ("event", self.event),
             ("guid", self.guid),
@@ -176,52 +183,100 @@ pub(super) async fn run(
             };
             command.run(&caution, session).await
         }
-        DeliveryCommand::Pause { caution, .. } => pause(&caution, session).await,
-        DeliveryCommand::Resume { because, .. } => {
-            let body = with_reason(json!({"all": true}), because.reason.as_deref());
-            let reply = session.api.post(&["deliveries", "resume"], &body).await?;
-            session.show(&reply, |out, _, _| out.line("all deliveries go on"))
+        DeliveryCommand::Pause { caution, .. } => PAUSE.run(&caution, session).await,
+        DeliveryCommand::Resume { caution, .. } => {
+            // Going on is what everybody expects of deliveries: a script need not confirm it.
+            let yes = caution.yes || !session.interactive;
+            RESUME.run(&Caution { yes, ..caution }, session).await
         }
     }
 }
 
-/// Pausing holds everything back, so what waits is counted first.
-async fn pause(caution: &Caution, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    const COUNTED: u32 = 1_000;
-    if caution.dry_run || !caution.yes {
-        let query = vec![("state", "open".to_owned())];
-        let page = session.api.list(&["deliveries"], &query, COUNTED).await?;
-        let more = if page.next.is_some() { "at least " } else { "" };
-        let open = counted(
-            page.values().len() as u64,
-            "open delivery",
-            "open deliveries",
-        );
-        let waiting = format!("{more}{open}");
-        if caution.dry_run {
-            if session.json() {
-                session.out.line(
-                    json!({"count": page.values().len(), "more": page.next.is_some()}).to_string(),
-                )?;
-            } else {
-                session.out.line(format!(
-                    "would hold back {waiting}, and all that come; nothing was changed"
-                ))?;
+/// A switch of all deliveries at once.
+struct Switch {
+    verb: &'static str,
+    /// What it does to the deliveries that it counts.
+    does: &'static str,
+    done: &'static str,
+    already: &'static str,
+}
+
+const PAUSE: Switch = Switch {
+    verb: "pause",
+    does: "hold back",
+    done: "all deliveries are held back; go on with: hooklog delivery resume --all",
+    already: "all deliveries are held back already; nothing was recorded",
+};
+
+const RESUME: Switch = Switch {
+    verb: "resume",
+    does: "go on with",
+    done: "all deliveries go on",
+    already: "deliveries are not held back; nothing was recorded",
+};
+
+impl Switch {
+    /// It changes what happens to everything, so what waits is counted first.
+    async fn run(&self, caution: &Caution, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+        const COUNTED: u32 = 1_000;
+        let does = self.does;
+        if caution.dry_run || !caution.yes {
+            let query = vec![("state", "open".to_owned())];
+            let page = session.api.list(&["deliveries"], &query, COUNTED).await?;
+            let more = if page.next.is_some() { "at least " } else { "" };
+            let open = counted(
+                page.values().len() as u64,
+                "open delivery",
+                "open deliveries",
+            );
+            let waiting = format!("{more}{open}");
+            if caution.dry_run {
+                if session.json() {
+                    session.out.line(
+                        json!({"count": page.values().len(), "more": page.next.is_some()})
+                            .to_string(),
+                    )?;
+                } else {
+                    session.out.line(format!(
+                        "would {does} {waiting}, and all that come; nothing was changed"
+                    ))?;
+                }
+                return Ok(Answer::Yes);
             }
-            return Ok(Answer::Yes);
+            if !ask(session, &format!("{does} {waiting}, and all that come?"))? {
+                return Ok(Answer::No);
+            }
         }
-        if !ask(session, &format!("hold back {waiting}, and all that come?"))? {
-            return Ok(Answer::No);
-        }
+        let body = with_reason(json!({"all": true}), caution.reason.as_deref());
+        let reply = session.api.post(&["deliveries", self.verb], &body).await?;
+        session.show(&reply, |out, row, _| {
+            out.line(if is_unchanged(row) {
+                self.already
+            } else {
+                self.done
+            })
+        })
     }
-    let body = with_reason(json!({"all": true}), caution.reason.as_deref());
-    let reply = session.api.post(&["deliveries", "pause"], &body).await?;
-    session.show(&reply, |out, _, _| {
-        out.line("all deliveries are held back; go on with: hooklog delivery resume --all")
-    })
 }
 
-fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
+/// A due time that has passed by this says that something else holds the delivery back.
+const OVERDUE: Duration = Duration::from_secs(10);
+
+/// When the next attempt of an open delivery is due, or what it waits for beyond that.
+pub(super) fn due(row: Row<'_>, now: Timestamp) -> String {
+    if let Some(held) = row.maybe("held") {
+        return format!("held: {held}");
+    }
+    match row.at("due_at") {
+        Some(due) if due > now => time::relative(due, now),
+        Some(due) if now.since(due) < OVERDUE => "now".to_owned(),
+        // The subscription's concurrency, its rate, or the breaker after many failures.
+        Some(due) => format!("its turn, since {}", time::lasting(now.since(due))),
+        None => NOTHING.to_owned(),
+    }
+}
+
+pub(super) fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     let facts = [
         ("delivery", row.maybe("id")),
         ("state", row.maybe("state")),
@@ -235,6 +290,7 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
         ("receipt", row.maybe("receipt")),
         ("received", Some(row.when("received_at", now))),
         ("due", row.at("due_at").map(|_| row.when("due_at", now))),
+        ("waits for", row.at("due_at").map(|_| due(row, now))),
     ];
     table::facts(out, &facts)?;
     table::heading(out, "Attempts")?;

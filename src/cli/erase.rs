@@ -2,6 +2,7 @@
 
 use super::args::id;
 use super::confirm::{Caution, Command};
+use super::repository;
 use super::session::{Answer, Session, Usage};
 use clap::Args;
 use serde_json::{Value, json};
@@ -22,9 +23,9 @@ struct What {
     /// One receipt, by its id
     #[arg(long, value_name = "ID", value_parser = id)]
     receipt: Option<String>,
-    /// All receipts of a repository, by its numeric id
-    #[arg(long, value_name = "ID")]
-    repository: Option<i64>,
+    /// All receipts of a repository, by its numeric id or its name
+    #[arg(long, value_name = "ID|OWNER/NAME")]
+    repository: Option<String>,
     /// All receipts of a sender, by the numeric id
     #[arg(long, value_name = "ID")]
     sender: Option<i64>,
@@ -51,7 +52,7 @@ pub(super) async fn run(args: EraseArgs, session: &mut Session<'_>) -> anyhow::R
     }
     let command = Command {
         path: &["erasures"],
-        body: args.what.body(),
+        body: args.what.body(session).await?,
         verb: "erase",
         noun: ("receipt for ever", "receipts for ever"),
     };
@@ -59,11 +60,11 @@ pub(super) async fn run(args: EraseArgs, session: &mut Session<'_>) -> anyhow::R
 }
 
 impl What {
-    fn body(&self) -> Value {
-        match (&self.receipt, self.repository, self.sender) {
+    async fn body(&self, session: &Session<'_>) -> anyhow::Result<Value> {
+        Ok(match (&self.receipt, &self.repository, self.sender) {
             (Some(receipt), ..) => json!({"receipt": receipt}),
-            (_, Some(repository), _) => json!({"repository_id": repository}),
+            (_, Some(text), _) => json!({"repository_id": repository::id(text, session).await?}),
             (.., sender) => json!({"sender_id": sender}),
-        }
+        })
     }
 }

@@ -1,9 +1,12 @@
 //! What sources and subscriptions have in common: both are paused, resumed and deleted, and have secrets.
 
-use super::args::Because;
+use super::args::{Basis, Paging};
+use super::row::Row;
 use super::session::{Answer, Session};
 use super::table::Column;
+use super::time;
 use clap::Args;
+use serde_json::json;
 
 /// An object that is only named.
 #[derive(Args, Debug)]
@@ -11,7 +14,7 @@ pub(crate) struct Named {
     /// Its name
     pub(super) name: String,
     #[command(flatten)]
-    pub(super) because: Because,
+    pub(super) basis: Basis,
 }
 
 /// An object to delete.
@@ -42,8 +45,53 @@ pub(super) async fn switch(
     done: &str,
     session: &mut Session<'_>,
 ) -> anyhow::Result<Answer> {
-    let reply = session.api.post(path, &args.because.body()).await?;
-    session.show(&reply, |out, _, _| {
+    let body = args.basis.add(json!({}));
+    let reply = session.api.post(path, &body).await?;
+    session.show(&reply, |out, row, _| {
+        if is_unchanged(row) {
+            let state = row.activity();
+            let text = format!("{} is {state} already; nothing was recorded", args.name);
+            return out.line(text);
+        }
         out.line(format!("{} {done}", args.name))
     })
+}
+
+/// Whether the server says that there was nothing to change. A server that does not say so changed it.
+pub(super) fn is_unchanged(row: Row<'_>) -> bool {
+    row.0.get("changed") == Some(&json!(false))
+}
+
+/// Shows what was done to an object, the latest first.
+pub(super) async fn history(
+    path: &[&str],
+    paging: &Paging,
+    session: &mut Session<'_>,
+) -> anyhow::Result<Answer> {
+    let empty = "nothing is recorded about it";
+    session
+        .list(path, Vec::new(), paging, &HISTORY, empty)
+        .await
+}
+
+const HISTORY: [Column; 6] = [
+    ("AT", |row, _| {
+        row.at("at").map_or_else(|| row.text("at"), time::exact)
+    }),
+    ("CHANGE", |row, _| change(*row)),
+    ("BY", |row, _| row.text("actor")),
+    ("FROM", |row, _| row.text("from")),
+    ("WHY", |row, _| row.text("why")),
+    ("POSITION", |row, _| {
+        row.maybe("offset")
+            .map_or_else(String::new, |at| format!("control/0@{at}"))
+    }),
+];
+
+/// What was done, and that it lost a race if it did.
+fn change(row: Row<'_>) -> String {
+    match row.maybe("outcome").filter(|outcome| outcome != "applied") {
+        Some(outcome) => format!("{} ({outcome}: no effect)", row.text("event_type")),
+        None => row.text("event_type"),
+    }
 }

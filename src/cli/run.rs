@@ -27,7 +27,7 @@ pub(super) fn client(
     let token = session::token(&connect)?;
     let mut stdout = io::stdout().lock();
     let mut session = Session {
-        api: Api::new(connect.server, token.as_ref())?,
+        api: Api::new(connect.server()?, token.as_ref())?,
         out: Out::new(&mut stdout, out::wants_colours()),
         // Not locked for long: a secret may come from standard input too.
         input: Box::new(io::BufReader::new(io::stdin())),

@@ -1,8 +1,8 @@
 //! `hooklog source`: where webhooks come from.
 
-use super::args::{Because, Paging, duration, kept, with_given, with_reason};
+use super::args::{Basis, Because, Paging, duration, kept, with_given, with_reason};
 use super::confirm::ask;
-use super::object::{Doomed, Named, SECRETS, switch};
+use super::object::{Doomed, Named, SECRETS, history, switch};
 use super::out::Out;
 use super::row::Row;
 use super::session::{Answer, Session, Usage, secret_text};
@@ -50,6 +50,13 @@ pub(crate) enum SourceCommand {
     Delete(Doomed),
     /// Add a new secret; the old ones stay valid for a while
     RotateSecret(Rotate),
+    /// Who changed it, when, from where, and why
+    History {
+        /// Its name; of a deleted one also its id
+        name: String,
+        #[command(flatten)]
+        paging: Paging,
+    },
 }
 
 const CREATE_EXAMPLES: &str = "\
@@ -105,7 +112,7 @@ pub(crate) struct Change {
     #[arg(long, conflicts_with = "rate")]
     no_rate: bool,
     #[command(flatten)]
-    because: Because,
+    basis: Basis,
 }
 
 impl Change {
@@ -131,7 +138,7 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "ID")]
     organization_id: Vec<i64>,
     #[command(flatten)]
-    because: Because,
+    basis: Basis,
 }
 
 pub(super) async fn run(
@@ -160,6 +167,9 @@ pub(super) async fn run(
         }
         SourceCommand::Delete(args) => delete(args, session).await,
         SourceCommand::RotateSecret(args) => rotate(args, session).await,
+        SourceCommand::History { name, paging } => {
+            history(&["sources", &name, "history"], &paging, session).await
+        }
     }
 }
 
@@ -179,6 +189,7 @@ async fn create(args: Create, session: &mut Session<'_>) -> anyhow::Result<Answe
     );
     let body = with_reason(body, args.because.reason.as_deref());
     let reply = session.api.post(&["sources"], &body).await?;
+    warn(session, reply.row());
     session.show(&reply, |out, row, _| {
         let name = row.text("name");
         out.line(format!("source {name} created"))?;
@@ -205,25 +216,21 @@ async fn change(args: Change, session: &mut Session<'_>) -> anyhow::Result<Answe
             ("expected", seen.value.get("version").cloned()),
         ],
     );
-    let body = with_reason(body, args.because.reason.as_deref());
+    let body = args.basis.add(body);
     let reply = session.api.put(&path, &body).await?;
     session.show(&reply, tell)
 }
 
 async fn delete(args: Doomed, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    let Named { name, because } = args.named;
+    let Named { name, basis } = args.named;
     if session.interactive && !args.yes {
         let question = format!("delete source {name}? GitHub gets 404 from then on;");
         if !ask(session, &question)? {
             return Ok(Answer::No);
         }
     }
-    let query = because
-        .reason
-        .into_iter()
-        .map(|reason| ("reason", reason))
-        .collect();
-    let reply = session.api.delete(&["sources", &name], &query).await?;
+    let path = ["sources", name.as_str()];
+    let reply = session.api.delete(&path, &basis.query()).await?;
     session.show(&reply, |out, _, _| {
         out.line(format!("source {name} deleted"))
     })
@@ -233,12 +240,20 @@ async fn rotate(args: Rotate, session: &mut Session<'_>) -> anyhow::Result<Answe
     let body = json!({"secret": secret_text(&args.secret_file)?, "overlap_seconds": args.overlap.as_secs()});
     let ids = (!args.organization_id.is_empty()).then(|| json!(args.organization_id));
     let body = with_given(body, [("organization_ids", ids)]);
-    let body = with_reason(body, args.because.reason.as_deref());
+    let body = args.basis.add(body);
     let reply = session
         .api
         .post(&["sources", &args.name, "secrets"], &body)
         .await?;
+    warn(session, reply.row());
     session.show(&reply, tell)
+}
+
+/// What the server thinks of the secret.
+fn warn(session: &Session<'_>, row: Row<'_>) {
+    if let Some(warning) = row.maybe("warning") {
+        session.note(&format!("warning: {warning}"));
+    }
 }
 
 fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {

@@ -31,6 +31,7 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
         ("build", row.maybe("build")),
         ("log", row.maybe("log_id")),
         ("worker", Some(worker(row.inner("worker")))),
+        ("not ready", unready(row)),
         (
             "deliveries",
             paused.then(|| "paused: hooklog delivery resume --all".to_owned()),
@@ -63,6 +64,16 @@ fn topics(partitions: &[Row<'_>]) -> Vec<Value> {
     sums.into_iter().map(row).collect()
 }
 
+/// What beside the worker is not ready, and why.
+fn unready(row: Row<'_>) -> Option<String> {
+    let parts = row.rows("parts");
+    let others = parts.iter().filter(|part| part.text("name") != "worker");
+    let told =
+        others.filter_map(|part| Some(format!("{}: {}", part.text("name"), part.maybe("reason")?)));
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
 fn worker(row: Row<'_>) -> String {
     match (row.holds("ready"), row.maybe("reasons")) {
         (true, _) => "ready".to_owned(),
@@ -77,7 +88,10 @@ mod tests {
 
     #[test]
     fn partitions_are_summed_by_topic_for_people() {
-        let status = json!({"build": "1", "worker": {"ready": true}, "partitions": [
+        let status = json!({"build": "1", "worker": {"ready": true}, "parts": [
+            {"name": "log", "ready": false, "reason": "the disk is nearly full"},
+            {"name": "worker", "ready": true, "reason": null},
+        ], "partitions": [
             {"topic": "webhooks", "partition": 0, "start": 2, "tail": 12},
             {"topic": "webhooks", "partition": 1, "start": 0, "tail": 5},
             {"topic": "control", "partition": 0, "start": 0, "tail": 3},
@@ -91,5 +105,6 @@ control            1        3
 webhooks           2       15
 ";
         assert!(text.ends_with(expected), "{text}");
+        assert!(text.contains("log: the disk is nearly full\n"), "{text}");
     }
 }

@@ -3,14 +3,13 @@
 mod change;
 mod spec;
 
-use super::args::{Because, Paging, duration, with_given, with_reason};
+use super::args::{Basis, Paging, duration, with_given};
 use super::confirm::ask;
-use super::object::{Doomed, Named, SECRETS, switch};
+use super::object::{Doomed, Named, SECRETS, history, switch};
 use super::out::Out;
 use super::row::{Row, counted, cut};
 use super::session::{Answer, Session, secret_text};
 use super::table::{self, Column};
-use super::time;
 use clap::{Args, Subcommand};
 use hooklog_schemas::Timestamp;
 use serde_json::json;
@@ -31,20 +30,6 @@ const COLUMNS: [Column; 7] = [
     }),
     ("CREATED", |row, now| row.ago("created_at", now)),
 ];
-const HISTORY: [Column; 6] = [
-    ("AT", |row, _| {
-        row.at("at").map_or_else(|| row.text("at"), time::exact)
-    }),
-    ("CHANGE", |row, _| change(*row)),
-    ("BY", |row, _| row.text("actor")),
-    ("FROM", |row, _| row.text("from")),
-    ("WHY", |row, _| row.text("why")),
-    ("POSITION", |row, _| {
-        row.maybe("offset")
-            .map_or_else(String::new, |at| format!("control/0@{at}"))
-    }),
-];
-
 /// What to do with subscriptions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubscriptionCommand {
@@ -121,7 +106,7 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     overlap: Duration,
     #[command(flatten)]
-    because: Because,
+    basis: Basis,
 }
 
 pub(super) async fn run(
@@ -155,15 +140,7 @@ pub(super) async fn run(
         SubscriptionCommand::RotateSecret(args) => rotate(args, session).await,
         SubscriptionCommand::History { name, paging } => {
             let path = ["subscriptions", name.as_str(), "history"];
-            session
-                .list(
-                    &path,
-                    Vec::new(),
-                    &paging,
-                    &HISTORY,
-                    "nothing is recorded about it",
-                )
-                .await
+            history(&path, &paging, session).await
         }
     }
 }
@@ -178,7 +155,7 @@ async fn create(args: spec::Create, session: &mut Session<'_>) -> anyhow::Result
 }
 
 async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    let Named { name, because } = args.doomed.named;
+    let Named { name, basis } = args.doomed.named;
     let path = ["subscriptions", name.as_str()];
     if args.dry_run || (session.interactive && !args.doomed.yes) {
         let counted = session
@@ -198,12 +175,7 @@ async fn delete(args: Delete, session: &mut Session<'_>) -> anyhow::Result<Answe
             return Ok(Answer::No);
         }
     }
-    let query = because
-        .reason
-        .into_iter()
-        .map(|reason| ("reason", reason))
-        .collect();
-    let reply = session.api.delete(&path, &query).await?;
+    let reply = session.api.delete(&path, &basis.query()).await?;
     session.show(&reply, |out, row, _| {
         out.line(format!(
             "subscription {name} deleted, with {}",
@@ -223,7 +195,7 @@ async fn rotate(args: Rotate, session: &mut Session<'_>) -> anyhow::Result<Answe
     let secret = args.secret_file.as_deref().map(secret_text).transpose()?;
     let body = json!({"overlap_seconds": args.overlap.as_secs()});
     let body = with_given(body, [("secret", secret.map(|secret| json!(secret)))]);
-    let body = with_reason(body, args.because.reason.as_deref());
+    let body = args.basis.add(body);
     let reply = session
         .api
         .post(&["subscriptions", &args.name, "secrets"], &body)
@@ -241,14 +213,6 @@ fn secret_once(out: &mut Out<'_>, row: Row<'_>) -> io::Result<()> {
     match row.maybe("secret") {
         Some(secret) => out.line(format!("its secret, shown only now: {secret}")),
         None => Ok(()),
-    }
-}
-
-/// What was done, and that it lost a race if it did.
-fn change(row: Row<'_>) -> String {
-    match row.maybe("outcome").filter(|outcome| outcome != "applied") {
-        Some(outcome) => format!("{} ({outcome}: no effect)", row.text("event_type")),
-        None => row.text("event_type"),
     }
 }
 

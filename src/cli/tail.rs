@@ -1,13 +1,16 @@
 //! `hooklog tail`: new events, live.
 
+use super::api::{ApiError, Query};
 use super::out::{Out, Tone};
 use super::row::{Row, cut};
 use super::session::{Answer, Session};
 use super::timeline::{clock, outcome, verdict};
 use clap::Args;
 use futures_util::StreamExt as _;
+use reqwest::Response;
 use serde_json::Value;
 use std::io;
+use std::time::Duration;
 
 /// A line of the stream is at most this long; a server that sends more is not hooklog.
 const LINE_BYTES_MAX: usize = 16 << 20;
@@ -26,6 +29,7 @@ pub(crate) struct TailArgs {
 pub(super) const EXAMPLES: &str = "\
 Shows what is appended to the log from now on, until Ctrl-C. Scripts see every record; people
 do not see those that keep subscribers' answers (`delivery show` does), or in which nothing happened.
+With --output json each event is one JSON object on a line of its own.
 
 Examples:
   hooklog tail
@@ -34,15 +38,26 @@ Examples:
 
 pub(super) async fn run(args: TailArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
     let filters = [("guid", args.guid), ("subscription", args.subscription)];
-    let query = filters
+    let query: Query = filters
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
-    let mut parts = session.api.stream(&["tail"], &query).await?.bytes_stream();
+    let mut stream = session.api.stream(&["tail"], &query).await?;
     session.note("waiting for new events; Ctrl-C ends it");
+    loop {
+        follow(stream, session).await?;
+        session.note("the connection ended; trying again, what happens meanwhile is not shown");
+        stream = again(session, &query).await?;
+        session.note("connected again");
+    }
+}
+
+/// Shows lines until the connection ends, for whatever reason.
+async fn follow(stream: Response, session: &mut Session<'_>) -> anyhow::Result<()> {
+    let mut parts = stream.bytes_stream();
     let mut pending = Vec::new();
-    while let Some(part) = parts.next().await {
-        pending.extend_from_slice(&part?);
+    while let Some(Ok(part)) = parts.next().await {
+        pending.extend_from_slice(&part);
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();
             show(session, line.trim_ascii())?;
@@ -52,7 +67,25 @@ pub(super) async fn run(args: TailArgs, session: &mut Session<'_>) -> anyhow::Re
         }
         session.out.flush()?;
     }
-    anyhow::bail!("the server ended the stream; it is probably stopping")
+    Ok(())
+}
+
+/// How often a lost connection is tried again, and after how long: a restart takes seconds.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Connects again; only what a restart may cure is tried more than once.
+async fn again(session: &Session<'_>, query: &Query) -> Result<Response, ApiError> {
+    let mut tries = 0;
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        tries += 1;
+        match session.api.stream(&["tail"], query).await {
+            Err(ApiError::Unreachable { .. } | ApiError::Slow { .. }) if tries < TRIES => {}
+            Err(ApiError::Problem { status: 503, .. }) if tries < TRIES => {}
+            result => return result,
+        }
+    }
 }
 
 fn show(session: &mut Session<'_>, line: &[u8]) -> io::Result<()> {

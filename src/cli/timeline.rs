@@ -1,5 +1,6 @@
 //! `hooklog timeline`: the whole life of one event, as a story.
 
+use super::delivery;
 use super::out::{Out, Tone};
 use super::row::{NOTHING, Row, counted, cut};
 use super::session::{Answer, Session};
@@ -80,13 +81,21 @@ fn arrival(out: &mut Out<'_>, receipt: Row<'_>, owed: u64) -> io::Result<()> {
         .map_or_else(String::new, |kind| format!(", a {}", words(&kind)));
     let from = format!("received from {}{repeats}", receipt.text("source"));
     let id = out.paint(Tone::Faint, &format!("receipt {}", receipt.text("receipt")));
+    let unparsed = if receipt.holds("unparsed") {
+        out.paint(
+            Tone::Watch,
+            "  unparsed: not the JSON object that GitHub sends",
+        )
+    } else {
+        String::new()
+    };
     let erased = if receipt.holds("erased") {
         out.paint(Tone::Watch, "  erased since")
     } else {
         String::new()
     };
     let at = clock(receipt, "received_at");
-    out.line(format!("{at}  {from}  {id}{erased}"))?;
+    out.line(format!("{at}  {from}  {id}{unparsed}{erased}"))?;
     if receipt.at("routed_at").is_none() {
         return out.line(out.paint(Tone::Watch, "                          not routed yet"));
     }
@@ -135,12 +144,12 @@ fn life(out: &mut Out<'_>, delivery: Row<'_>, now: Timestamp) -> io::Result<()> 
     }
     let due = delivery.at("next").or_else(|| delivery.at("due_at"));
     if let (Some(due), "open") = (due, delivery.text("state").as_str()) {
-        let when = if due > now {
-            time::relative(due, now)
-        } else {
-            "now".to_owned()
+        let when = delivery::due(delivery, now);
+        let next = match delivery.maybe("held") {
+            Some(held) => format!("  next attempt held back: {held}"),
+            None if due > now => format!("  next attempt due {when} ({})", time::exact(due)),
+            None => format!("  next attempt due: {when} ({})", time::exact(due)),
         };
-        let next = format!("  next attempt due {when} ({})", time::exact(due));
         out.line(out.paint(Tone::Watch, &next))?;
     }
     Ok(())
@@ -247,7 +256,7 @@ mod tests {
             }],
             "deliveries": [{
                 "id": "d-1", "subscription": "ci", "state": "open", "destination": "https://ci/",
-                "next": at("2026-11-01T12:04:00Z"),
+                    "next": at("2026-11-01T12:04:00Z"), "due_at": at("2026-11-01T12:04:00Z"),
                 "attempts": [{
                     "number": 1, "started_at": at("2026-11-01T12:00:00.130Z"), "duration_us": 12_000,
                     "status": 503, "verdict": "retry", "position": "deliveries/3@18",

@@ -1,10 +1,16 @@
 //! `hooklog token`: who may use the API.
 
 use super::args::{Because, Paging, with_reason};
+use super::confirm::{Caution, ask};
+use super::object::history;
+use super::out::Out;
+use super::row::Row;
 use super::session::{Answer, Session};
-use super::table::Column;
+use super::table::{self, Column};
 use clap::{Args, Subcommand, ValueEnum};
+use hooklog_schemas::Timestamp;
 use serde_json::json;
+use std::io;
 
 const EMPTY: &str = "no named tokens yet; create one with: hooklog token create NAME --role admin";
 const BOOTSTRAP_ENDS: &str = "the bootstrap token (DIR/admin-token, or HOOKLOG_ADMIN_TOKEN) is not valid any more; use this one";
@@ -27,13 +33,25 @@ pub(crate) enum TokenCommand {
         hooklog token create grafana --role read --holder service"
     )]
     Create(Create),
+    /// Show one token's name and role
+    Show {
+        /// Its name
+        name: String,
+    },
     /// Delete a token: from then on it is unknown
     #[command(visible_alias = "rm")]
     Delete {
         /// Its name
         name: String,
         #[command(flatten)]
-        because: Because,
+        caution: Caution,
+    },
+    /// Who created and deleted tokens of this name, when, from where, and why
+    History {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        paging: Paging,
     },
 }
 
@@ -83,18 +101,51 @@ pub(super) async fn run(
                 .await
         }
         TokenCommand::Create(args) => create(args, session).await,
-        TokenCommand::Delete { name, because } => {
-            let query = because
-                .reason
-                .into_iter()
-                .map(|reason| ("reason", reason))
-                .collect();
-            let reply = session.api.delete(&["tokens", &name], &query).await?;
-            session.show(&reply, |out, _, _| {
-                out.line(format!("token {name} deleted"))
-            })
+        TokenCommand::Show { name } => {
+            let reply = session.api.get(&["tokens", &name], &Vec::new()).await?;
+            session.show(&reply, tell)
+        }
+        TokenCommand::Delete { name, caution } => delete(&name, &caution, session).await,
+        TokenCommand::History { name, paging } => {
+            history(&["tokens", &name, "history"], &paging, session).await
         }
     }
+}
+
+async fn delete(
+    name: &str,
+    caution: &Caution,
+    session: &mut Session<'_>,
+) -> anyhow::Result<Answer> {
+    let path = ["tokens", name];
+    if caution.dry_run || (session.interactive && !caution.yes) {
+        let seen = session.api.get(&path, &Vec::new()).await?;
+        let phrase = format!("delete token {name}, role {}", seen.row().text("role"));
+        if caution.dry_run {
+            let text = format!("would {phrase}; nothing was changed");
+            return session.show(&seen, |out, _, _| out.line(text));
+        }
+        if !ask(session, &format!("{phrase}?"))? {
+            return Ok(Answer::No);
+        }
+    }
+    let reason = caution.reason.clone().map(|reason| ("reason", reason));
+    let query = reason.into_iter().collect();
+    let reply = session.api.delete(&path, &query).await?;
+    session.show(&reply, |out, _, _| {
+        out.line(format!("token {name} deleted"))
+    })
+}
+
+fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
+    let facts = [
+        ("name", row.maybe("name")),
+        ("role", row.maybe("role")),
+        ("holder", row.maybe("holder")),
+        ("created", Some(row.when("created_at", now))),
+        ("id", row.maybe("id")),
+    ];
+    table::facts(out, &facts)
 }
 
 async fn create(args: Create, session: &mut Session<'_>) -> anyhow::Result<Answer> {

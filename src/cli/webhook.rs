@@ -1,8 +1,10 @@
 //! `hooklog webhook`: what GitHub sent.
 
-use super::args::{Paging, Range};
-use super::delivery;
-use super::out::Out;
+mod verify;
+
+use super::args::Paging;
+use super::delivery::{self, Filters};
+use super::out::{Out, harmless};
 use super::row::Row;
 use super::session::{Answer, Session};
 use super::table::{self, Column};
@@ -16,7 +18,7 @@ const EMPTY: &str = "no webhooks here; look at a wider range, or check that GitH
 /// The columns of receipts, also in a timeline.
 pub(super) const COLUMNS: [Column; 7] = [
     ("WHEN", |row, now| row.ago("received_at", now)),
-    ("EVENT", |row, _| row.event()),
+    ("EVENT", |row, _| event(*row)),
     ("REPOSITORY", |row, _| row.text("repository")),
     ("SOURCE", |row, _| row.text("source")),
     ("MATCHES", |row, _| row.size("matches").to_string()),
@@ -39,6 +41,16 @@ pub(crate) enum WebhookCommand {
         /// Its id, as `webhook list` shows it
         receipt: String,
     },
+    /// Verify the stored signature with the secret of its time; no byte of the body is shown
+    #[command(
+        after_help = "Examples:\n  hooklog webhook verify 72d3162e-cc78-11e3-81ab-4c9367dc0958\n\n\
+        Exit code 1 unless all are verified."
+    )]
+    Verify {
+        /// The receipt's id, or the event's GUID: then all its receipts
+        #[arg(value_name = "RECEIPT|GUID")]
+        of: String,
+    },
     /// Write the body, byte for byte as GitHub sent it; that somebody looked is recorded
     Body {
         /// The receipt's id
@@ -53,6 +65,9 @@ pub(super) enum State {
     Matched,
     /// None wanted it
     Unmatched,
+    /// Its body is not the JSON object that GitHub sends; kept, and wanted by those who filter on
+    /// nothing in it
+    Unparsed,
     /// It could not be routed
     Error,
 }
@@ -62,6 +77,7 @@ impl State {
         match self {
             Self::Matched => "matched",
             Self::Unmatched => "unmatched",
+            Self::Unparsed => "unparsed",
             Self::Error => "error",
         }
     }
@@ -71,22 +87,7 @@ impl State {
 #[derive(Args, Debug)]
 pub(crate) struct List {
     #[command(flatten)]
-    range: Range,
-    /// Of this source
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// Of this host
-    #[arg(long)]
-    host: Option<String>,
-    /// Of this repository: acme/api
-    #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
-    /// Of this event: push
-    #[arg(long)]
-    event: Option<String>,
-    /// With this GUID (X-GitHub-Delivery)
-    #[arg(long)]
-    guid: Option<String>,
+    filters: Filters,
     /// Of which this became
     #[arg(long, value_enum)]
     state: Option<State>,
@@ -100,20 +101,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<Answer> {
     match command {
         WebhookCommand::List(args) => {
-            let mut query = args.range.query(session.now);
-            let filters = [
-                ("source", args.source),
-                ("host", args.host),
-                ("repository", args.repository),
-                ("event", args.event),
-                ("guid", args.guid),
-                ("state", args.state.map(|state| state.as_str().to_owned())),
-            ];
-            query.extend(
-                filters
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            );
+            let mut query = args.filters.query(session.now);
+            query.extend(args.state.map(|state| ("state", state.as_str().to_owned())));
             session
                 .list(&["webhooks"], query, &args.paging, &COLUMNS, EMPTY)
                 .await
@@ -125,6 +114,7 @@ pub(super) async fn run(
                 .await?;
             session.show(&reply, tell)
         }
+        WebhookCommand::Verify { of } => verify::run(&of, session).await,
         WebhookCommand::Body { receipt } => {
             let answer = session
                 .api
@@ -143,10 +133,15 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     let facts = [
         ("receipt", row.maybe("receipt")),
         ("guid", row.maybe("guid")),
-        ("event", Some(row.event())),
+        ("event", Some(event(row))),
         ("source", row.maybe("source")),
+        ("client", row.maybe("client")),
         ("host", row.maybe("host")),
+        ("secret", row.maybe("secret")),
         ("repository", row.maybe("repository")),
+        ("repository id", row.maybe("repository_id")),
+        ("organisation id", row.maybe("organization_id")),
+        ("sender id", row.maybe("sender_id")),
         ("ref", row.maybe("git_ref")),
         ("received", Some(row.when("received_at", now))),
         ("routed", Some(row.when("routed_at", now))),
@@ -166,6 +161,15 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
         ),
     ];
     table::facts(out, &facts)?;
+    let headers = row.inner("headers");
+    let names = headers.0.as_object().into_iter().flatten();
+    let mut names = names.map(|(name, _)| name.as_str()).peekable();
+    if names.peek().is_some() {
+        table::heading(out, "GitHub's headers")?;
+    }
+    for name in names {
+        out.line(format!("{}: {}", harmless(name), headers.text(name)))?;
+    }
     table::heading(out, "Deliveries")?;
     let deliveries = row.rows("deliveries");
     if deliveries.is_empty() {
@@ -175,6 +179,14 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
         ));
     }
     table::write(out, &delivery::COLUMNS, &deliveries, now)
+}
+
+/// The event, and a mark where the body is not what GitHub sends.
+fn event(row: Row<'_>) -> String {
+    if row.holds("unparsed") {
+        return format!("{} (unparsed)", row.event());
+    }
+    row.event()
 }
 
 fn position(row: Row<'_>) -> Option<String> {

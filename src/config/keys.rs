@@ -70,8 +70,8 @@ fn list(text: &str) -> Vec<Value> {
 }
 
 /// The key or section that takes the fewest edits to get to from `key`. The same name in a section,
-/// or without one, is nearer than any other.
-pub(super) fn nearest(key: &str) -> String {
+/// or without one, is nearer than any other. None where half of the name would have to change.
+pub(super) fn nearest(key: &str) -> Option<String> {
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let by_distance = |known: &String| {
         let names = distance(&name(known), &name(key));
@@ -79,7 +79,9 @@ pub(super) fn nearest(key: &str) -> String {
     };
     let sections = defaults().into_iter().filter(|(_, value)| value.is_table());
     let known = all().into_keys().chain(sections.map(|(name, _)| name));
-    known.min_by_key(by_distance).unwrap_or_default()
+    let nearest = known.min_by_key(by_distance)?;
+    let edits = distance(&name(&nearest), &name(key));
+    (edits * 2 < name(key).len()).then_some(nearest)
 }
 
 /// Levenshtein's distance.

@@ -73,14 +73,14 @@ pub enum ConfigError {
         reason: String,
     },
     /// There is no such key.
-    #[error("{origin}: there is no key `{key}`; did you mean `{nearest}`?")]
+    #[error("{origin}: there is no key `{key}`; {}", advice(nearest.as_deref()))]
     UnknownKey {
         /// Where it stands.
         origin: Origin,
         /// The key.
         key: String,
-        /// The key that looks most like it.
-        nearest: String,
+        /// The key that looks most like it, if any does.
+        nearest: Option<String>,
     },
     /// A value is of the wrong type, or out of bounds.
     #[error("{origin}: `{key}` cannot be `{value}`: {reason}")]
@@ -94,6 +94,13 @@ pub enum ConfigError {
         /// What is wrong with it, and what would be right.
         reason: String,
     },
+}
+
+fn advice(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`hooklog config show` lists all keys".to_owned(),
+    }
 }
 
 /// Variables that begin with `HOOKLOG_` and are no configuration: the client's, and the first token.
@@ -192,7 +199,20 @@ fn check_type(key: &str, value: &Value, origin: &Origin) -> Result<(), ConfigErr
     keys::set(&mut table, key, value.clone());
     match table.try_into::<Config>() {
         Ok(_) => Ok(()),
-        Err(error) => Err(bad(key, value, origin, error.message().trim().to_owned())),
+        Err(error) => {
+            let reason = format!("{}{}", error.message().trim(), form(key));
+            Err(bad(key, value, origin, reason))
+        }
+    }
+}
+
+/// How values of this key are written, where their type does not say it.
+fn form(key: &str) -> &'static str {
+    match key {
+        "receive.trusted_proxies" | "deliver.allow" => {
+            "; a network is written in CIDR form, such as 10.0.0.0/8 or fd00::/8"
+        }
+        _ => "",
     }
 }
 

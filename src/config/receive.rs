@@ -15,15 +15,19 @@ pub struct ReceiveConfig {
     pub header_deadline_ms: u64,
     /// From the end of the headers to the end of the body, in milliseconds.
     pub body_deadline_ms: u64,
+    /// From the first byte of a request to its answer, in milliseconds: the other deadlines are cut
+    /// to what is left of it. GitHub gives up at 10 s, an Enterprise Server at 30 s.
+    pub answer_deadline_ms: u64,
     /// A connection without a request is closed after this, in milliseconds.
     pub idle_deadline_ms: u64,
-    /// An append that takes longer is answered 503, in milliseconds; GitHub gives up at 10 s.
+    /// An append that takes longer is answered 503, in milliseconds.
     pub append_deadline_ms: u64,
     /// Connections at once.
     pub connections_max: usize,
     /// Connections at once from one address.
     pub connections_per_address_max: usize,
-    /// Bytes of bodies that may be in memory at once; further requests wait, then get 503.
+    /// Bytes of bodies that may be in memory at once; further requests wait for a
+    /// moment, then get 503.
     pub body_bytes_in_flight_max: usize,
     /// Networks of proxies whose word about the client's address counts.
     pub trusted_proxies: Vec<IpNet>,
@@ -37,7 +41,8 @@ impl Default for ReceiveConfig {
             body_bytes_max: 25 << 20,
             form_bytes_max: 40 << 20,
             header_deadline_ms: 5_000,
-            body_deadline_ms: 10_000,
+            body_deadline_ms: 8_000,
+            answer_deadline_ms: 9_000,
             idle_deadline_ms: 30_000,
             append_deadline_ms: 8_000,
             connections_max: 4_096,

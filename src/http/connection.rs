@@ -4,7 +4,7 @@ use super::admission::Seat;
 use super::proxy;
 use super::stream::Stream;
 use super::watch::{Underway, Watch};
-use super::{ClientAddress, HttpLimits};
+use super::{Began, ClientAddress, HttpLimits};
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -103,13 +103,13 @@ impl Connection {
         watch: &Arc<Watch>,
         request: Request<Incoming>,
     ) -> Result<Response<Answer>, Infallible> {
-        let underway = watch.begin();
+        let (underway, began) = watch.begin();
         let chunked = request.headers().contains_key(TRANSFER_ENCODING);
         let mut response = if watch.ambiguous.load(Ordering::Relaxed) {
             self.limits.refused.inc();
             plain(StatusCode::BAD_REQUEST, "bad request\n")
         } else {
-            self.call(request).await
+            self.call(request, Began(began)).await
         };
         if chunked || response.status() == StatusCode::BAD_REQUEST {
             // The next head could not be told from the rest of this body.
@@ -123,8 +123,9 @@ impl Connection {
         }))
     }
 
-    async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn call(&self, request: Request<Incoming>, began: Began) -> Response<Body> {
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(began);
         request.extensions_mut().insert(ClientAddress(self.address));
         // A clone shares the routes. What a panic leaves behind is dropped with the request.
         let called = AssertUnwindSafe(self.app.clone().call(request));

@@ -43,7 +43,7 @@ impl HttpLimits {
     pub fn webhooks(config: &ReceiveConfig, shutdown: Duration, metrics: &Metrics) -> Self {
         let ms = Duration::from_millis;
         // The receiver keeps its own deadlines and answers; this is the net beneath them.
-        let request_ms = config.body_deadline_ms + config.append_deadline_ms + 2_000;
+        let request_ms = config.answer_deadline_ms + 2_000;
         Self {
             header_deadline: ms(config.header_deadline_ms),
             idle_deadline: ms(config.idle_deadline_ms),

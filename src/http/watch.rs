@@ -29,6 +29,8 @@ struct Notes {
     idle_since: Instant,
     /// When the first byte of an unfinished head came.
     head_since: Option<Instant>,
+    /// When the first byte of the latest head came.
+    began: Instant,
     /// When the request that has no answer yet began.
     request_since: Option<Instant>,
     /// The answer is being written.
@@ -51,6 +53,7 @@ impl Watch {
             notes: Mutex::new(Notes {
                 idle_since: Instant::now(),
                 head_since: None,
+                began: Instant::now(),
                 request_since: None,
                 answering: false,
                 stalled_since: None,
@@ -63,19 +66,20 @@ impl Watch {
     /// Bytes came; `in_head` tells whether they end in the middle of a head.
     pub(super) fn read(&self, in_head: bool) {
         self.note(|notes| {
-            notes.head_since = match (in_head, notes.head_since) {
-                (true, None) => Some(Instant::now()),
-                (true, since) => since,
-                (false, _) => None,
-            };
-            notes.idle_since = Instant::now();
+            let now = Instant::now();
+            notes.began = notes.head_since.unwrap_or(now);
+            notes.head_since = in_head.then_some(notes.began);
+            notes.idle_since = now;
         });
     }
 
-    /// The head of a request is complete.
-    pub(super) fn begin(self: &Arc<Self>) -> Underway {
-        self.note(|notes| notes.request_since = Some(Instant::now()));
-        Underway(Arc::clone(self))
+    /// The head of a request is complete. Tells when its first byte came.
+    pub(super) fn begin(self: &Arc<Self>) -> (Underway, Instant) {
+        let began = self.note(|notes| {
+            notes.request_since = Some(Instant::now());
+            notes.began
+        });
+        (Underway(Arc::clone(self)), began)
     }
 
     /// The client takes nothing.
@@ -163,6 +167,7 @@ impl Drop for Underway {
             notes.idle_since = now;
             // The next head may have begun meanwhile; its time counts from when we could look.
             notes.head_since = notes.head_since.map(|_| now);
+            notes.began = now;
         });
     }
 }

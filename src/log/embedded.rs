@@ -36,6 +36,7 @@ use lock::Lock;
 use options::Options;
 use queue::Queue;
 use reader::no_partition;
+use reserve::Reserve;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -199,6 +200,16 @@ impl EventLog for EmbeddedLog {
                 _ = select_all(told) => {}
             }
         }
+    }
+
+    async fn takes_webhooks(&self) -> Result<(), AppendError> {
+        if let Some(reason) = self.poison.borrow().clone() {
+            return Err(AppendError::Poisoned(reason));
+        }
+        let journal = Arc::clone(self.journal(Topic::Webhooks));
+        let mut reserve = Reserve::new(&journal, &self.options);
+        // Any webhook has a byte.
+        blocking(move || reserve.check(1)).await
     }
 
     async fn compact(&self, topic: Topic) -> Result<u64, AppendError> {

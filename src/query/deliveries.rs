@@ -173,6 +173,7 @@ fn delivery(f: &mut Fields) -> Result<DeliveryRow, QueryError> {
         state: f.text()?,
         reason: f.text_or_none()?,
         due_at: f.int_or_none()?,
+        held: None,
         attempts_made: f.int()?,
         event: f.text()?,
         action: f.text_or_none()?,

@@ -1,4 +1,4 @@
-//! Blanks names and senders of what was ordered to be erased.
+//! Blanks names, refs and senders of what was ordered to be erased.
 
 use super::fields::Fields;
 use super::{Condition, DeliveryRow, QueryError, Select, Snapshot, WebhookRow};
@@ -44,6 +44,8 @@ impl Erased {
     pub(super) fn blank_webhook(&self, row: &mut WebhookRow) {
         if let Some(blank) = self.0.get(&row.receipt) {
             row.erased = true;
+            // A branch may be named after a person.
+            row.git_ref = None;
             row.repository.take_if(|_| blank.repository);
             row.sender_id.take_if(|_| blank.sender);
         }

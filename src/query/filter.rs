@@ -21,10 +21,10 @@ pub struct Filter {
     pub event: Option<String>,
     /// GitHub's id of the event.
     pub guid: Option<String>,
-    /// Of deliveries `open`, `dead`, `delivered` or `cancelled`; of webhooks `matched`, `unmatched`
-    /// or `error`.
+    /// Of deliveries `open`, `dead`, `delivered` or `cancelled`; of webhooks `matched`, `unmatched`,
+    /// `unparsed` or `error`.
     pub state: Option<String>,
-    /// Deliveries of this subscription. Webhooks have none, so it says nothing about them.
+    /// Deliveries of this subscription; webhooks of which such a delivery was made.
     pub subscription: Option<SubscriptionId>,
 }
 

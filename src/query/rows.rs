@@ -31,7 +31,7 @@ pub struct WebhookRow {
     pub organization_id: Option<i64>,
     /// The sender's id; none where it was erased.
     pub sender_id: Option<i64>,
-    /// The ref.
+    /// The ref; none where it was erased.
     pub git_ref: Option<String>,
     /// When its body was complete.
     pub received_at: i64,
@@ -39,6 +39,8 @@ pub struct WebhookRow {
     pub routed_at: i64,
     /// Bytes of the body as sent.
     pub body_bytes: i64,
+    /// The body is not the JSON object that GitHub sends.
+    pub unparsed: bool,
     /// How many subscriptions matched.
     pub matches: i64,
     /// What it is of an earlier receipt: `redelivery`, `other_hook`, `conflict`, `replay_suspect`.
@@ -88,6 +90,10 @@ pub struct DeliveryRow {
     pub reason: Option<String>,
     /// When the next attempt is due; none unless it is open.
     pub due_at: Option<i64>,
+    /// What holds it back beyond that time: `all deliveries are paused`, or `the subscription is
+    /// paused`. The tables do not know: the API fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
     /// Attempts since it was owed, or last requeued.
     pub attempts_made: i64,
     /// GitHub's name of the event.
@@ -211,7 +217,7 @@ pub struct CountRow {
     pub dead: i64,
 }
 
-/// One change of a subscription or a source.
+/// One change of a subscription, a source or a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeRow {
     /// When.

@@ -62,6 +62,16 @@ pub enum Condition {
     Nothing(&'static str),
     /// The column holds something.
     Something(&'static str),
+    /// Another table has a row with the same value in its column of the same name, and this value in
+    /// another column.
+    Joined {
+        /// The column that both tables have.
+        column: &'static str,
+        /// The other table.
+        table: &'static Table,
+        /// The other column of that table, and its value.
+        with: (&'static str, Value),
+    },
 }
 
 impl Select {

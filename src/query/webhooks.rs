@@ -4,9 +4,10 @@ use super::erased::Erased;
 use super::fields::Fields;
 use super::page::Key;
 use super::{Condition, Filter, Page, Paged, Queries, QueryError, Select, Snapshot, WebhookRow};
+use hooklog_projections::deliveries;
 use hooklog_projections::table::{Row, Value};
 use hooklog_projections::webhooks::TABLE;
-use hooklog_schemas::{ReceiptId, SourceId};
+use hooklog_schemas::{ReceiptId, SourceId, SubscriptionId};
 
 const ORDER: &[&str] = &["received_at", "receipt", "webhook_offset"];
 
@@ -32,6 +33,7 @@ impl Queries {
         let mut select = Select::newest(&TABLE, ORDER).and_if(after);
         select.conditions.extend(filter.conditions());
         select.conditions.extend(state(filter.state.as_deref()));
+        select.conditions.extend(filter.subscription.map(owed_to));
         let select = select.limit(page.limit() + 1);
         let rows = raw(snapshot.as_mut(), &select).await?;
         let mut page = Paged::cut(rows, page.limit(), |row| Key {
@@ -87,6 +89,17 @@ async fn blank(snapshot: &mut dyn Snapshot, rows: &mut [WebhookRow]) -> Result<(
     Ok(())
 }
 
+/// Webhooks of which a delivery to this subscription was made. A redelivery that an earlier receipt
+/// serves already has none of its own.
+fn owed_to(subscription: SubscriptionId) -> Condition {
+    let id = Value::Id(subscription.0.into_bytes());
+    Condition::Joined {
+        column: "receipt",
+        table: &deliveries::TABLE,
+        with: ("subscription_id", id),
+    }
+}
+
 fn state(wanted: Option<&str>) -> Vec<Condition> {
     match wanted {
         Some("matched") => vec![Condition::AtLeast("matches", Value::Int(1))],
@@ -94,6 +107,7 @@ fn state(wanted: Option<&str>) -> Vec<Condition> {
             Condition::Is("matches", Value::Int(0)),
             Condition::Nothing("error"),
         ],
+        Some("unparsed") => vec![Condition::Is("unparsed", Value::Int(1))],
         Some("error") => vec![Condition::Something("error")],
         Some(_) => vec![Condition::OneOf("matches", Vec::new())],
         None => Vec::new(),
@@ -121,7 +135,7 @@ fn row(row: Row) -> Result<WebhookRow, QueryError> {
     let received_at = f.int()?;
     let routed_at = f.int()?;
     let body_bytes = f.int()?;
-    f.skip(); // Whether the body parsed.
+    let unparsed = f.int()? != 0;
     Ok(WebhookRow {
         receipt,
         guid,
@@ -138,6 +152,7 @@ fn row(row: Row) -> Result<WebhookRow, QueryError> {
         received_at,
         routed_at,
         body_bytes,
+        unparsed,
         matches: f.int()?,
         repeats: f.text_or_none()?,
         repeats_receipt: f.id_or_none()?.map(ReceiptId),

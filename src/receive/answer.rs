@@ -59,6 +59,9 @@ pub(super) enum Refusal {
     /// A secret of the source does not open, so that nobody knows.
     #[error("a secret of the source does not open")]
     Unverifiable,
+    /// The time for the answer was over before the signature was verified.
+    #[error("the time for an answer is over")]
+    Overdue,
     /// The log did not take it.
     #[error("the log did not take it: {0}")]
     Log(String),
@@ -90,6 +93,7 @@ impl Refusal {
             Self::Signature => "signature",
             Self::Organization => "organization",
             Self::Unverifiable => "unverifiable",
+            Self::Overdue => "overdue",
             Self::Log(_) => "log",
             Self::Internal => "internal",
         }
@@ -107,7 +111,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Unsigned | Self::Signature => StatusCode::UNAUTHORIZED,
-            Self::Paused | Self::Memory | Self::Unverifiable | Self::Log(_) => {
+            Self::Paused | Self::Memory | Self::Unverifiable | Self::Overdue | Self::Log(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -122,6 +126,11 @@ impl Refusal {
                 | Self::Address
                 | Self::Rate { .. }
                 | Self::Header(_)
+                | Self::Encoding
+                | Self::ContentType
+                | Self::Length
+                | Self::TooLarge
+                | Self::Slow
                 | Self::Unsigned
                 | Self::Signature
                 | Self::Organization
@@ -139,7 +148,9 @@ impl Refusal {
             Self::TooLarge => "payload too large\n",
             Self::Slow => "request timeout\n",
             Self::Unsigned | Self::Signature => "unauthorized\n",
-            Self::Paused | Self::Memory | Self::Unverifiable | Self::Log(_) => "unavailable\n",
+            Self::Paused | Self::Memory | Self::Unverifiable | Self::Overdue | Self::Log(_) => {
+                "unavailable\n"
+            }
             Self::Internal => "internal error\n",
         }
     }
@@ -147,7 +158,7 @@ impl Refusal {
     const fn retry_after_secs(&self) -> Option<u64> {
         match self {
             Self::Rate { retry_after_secs } => Some(*retry_after_secs),
-            Self::Paused | Self::Memory | Self::Unverifiable | Self::Log(_) => {
+            Self::Paused | Self::Memory | Self::Unverifiable | Self::Overdue | Self::Log(_) => {
                 Some(RETRY_AFTER_SECS)
             }
             _ => None,

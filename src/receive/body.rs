@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// Memory is counted in pieces of this size.
 const PIECE_BYTES: usize = 16 << 10;
@@ -35,12 +36,17 @@ impl Budget {
 pub(super) struct Allowance {
     bytes_max: usize,
     declared: Option<usize>,
-    deadline: Duration,
+    deadline: Instant,
 }
 
 impl Allowance {
-    /// What the body after these headers may take; 413 if it says that it is larger.
-    pub(super) fn of(envelope: &Envelope, config: &ReceiveConfig) -> Result<Self, Refusal> {
+    /// What the body after these headers may take; 413 if it says that it is larger. It must be
+    /// there before the answer is due.
+    pub(super) fn of(
+        envelope: &Envelope,
+        config: &ReceiveConfig,
+        due: Instant,
+    ) -> Result<Self, Refusal> {
         let bytes_max = if envelope.form {
             config.form_bytes_max
         } else {
@@ -54,7 +60,7 @@ impl Allowance {
         Ok(Self {
             bytes_max,
             declared,
-            deadline: Duration::from_millis(config.body_deadline_ms),
+            deadline: due.min(Instant::now() + Duration::from_millis(config.body_deadline_ms)),
         })
     }
 }
@@ -70,7 +76,6 @@ pub(super) struct Held {
 struct Share {
     budget: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
-    waiting: bool,
 }
 
 /// Reads a whole body.
@@ -82,17 +87,13 @@ pub(super) async fn read(
     let mut share = Share {
         budget: Arc::clone(&budget.0),
         permit: None,
-        waiting: false,
     };
     let collecting = collect(body, allowance, &mut share);
-    match tokio::time::timeout(allowance.deadline, collecting).await {
-        Ok(bytes) => Ok(Held {
-            bytes: bytes?,
-            _share: share,
-        }),
-        Err(_) if share.waiting => Err(Refusal::Memory),
-        Err(_) => Err(Refusal::Slow),
-    }
+    let collected = tokio::time::timeout_at(allowance.deadline, collecting).await;
+    Ok(Held {
+        bytes: collected.map_err(|_| Refusal::Slow)??,
+        _share: share,
+    })
 }
 
 async fn collect(
@@ -131,6 +132,10 @@ async fn collect(
     })
 }
 
+/// How long a body waits for memory. Bodies come and go within milliseconds; where they do not, a
+/// quick 503 is better than a pile of requests that wait.
+const MEMORY_WAIT: Duration = Duration::from_secs(1);
+
 /// What is reserved because of a declared length, at the most.
 const PIECES_AT_ONCE: usize = 4 * PIECE_BYTES;
 
@@ -145,9 +150,9 @@ impl Share {
             return Ok(());
         }
         let missing = u32::try_from(missing).map_err(|_| Refusal::TooLarge)?;
-        self.waiting = true;
-        let more = Arc::clone(&self.budget).acquire_many_owned(missing).await;
-        self.waiting = false;
+        let more = Arc::clone(&self.budget).acquire_many_owned(missing);
+        let more = tokio::time::timeout(MEMORY_WAIT, more).await;
+        let more = more.map_err(|_| Refusal::Memory)?;
         let more = more.map_err(|_| Refusal::Internal)?;
         match &mut self.permit {
             Some(permit) => permit.merge(more),

@@ -157,6 +157,15 @@ impl Gate {
         if !self.source.spec.allow.is_empty() && !client.is_some_and(inside) {
             return Err(Refusal::Address);
         }
+        Ok(())
+    }
+
+    /// Spends one of the source's webhooks of this second.
+    ///
+    /// Only what is verified may: otherwise anybody could use the rate up, and lock GitHub out. What
+    /// is not verified has no limit of its own beside the caps of connections and memory, since an
+    /// Enterprise Server sends everything from one address, also what one wrong secret signed.
+    pub(super) fn spend(&self) -> Result<(), Refusal> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
         };

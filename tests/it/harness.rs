@@ -1,5 +1,6 @@
 //! A whole server in a temporary folder, a GitHub that signs, and a subscriber that remembers.
 
+pub(crate) mod process;
 pub(crate) mod subscriber;
 
 use hooklog::app::{self, Running};
@@ -57,7 +58,7 @@ impl TestApp {
             folder,
             webhooks,
             api,
-            client: Client::new(),
+            client: process::client(),
             stop,
             running,
         };

@@ -30,6 +30,12 @@ pub(crate) struct SourceView {
     pub(super) created_at: Timestamp,
     /// Its secrets, newest first, without their values.
     pub(super) secrets: Vec<SecretView>,
+    /// Whether a request to pause or to resume changed anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::api) changed: Option<bool>,
+    /// What should be better about the secret that was given just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) warning: Option<String>,
 }
 
 impl From<&Source> for SourceView {
@@ -44,6 +50,8 @@ impl From<&Source> for SourceView {
             version: source.version,
             created_at: source.created_at,
             secrets: secrets::views(&source.secrets),
+            changed: None,
+            warning: None,
         }
     }
 }

@@ -40,6 +40,9 @@ pub(crate) struct SubscriptionView {
     created_at: Timestamp,
     /// Its secrets, newest first, without their values.
     secrets: Vec<SecretView>,
+    /// Whether a request to pause or to resume changed anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::api) changed: Option<bool>,
     /// The secret that was made just now. It is never shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) secret: Option<String>,
@@ -60,6 +63,7 @@ impl From<&Subscription> for SubscriptionView {
             version: subscription.version,
             created_at: subscription.created_at,
             secrets: secrets::views(&subscription.secrets),
+            changed: None,
             secret: None,
         }
     }

@@ -5,7 +5,7 @@ use super::harness::{Harness, ROUTES};
 use serde_json::json;
 
 /// The least role that a route needs; the routes that are not named need `read`.
-fn needed(method: &str, path: &str) -> &'static str {
+pub(super) fn needed(method: &str, path: &str) -> &'static str {
     let path = path.trim_start_matches("/api/v1");
     match (method, path) {
         (_, "/erasures") => "admin",
@@ -41,6 +41,46 @@ async fn each_role_may_do_what_the_contract_says_and_no_more() {
             assert_ne!(status, 401, "{role}: {method} {path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_s_life_is_told_and_its_holder_sees_its_role() {
+    let api = Harness::start().await;
+    let reader = api.create_token("ann", "read").await;
+    let status = api.get(&reader, "/api/v1/status").await;
+    assert_eq!(status.json["token"], json!({"name": "ann", "role": "read"}));
+    let shown = api.get(Harness::BOOTSTRAP, "/api/v1/tokens/ann").await;
+    assert_eq!(shown.json["role"], "read");
+    assert!(shown.json.get("token").is_none());
+    let gone = "/api/v1/tokens/ann?reason=left";
+    assert_eq!(
+        api.text(Harness::BOOTSTRAP, "DELETE", gone, "")
+            .await
+            .status,
+        200
+    );
+    api.create_token("ann", "operate").await;
+    let path = "/api/v1/tokens/ann/history?limit=2";
+    let first = api.get(Harness::BOOTSTRAP, path).await;
+    let types = |answer: &serde_json::Value| -> Vec<String> {
+        let items = answer["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["event_type"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(types(&first.json), ["token.created", "token.revoked"]);
+    assert_eq!(first.json["items"][1]["why"], "left");
+    let next = first.json["next"].as_str().unwrap();
+    let second = api
+        .get(Harness::BOOTSTRAP, &format!("{path}&cursor={next}"))
+        .await;
+    assert_eq!(types(&second.json), ["token.created"]);
+    assert_eq!(second.json["items"][0]["spec"]["role"], "read");
+    let nobody = "/api/v1/tokens/bob/history";
+    assert_eq!(
+        api.text(Harness::BOOTSTRAP, "GET", nobody, "").await.status,
+        404
+    );
 }
 
 #[tokio::test]

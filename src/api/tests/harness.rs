@@ -22,8 +22,9 @@ use hooklog_schemas::{
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// Every route, as the contract with the clients has it.
@@ -36,6 +37,7 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/sources/{name}/pause"),
     ("POST", "/api/v1/sources/{name}/resume"),
     ("POST", "/api/v1/sources/{name}/secrets"),
+    ("GET", "/api/v1/sources/{name}/history"),
     ("GET", "/api/v1/subscriptions"),
     ("POST", "/api/v1/subscriptions"),
     ("GET", "/api/v1/subscriptions/{name}"),
@@ -47,13 +49,17 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/subscriptions/{name}/history"),
     ("GET", "/api/v1/tokens"),
     ("POST", "/api/v1/tokens"),
+    ("GET", "/api/v1/tokens/{name}"),
     ("DELETE", "/api/v1/tokens/{name}"),
+    ("GET", "/api/v1/tokens/{name}/history"),
     ("GET", "/api/v1/webhooks"),
     ("GET", "/api/v1/webhooks/{receipt}"),
     ("GET", "/api/v1/webhooks/{receipt}/body"),
+    ("GET", "/api/v1/webhooks/{receipt}/verification"),
     ("GET", "/api/v1/deliveries"),
     ("GET", "/api/v1/deliveries/{id}"),
     ("GET", "/api/v1/dead-letters"),
+    ("GET", "/api/v1/dead-letters/{id}"),
     ("GET", "/api/v1/timeline/{guid}"),
     ("GET", "/api/v1/explain/{guid}"),
     ("POST", "/api/v1/dead-letters/redrive"),
@@ -73,6 +79,10 @@ pub(super) struct Harness {
     pub(super) clock: Arc<Manual>,
     router: axum::Router,
     worker: watch::Sender<bool>,
+    /// Why appends are not in time.
+    pub(super) late: Arc<Mutex<Option<String>>>,
+    /// Stops the process.
+    pub(super) stop: CancellationToken,
     following: tokio::task::JoinHandle<()>,
     metrics: Metrics,
     tables: PathBuf,
@@ -115,6 +125,8 @@ impl Harness {
         let metrics = Metrics::register(&mut registry);
         let tables = folder.path().join("tables.db");
         let worker = watch::Sender::new(false);
+        let late = Arc::new(Mutex::new(None));
+        let stop = CancellationToken::new();
         let parts = ApiParts {
             log: log.clone(),
             control: control.clone(),
@@ -132,7 +144,12 @@ impl Harness {
             }),
             trusted_proxies: vec!["10.9.0.0/16".parse().unwrap()],
             bootstrap_admin: Some(Secret::new(Self::BOOTSTRAP.into())),
-            ready: vec![("worker", worker.subscribe())],
+            worker_ready: worker.subscribe(),
+            appends_in_time: {
+                let late = late.clone();
+                Arc::new(move || late.lock().unwrap().clone().map_or(Ok(()), Err))
+            },
+            stop: stop.clone(),
             build: "test".to_owned(),
         };
         let follower = control.clone();
@@ -143,6 +160,8 @@ impl Harness {
             clock,
             router: router(parts),
             worker,
+            late,
+            stop,
             following,
             metrics,
             tables,

@@ -48,6 +48,9 @@ async fn lists_are_filtered_and_unknown_values_refused() {
         ),
         ("webhooks?to=2027-01-15T08:00:00Z", 0),
         ("webhooks?state=unmatched", 0),
+        ("webhooks?state=unparsed", 0),
+        ("webhooks?subscription=wanted", 1),
+        ("webhooks?subscription=other", 0),
         ("deliveries?subscription=wanted&state=open", 1),
         ("deliveries?subscription=other", 0),
         ("dead-letters", 0),
@@ -70,6 +73,8 @@ async fn lists_are_filtered_and_unknown_values_refused() {
         ("counts?from=2020-01-15T00:00:00Z", 422),
         ("webhooks/none", 404),
         ("deliveries/none", 404),
+        ("dead-letters/none", 404),
+        ("webhooks/none/verification", 404),
         ("deliveries/00000000-0000-0000-0000-000000000001", 404),
     ] {
         let answer = story
@@ -174,6 +179,13 @@ async fn what_is_to_be_erased_is_not_shown_from_then_on() {
         (&Value::Null, &json!(true))
     );
     assert!(
+        !shown.to_string().contains("ann-smith"),
+        "a ref may name a person: {shown}"
+    );
+    assert!(shown["headers"].as_object().unwrap().is_empty());
+    let verification = story.get(&format!("webhooks/{RECEIPT}/verification")).await;
+    assert_eq!(verification["verdict"], "erased");
+    assert!(
         shown["decision"]["summary"]
             .get("repository")
             .is_none_or(Value::is_null),
@@ -215,6 +227,46 @@ async fn a_webhook_is_shown_with_its_deliveries_and_its_decision() {
     );
     assert_eq!(shown["deliveries"][0]["id"], story.delivery.to_string());
     assert_eq!(shown["decision"]["matches"][0]["outcome"], "owed");
+    assert_eq!(shown["git_ref"], "refs/heads/ann-smith");
+    let source = story.get("sources/acme").await;
+    assert_eq!(shown["secret"], source["secrets"][0]["id"]);
+    assert_eq!(shown["client"], "192.0.2.1");
+    let names: Vec<_> = shown["headers"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        ["content-type", "x-github-event", "x-hub-signature-256"]
+    );
+}
+
+#[tokio::test]
+async fn a_stored_signature_is_verified_with_the_secret_of_its_time_also_when_that_is_retired() {
+    let story = Story::tell().await;
+    let verify = async || story.get(&format!("webhooks/{RECEIPT}/verification")).await;
+    let secret = story.get("sources/acme").await["secrets"][0]["id"].clone();
+    let records = story.api.records(Topic::Deliveries).await.len();
+    let told = verify().await;
+    assert_eq!(told["verdict"], "verified");
+    assert_eq!(
+        (&told["secret"], &told["secret_retired"]),
+        (&secret, &json!(false))
+    );
+    let body = json!({ "secret": "another secret of it", "overlap_seconds": 0 });
+    story.api.post("/api/v1/sources/acme/secrets", body).await;
+    story
+        .api
+        .text(ADMIN, "DELETE", "/api/v1/sources/acme", "")
+        .await;
+    let told = verify().await;
+    assert_eq!(told["verdict"], "verified");
+    assert_eq!(
+        (&told["secret"], &told["secret_retired"]),
+        (&secret, &json!(true))
+    );
+    assert!(
+        !told.to_string().contains("refs/heads"),
+        "no byte of the body"
+    );
+    assert_eq!(story.api.records(Topic::Deliveries).await.len(), records);
 }
 
 #[tokio::test]
@@ -228,4 +280,26 @@ async fn the_status_tells_partitions_lag_and_readiness() {
     let history = story.get("subscriptions/wanted/history").await;
     assert_eq!(history["items"][0]["event_type"], "subscription.created");
     assert_eq!(history["items"][0]["actor"], "bootstrap");
+}
+
+#[tokio::test]
+async fn an_open_delivery_is_no_dead_letter_and_says_what_holds_it_back() {
+    let story = Story::tell().await;
+    let path = format!("/api/v1/dead-letters/{}", story.delivery);
+    let refused = story.api.text(ADMIN, "GET", &path, "").await;
+    assert_eq!(refused.status, 404);
+    assert!(refused.text.contains("but open"), "{}", refused.text);
+    let held = async || story.get("deliveries").await["items"][0]["held"].clone();
+    assert_eq!(held().await, Value::Null);
+    let pause = "/api/v1/subscriptions/wanted/pause";
+    story.api.post(pause, json!({})).await;
+    assert_eq!(held().await, "the subscription is paused");
+    let all = json!({ "all": true });
+    story.api.post("/api/v1/deliveries/pause", all).await;
+    assert_eq!(held().await, "all deliveries are paused");
+    let timeline = story.get(&format!("timeline/{GUID}")).await;
+    assert_eq!(
+        timeline["deliveries"][0]["held"],
+        "all deliveries are paused"
+    );
 }

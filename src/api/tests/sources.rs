@@ -1,8 +1,10 @@
 //! Sources through their whole life.
 
 use super::harness::Harness;
-use hooklog_schemas::{Timestamp, Topic};
+use hooklog_schemas::control::LogCreated;
+use hooklog_schemas::{EventId, Timestamp, Topic};
 use serde_json::json;
+use uuid::Uuid;
 
 const ADMIN: &str = Harness::BOOTSTRAP;
 
@@ -28,6 +30,12 @@ async fn a_source_is_created_changed_paused_resumed_and_deleted() {
         .post("/api/v1/sources/acme/pause", json!({ "reason": "audit" }))
         .await;
     assert_eq!((pause.status, &pause.json["paused"]), (200, &json!(true)));
+    assert_eq!(pause.json["changed"], true);
+    let before = api.records(Topic::Control).await.len();
+    let again = api.post("/api/v1/sources/acme/pause", json!({})).await;
+    assert_eq!(again.json["changed"], false);
+    assert_eq!(again.json["version"], pause.json["version"]);
+    assert_eq!(api.records(Topic::Control).await.len(), before);
     let resume = api
         .text(ADMIN, "POST", "/api/v1/sources/acme/resume", "")
         .await;
@@ -41,6 +49,46 @@ async fn a_source_is_created_changed_paused_resumed_and_deleted() {
     assert_eq!(api.text(ADMIN, "GET", path, "").await.status, 404);
     assert_eq!(api.text(ADMIN, "DELETE", path, "").await.status, 404);
     api.create_source("acme").await;
+}
+
+#[tokio::test]
+async fn a_source_has_a_history_also_when_it_is_deleted() {
+    let api = Harness::start().await;
+    let created = LogCreated {
+        log_id: EventId(Uuid::from_u128(1)),
+        partitions: 2,
+        at: Timestamp(1),
+    };
+    api.append(Topic::Control, created).await;
+    api.create_source("acme").await;
+    api.post("/api/v1/sources/acme/pause", json!({ "reason": "audit" }))
+        .await;
+    api.text(ADMIN, "DELETE", "/api/v1/sources/acme", "").await;
+    api.project().await;
+    let history = api.get(ADMIN, "/api/v1/sources/acme/history").await;
+    let items = history.json["items"].as_array().unwrap();
+    let types: Vec<_> = items.iter().map(|item| &item["event_type"]).collect();
+    assert_eq!(types, ["source.deleted", "source.paused", "source.created"]);
+    assert_eq!(items[1]["why"], "audit");
+}
+
+#[tokio::test]
+async fn a_short_secret_is_taken_with_a_warning() {
+    let api = Harness::start().await;
+    for (name, secret, warns) in [
+        ("a", "fifteen bytes..", true),
+        ("b", "sixteen bytes...", false),
+    ] {
+        let body = json!({ "name": name, "secret": secret });
+        let created = api.post("/api/v1/sources", body).await;
+        assert_eq!(created.status, 201);
+        assert_eq!(created.json["warning"].is_string(), warns, "{secret}");
+        assert!(!created.text.contains(secret));
+    }
+    let rotated = api
+        .post("/api/v1/sources/b/secrets", json!({ "secret": "short" }))
+        .await;
+    assert!(rotated.json["warning"].is_string(), "{}", rotated.text);
 }
 
 #[tokio::test]

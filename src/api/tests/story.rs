@@ -1,6 +1,8 @@
 //! One webhook, as receiver and worker would have recorded it.
 
 use super::harness::Harness;
+use crate::deliver::sign;
+use crate::secret::Secret;
 use hooklog_schemas::control::{ConfigurationVersion, LogCreated};
 use hooklog_schemas::deliveries::{
     Answered, Attempted, Match, MatchOutcome, Outcome, Routed, Summary, Verdict,
@@ -33,6 +35,15 @@ impl Story {
             at: Timestamp(1),
         };
         api.append(Topic::Control, created).await;
+        let source = api.create_source("acme").await;
+        let source = Source {
+            id: source["id"].as_str().unwrap().parse().unwrap(),
+            secret: source["secrets"][0]["id"]
+                .as_str()
+                .unwrap()
+                .parse()
+                .unwrap(),
+        };
         let wanted = api.create_subscription("wanted").await;
         let filter = json!({ "events": ["issues"] });
         let body = json!({ "name": "other", "to": "https://example.com/", "filter": filter });
@@ -40,8 +51,8 @@ impl Story {
         let configuration = api.control.current().version.unwrap();
         let subscription: SubscriptionId = wanted["id"].as_str().unwrap().parse().unwrap();
         let delivery = DeliveryId::derive(RECEIPT, subscription, "live");
-        let webhook = receive(&api, configuration).await;
-        let routed = routed(webhook, configuration, subscription, delivery);
+        let webhook = receive(&api, source, configuration).await;
+        let routed = routed(webhook, source.id, configuration, subscription, delivery);
         api.append(Topic::Deliveries, routed).await;
         let (attempted, answered) = attempt(configuration, subscription, delivery);
         api.append(Topic::Deliveries, attempted).await;
@@ -55,13 +66,20 @@ impl Story {
     }
 }
 
-async fn receive(api: &Harness, configuration: ConfigurationVersion) -> Offset {
+/// Where the webhook came from, and what verified it.
+#[derive(Clone, Copy)]
+struct Source {
+    id: SourceId,
+    secret: SecretId,
+}
+
+async fn receive(api: &Harness, source: Source, configuration: ConfigurationVersion) -> Offset {
     let received = Received {
         receipt: RECEIPT,
         received_at: Timestamp::from_secs(1_800_000_000),
-        source: SourceId(Uuid::from_u128(2)),
+        source: source.id,
         source_name: "acme".into(),
-        secret: SecretId(Uuid::from_u128(3)),
+        secret: source.secret,
         configuration,
         client: "192.0.2.1".into(),
         facts: Facts {
@@ -73,8 +91,15 @@ async fn receive(api: &Harness, configuration: ConfigurationVersion) -> Offset {
             ..Facts::default()
         },
     };
+    let secret = Secret::new(b"canary-source".to_vec());
     let headers = vec![
         received.header(),
+        Header::new("ce_id", GUID),
+        Header::new("x-github-event", "push"),
+        Header::new(
+            "x-hub-signature-256",
+            sign::github(&secret, BODY.as_bytes()),
+        ),
         Header::new("content-type", "application/json"),
     ];
     api.append_raw(
@@ -89,6 +114,7 @@ async fn receive(api: &Harness, configuration: ConfigurationVersion) -> Offset {
 
 fn routed(
     webhook: Offset,
+    source: SourceId,
     configuration: ConfigurationVersion,
     subscription: SubscriptionId,
     delivery: DeliveryId,
@@ -99,7 +125,7 @@ fn routed(
         cause: "live".into(),
         at: Timestamp::from_secs(1_800_000_001),
         received_at: Timestamp::from_secs(1_800_000_000),
-        source: SourceId(Uuid::from_u128(2)),
+        source,
         source_name: "acme".into(),
         summary: Summary {
             guid: GUID.into(),
@@ -107,6 +133,7 @@ fn routed(
             host: "github.com".into(),
             repository_id: Some(7),
             repository: Some("acme/api".into()),
+            git_ref: Some("refs/heads/ann-smith".into()),
             ..Summary::default()
         },
         configuration,

@@ -18,8 +18,7 @@ const REPOSITORIES: [(&str, i64); 4] = [
 const PEOPLE: [(&str, i64); 3] = [("ann", 21_031_067), ("bo", 583_231), ("chi", 9_919)];
 
 /// Sends one webhook after the other, for ever.
-pub(super) async fn send(url: &str, secret: &str) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
+pub(super) async fn send(client: &reqwest::Client, url: &str, secret: &str) -> anyhow::Result<()> {
     let secret = Secret::new(secret.as_bytes().to_vec());
     loop {
         let (event, body) = webhook();

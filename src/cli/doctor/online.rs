@@ -1,7 +1,7 @@
 //! Looks at a server.
 
 use super::Check;
-use crate::cli::api::{Api, ApiError, shown};
+use crate::cli::api::{Api, ApiError, is_local, shown};
 use crate::cli::out::harmless;
 use crate::cli::row::{Row, counted, cut};
 use crate::cli::session::Session;
@@ -28,8 +28,9 @@ pub(super) async fn checks(session: &Session<'_>) -> Vec<Check> {
             return checks;
         }
     };
-    checks.push(token(api).await);
+    checks.push(token(status.row()));
     checks.push(build(status.row()));
+    checks.extend(parts(status.row()));
     checks.push(worker(status.row()));
     checks.push(projections(status.row()));
     checks.push(sources(api).await);
@@ -85,12 +86,8 @@ fn said(answer: &str) -> String {
 
 /// A token over plain HTTP can be read on the way.
 fn transport(api: &Api) -> Option<Check> {
-    let local = match api.base().host()? {
-        url::Host::Domain(name) => name == "localhost",
-        url::Host::Ipv4(address) => address.is_loopback(),
-        url::Host::Ipv6(address) => address.is_loopback(),
-    };
-    (api.base().scheme() == "http" && !local && api.has_token()).then(|| {
+    let open = api.base().scheme() == "http" && !is_local(api.base());
+    (open && api.has_token()).then(|| {
         let advice = "put TLS in front of the API, and use an https URL";
         Check::warn(
             "transport",
@@ -100,15 +97,35 @@ fn transport(api: &Api) -> Option<Check> {
     })
 }
 
-async fn token(api: &Api) -> Check {
-    let first = vec![("limit", "1".to_owned())];
-    match api.get(&["tokens"], &first).await {
-        Ok(_) => Check::ok("token", "known, role admin"),
-        Err(ApiError::Problem { status: 403, .. }) => {
-            Check::ok("token", "known, role read or operate")
-        }
-        Err(error) => failed("token", &error),
-    }
+fn token(status: Row<'_>) -> Check {
+    let token = status.inner("token");
+    let found = format!("of {}, role {}", token.text("name"), token.text("role"));
+    Check::ok("token", found)
+}
+
+/// What must be ready beside the worker, which has a check of its own.
+fn parts(status: Row<'_>) -> Vec<Check> {
+    let parts = status.rows("parts");
+    let parts = parts.iter().filter_map(|part| {
+        let (name, well, advice) = match part.text("name").as_str() {
+            "log" => (
+                "log",
+                "takes webhooks",
+                "webhooks get 503: make room on its disk, or read the server's log",
+            ),
+            "receiver" => (
+                "receiver",
+                "appends come back in time",
+                "webhooks got 503: is the disk slow, or another program busy with it?",
+            ),
+            _ => return None,
+        };
+        Some(match part.maybe("reason") {
+            Some(reason) => Check::fail(name, reason, Some(advice.to_owned())),
+            None => Check::ok(name, well),
+        })
+    });
+    parts.collect()
 }
 
 fn build(status: Row<'_>) -> Check {

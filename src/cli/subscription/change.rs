@@ -1,7 +1,7 @@
 //! `hooklog subscription change`: what is not given stays as it was seen.
 
 use super::spec::{FilterFlags, PolicyFlags, Sign};
-use crate::cli::args::{Because, kept, with_given, with_reason};
+use crate::cli::args::{Basis, kept, with_given};
 use crate::cli::row::Row;
 use crate::cli::session::{Answer, Session, Usage};
 use clap::{Args, ValueEnum};
@@ -61,7 +61,7 @@ pub(crate) struct Change {
     #[arg(long, conflicts_with = "rate")]
     no_rate: bool,
     #[command(flatten)]
-    because: Because,
+    basis: Basis,
     #[command(flatten)]
     filter: FilterFlags,
     #[command(flatten)]
@@ -109,7 +109,7 @@ impl Change {
                 ("expected", seen.0.get("version").cloned()),
             ],
         );
-        with_reason(body, self.because.reason.as_deref())
+        self.basis.add(body)
     }
 }
 

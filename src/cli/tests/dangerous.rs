@@ -118,3 +118,91 @@ async fn deleting_a_subscription_counts_what_it_cancels() {
     let asked: Vec<_> = fake.asked().into_iter().map(|asked| asked.query).collect();
     assert_eq!(asked, ["dry_run=true", "reason=gone"]);
 }
+
+#[tokio::test]
+async fn a_command_about_nothing_says_so_and_a_repeated_pause_too() {
+    let none = json!({"count": 0}).to_string();
+    let same = json!({"changed": false}).to_string();
+    let paused = json!({"name": "ci", "paused": true, "changed": false}).to_string();
+    let fake = Fake::start(vec![
+        ("POST", REDRIVE, 200, none),
+        ("POST", "/api/v1/deliveries/pause", 200, same),
+        ("POST", "/api/v1/subscriptions/ci/pause", 200, paused),
+    ])
+    .await;
+    for (line, said) in [
+        (
+            "dead-letter redrive --all --yes",
+            "nothing to redrive: there are no such dead letters\n",
+        ),
+        (
+            "delivery pause --all --yes",
+            "all deliveries are held back already; nothing was recorded\n",
+        ),
+        (
+            "subscription pause ci",
+            "ci is paused already; nothing was recorded\n",
+        ),
+    ] {
+        assert_eq!(fake.run(line).await.out, said);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_deleted_after_a_look_and_a_question() {
+    let token = json!({"name": "ann", "role": "admin"}).to_string();
+    let fake = Fake::start(vec![
+        ("GET", "/api/v1/tokens/ann", 200, token),
+        (
+            "DELETE",
+            "/api/v1/tokens/ann",
+            200,
+            json!({"changed": true}).to_string(),
+        ),
+    ])
+    .await;
+    let ran = fake.run("token delete ann --dry-run").await;
+    assert_eq!(
+        ran.out,
+        "would delete token ann, role admin; nothing was changed\n"
+    );
+    let ran = fake.run_typing("token delete ann", "n\n").await;
+    assert_eq!(ran.answer.unwrap(), Answer::No);
+    assert!(fake.asked().iter().all(|asked| asked.method == "GET"));
+    let ran = fake.run("token delete ann --yes --reason left").await;
+    assert_eq!(ran.out, "token ann deleted\n");
+    assert_eq!(fake.asked().last().unwrap().query, "reason=left");
+}
+
+#[tokio::test]
+async fn a_repository_is_erased_by_the_name_that_webhooks_gave_it() {
+    let webhook = |id: u64| json!({"repository_id": id, "host": "github.com"});
+    let one = json!({"items": [webhook(7), webhook(7)], "next": null}).to_string();
+    let two = json!({"items": [webhook(7), webhook(8)], "next": null}).to_string();
+    let none = json!({"items": [], "next": null}).to_string();
+    let fake = Fake::start(vec![
+        ("GET", "/api/v1/webhooks", 200, one),
+        ("GET", "/api/v1/webhooks", 200, two),
+        ("GET", "/api/v1/webhooks", 200, none),
+        (
+            "POST",
+            "/api/v1/erasures",
+            200,
+            json!({"count": 2}).to_string(),
+        ),
+    ])
+    .await;
+    let line = "erase --repository acme/api --reason r --dry-run";
+    let ran = fake.run(line).await;
+    assert!(ran.out.starts_with("would erase 2 receipts"), "{}", ran.out);
+    let asked = fake.asked();
+    assert_eq!(asked[0].query, "repository=acme%2Fapi&limit=500");
+    assert_eq!(asked[1].body["repository_id"], 7);
+    let several = fake.run(line).await.answer.unwrap_err().to_string();
+    assert!(
+        several.contains("7 (github.com), 8 (github.com)"),
+        "{several}"
+    );
+    let unknown = fake.run(line).await.answer.unwrap_err().to_string();
+    assert!(unknown.contains("no webhook names"), "{unknown}");
+}

@@ -90,11 +90,85 @@ async fn a_name_with_special_characters_stays_one_part_of_the_path() {
 }
 
 #[tokio::test]
-async fn a_stream_shows_a_line_an_event_and_says_when_it_ends() {
+async fn a_stream_shows_a_line_an_event_and_is_taken_up_again_when_it_ends() {
     let text = "{\"position\":\"control/0@1\",\"at\":1793534400000000,\"type\":\"source.created\",\"name\":\"a\"}\n\n";
-    let fake = Fake::start(vec![("GET", "/api/v1/tail", 200, text.to_owned())]).await;
+    let starting = json!({"type": "urn:hooklog:problem:unavailable", "title": "t", "status": 503, "detail": "d"});
+    let starting = starting.to_string();
+    let fake = Fake::start(vec![
+        ("GET", "/api/v1/tail", 200, text.to_owned()),
+        ("GET", "/api/v1/tail", 503, starting),
+        ("GET", "/api/v1/tail", 200, text.to_owned()),
+        ("GET", "/api/v1/tail", 404, "gone".to_owned()),
+    ])
+    .await;
     let ran = fake.run("tail").await;
-    assert_eq!(ran.out.lines().count(), 1);
+    assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
     assert!(ran.out.contains("source.created"), "{}", ran.out);
-    assert!(ran.answer.unwrap_err().to_string().contains("ended"));
+    assert_eq!(
+        fake.asked().len(),
+        4,
+        "what a restart does not cure ends it"
+    );
+    assert!(ran.answer.is_err());
+}
+
+#[tokio::test]
+async fn what_is_due_says_what_it_waits_for() {
+    let delivery = |due: &str, held: Option<&str>| {
+        let due = due.parse::<hooklog_schemas::Timestamp>().unwrap().0;
+        json!({"id": "d", "state": "open", "due_at": due, "held": held})
+    };
+    let items = json!({"items": [
+        delivery("2026-11-01T12:03:00Z", None),
+        delivery("2026-11-01T11:59:59Z", None),
+        delivery("2026-11-01T11:57:00Z", None),
+        delivery("2026-11-01T11:57:00Z", Some("the subscription is paused")),
+    ], "next": null});
+    let fake = Fake::start(vec![("GET", "/api/v1/deliveries", 200, items.to_string())]).await;
+    let said = fake.run("delivery list --host github.com").await.out;
+    let lines: Vec<_> = said.lines().collect();
+    for (line, part) in lines[1..].iter().zip([
+        "in 3m",
+        "now",
+        "its turn, since 3m",
+        "held: the subscription is paused",
+    ]) {
+        assert!(line.contains(part), "{line}: {part}");
+    }
+    assert_eq!(
+        parameter(&fake.asked()[0], "host").as_deref(),
+        Some("github.com")
+    );
+}
+
+#[tokio::test]
+async fn all_receipts_of_an_event_are_verified_by_its_guid() {
+    let verified = |verdict: &str| {
+        json!({"receipt": "r", "verdict": verdict, "secret": "s", "secret_retired": true})
+            .to_string()
+    };
+    let items = json!({"items": [{"receipt": "r-1"}, {"receipt": "r-2"}], "next": null});
+    let fake = Fake::start(vec![
+        ("GET", "/api/v1/webhooks", 200, items.to_string()),
+        (
+            "GET",
+            "/api/v1/webhooks/g/verification",
+            404,
+            json!({"type": "urn:hooklog:problem:not-found", "title": "t", "status": 404, "detail": "d"})
+                .to_string(),
+        ),
+        ("GET", "/api/v1/webhooks/r-1/verification", 200, verified("verified")),
+        ("GET", "/api/v1/webhooks/r-2/verification", 200, verified("differs")),
+    ])
+    .await;
+    let ran = fake.run("webhook verify g").await;
+    assert!(
+        ran.out.contains("verified  by secret s, retired since\n"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("DIFFERS"), "{}", ran.out);
+    assert_eq!(ran.answer.unwrap(), Answer::No);
+    let ran = fake.run("webhook verify r-1").await;
+    assert_eq!(ran.answer.unwrap(), Answer::Yes);
 }

@@ -122,6 +122,11 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_key() {
             assert!(error.contains(part), "{text:?}: {error} lacks {part}");
         }
     }
+    let far = error("foo = 1", &[], &[]);
+    assert!(
+        far.contains("`hooklog config show`") && !far.contains("did you"),
+        "{far}"
+    );
     let typo = error("", &[("HOOKLOG_LISTN", "x")], &[]);
     assert!(
         typo.contains("HOOKLOG_LISTN: ") && typo.contains("`listen`"),
@@ -206,4 +211,15 @@ fn a_reserve_that_holds_no_segment_is_refused_since_an_erasure_needs_that_room()
         "{refused}"
     );
     assert!(from(&text.replace("1048575", "1048576"), &[], &[]).is_ok());
+}
+
+#[test]
+fn a_network_that_is_none_is_told_how_one_is_written() {
+    for text in [
+        "[deliver]\nallow = ['10.0.0.1-9']",
+        "[receive]\ntrusted_proxies = ['x']",
+    ] {
+        let error = error(text, &[], &[]);
+        assert!(error.contains("CIDR form, such as 10.0.0.0/8"), "{error}");
+    }
 }

@@ -163,6 +163,20 @@ async fn a_source_over_its_rate_gets_429_and_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn what_is_not_verified_does_not_use_up_the_source_s_rate() {
+    let mut setup = Setup::default();
+    setup.spec.rate_per_second = Some(1);
+    let given = setup.start().await;
+    for _ in 0..20 {
+        let forged = Request::signed_with(b"guessed", "{}");
+        assert_eq!(status(&given, &forged).await, 401);
+        let unsigned = Request::push().without("X-Hub-Signature-256");
+        assert_eq!(status(&given, &unsigned).await, 401);
+    }
+    assert_eq!(status(&given, &Request::push()).await, 200);
+}
+
+#[tokio::test]
 async fn a_github_header_that_is_missing_repeated_or_odd_gets_400() {
     let given = given().await;
     for name in ["X-GitHub-Event", "X-GitHub-Delivery"] {

@@ -46,13 +46,26 @@ async fn a_claimed_guid_is_cut_and_cleaned() {
 }
 
 #[tokio::test]
-async fn our_own_failures_are_no_evidence() {
+async fn a_webhook_of_a_wrong_size_type_or_pace_is_evidence() {
     let mut setup = Setup::default();
     setup.config.body_deadline_ms = 50;
     let given = setup.start().await;
-    let request = Request::push().with("Content-Length", "900");
-    assert_eq!(given.send(&request).await.status, 408);
-    assert!(given.rejected().await.is_empty());
+    let slow = Request::push().with("Content-Length", "900");
+    let encoded = Request::push().with("Content-Encoding", "gzip");
+    for (request, status) in [
+        (slow, 408),
+        (Request::push().without("Content-Length"), 411),
+        (Request::push().with("Content-Length", "26214401"), 413),
+        (Request::push().with("Content-Type", "text/xml"), 415),
+        (encoded, 415),
+    ] {
+        assert_eq!(given.send_raw(&request.bytes()).await.status, status);
+    }
+    let rejected = given.rejected().await;
+    let reasons: Vec<_> = rejected.iter().map(|event| event.reason.as_str()).collect();
+    let expected = ["content_type", "encoding", "length", "slow", "too_large"];
+    assert_eq!(reasons, expected);
+    assert!(rejected.iter().all(|event| event.count == 1));
 }
 
 #[tokio::test]

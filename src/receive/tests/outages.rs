@@ -106,10 +106,36 @@ async fn a_record_that_is_too_large_for_the_log_gets_413() {
 }
 
 #[tokio::test]
-async fn a_body_that_finds_no_memory_in_time_gets_503() {
+async fn head_body_and_append_share_one_budget() {
     let mut setup = with(Fault::Hangs);
     setup.config.append_deadline_ms = 60_000;
-    setup.config.body_deadline_ms = 300;
+    setup.config.body_deadline_ms = 60_000;
+    setup.config.answer_deadline_ms = 1_500;
+    let given = setup.start().await;
+    let bytes = Request::push().bytes();
+    let (head, rest) = bytes.split_at(20);
+    let mut client = given.connect().await;
+    let began = Instant::now();
+    client.send(head).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let (most, last) = rest.split_at(rest.len() - 1);
+    client.send(most).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    client.send(last).await;
+    assert_eq!(client.answer().await.unwrap().status, 503);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1_500), "{took:?}");
+    assert!(
+        took < Duration::from_millis(2_100),
+        "from the first byte: {took:?}"
+    );
+    assert!(given.receiver.appends_in_time().is_err());
+}
+
+#[tokio::test]
+async fn a_body_that_finds_no_memory_gets_503_soon() {
+    let mut setup = with(Fault::Hangs);
+    setup.config.append_deadline_ms = 60_000;
     setup.config.form_bytes_max = 1;
     setup.config.body_bytes_in_flight_max = 1;
     setup.shutdown = Duration::ZERO;
@@ -117,9 +143,14 @@ async fn a_body_that_finds_no_memory_in_time_gets_503() {
     let mut holder = given.connect().await;
     holder.send(&Request::push().bytes()).await;
     given.until(|receiver| receiver.budget.is_used_up()).await;
+    let began = Instant::now();
     let answer = given.send(&Request::push()).await;
     assert_eq!(answer.status, 503);
     assert!(answer.header("retry-after").is_some());
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "half the deadline"
+    );
 }
 
 #[tokio::test]

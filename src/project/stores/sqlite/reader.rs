@@ -95,7 +95,7 @@ impl Reading {
         let mut arguments = SqliteArguments::default();
         for (place, condition) in select.conditions.iter().enumerate() {
             sql.push_str(if place == 0 { " WHERE " } else { " AND " });
-            let (text, values) = clause(select, condition);
+            let (text, values) = self.clause(select, condition)?;
             sql.push_str(&text);
             for value in values {
                 bind(&mut arguments, value).map_err(from_store)?;
@@ -103,29 +103,46 @@ impl Reading {
         }
         Ok((sql, arguments))
     }
-}
 
-/// A condition in SQL, with its values.
-fn clause(select: &Select, condition: &Condition) -> (String, Vec<Value>) {
-    match condition {
-        // A word stands in the statement, so that SQLite sees that a partial index covers it.
-        Condition::Is(column, Value::Text(word)) if is_word(select, column, word) => {
-            (format!("{column} = '{word}'"), Vec::new())
-        }
-        Condition::Is(column, value) => (format!("{column} = ?"), vec![value.clone()]),
-        Condition::OneOf(column, values) => {
-            let marks = vec!["?"; values.len()].join(",");
-            (format!("{column} IN ({marks})"), values.clone())
-        }
-        Condition::AtLeast(column, value) => (format!("{column} >= ?"), vec![value.clone()]),
-        Condition::Below(column, value) => (format!("{column} < ?"), vec![value.clone()]),
-        Condition::Before(columns, values) => {
-            let marks = vec!["?"; values.len()].join(",");
-            let text = format!("({}) < ({marks})", columns.join(","));
-            (text, values.clone())
-        }
-        Condition::Nothing(column) => (format!("{column} IS NULL"), Vec::new()),
-        Condition::Something(column) => (format!("{column} IS NOT NULL"), Vec::new()),
+    /// A condition in SQL, with its values.
+    fn clause(
+        &self,
+        select: &Select,
+        condition: &Condition,
+    ) -> Result<(String, Vec<Value>), QueryError> {
+        let marks = |values: &[Value]| vec!["?"; values.len()].join(",");
+        Ok(match condition {
+            // A word stands in the statement, so that SQLite sees that a partial index covers it.
+            Condition::Is(column, Value::Text(word)) if is_word(select, column, word) => {
+                (format!("{column} = '{word}'"), Vec::new())
+            }
+            Condition::Is(column, value) => (format!("{column} = ?"), vec![value.clone()]),
+            Condition::OneOf(column, values) => {
+                (format!("{column} IN ({})", marks(values)), values.clone())
+            }
+            Condition::AtLeast(column, value) => (format!("{column} >= ?"), vec![value.clone()]),
+            Condition::Below(column, value) => (format!("{column} < ?"), vec![value.clone()]),
+            Condition::Before(columns, values) => {
+                let text = format!("({}) < ({})", columns.join(","), marks(values));
+                (text, values.clone())
+            }
+            Condition::Nothing(column) => (format!("{column} IS NULL"), Vec::new()),
+            Condition::Something(column) => (format!("{column} IS NOT NULL"), Vec::new()),
+            Condition::Joined {
+                column,
+                table,
+                with: (other, value),
+            } => {
+                let own = self.names.get(select.table).map_err(from_store)?;
+                let theirs = self.names.get(table).map_err(from_store)?;
+                // Correlated, so that a page of the newest rows ends as soon as it is full.
+                let text = format!(
+                    "EXISTS (SELECT 1 FROM {theirs} AS other \
+                     WHERE other.{column} = {own}.{column} AND other.{other} = ?)"
+                );
+                (text, vec![value.clone()])
+            }
+        })
     }
 }
 

@@ -1,0 +1,23 @@
+//! What holds open deliveries back beyond their due times.
+
+use super::Api;
+use crate::query::DeliveryRow;
+
+impl Api {
+    /// Says of open deliveries whether a pause holds them back. Tables know when they are due; whether
+    /// somebody paused them is a matter of the configuration in force.
+    pub(super) fn fill_held<'a>(&self, rows: impl IntoIterator<Item = &'a mut DeliveryRow>) {
+        let configuration = self.parts.control.current();
+        for row in rows.into_iter().filter(|row| row.state == "open") {
+            let subscription = configuration.subscriptions.get(&row.subscription_id);
+            let held = if configuration.deliveries_paused {
+                Some("all deliveries are paused")
+            } else if subscription.is_some_and(|subscription| subscription.paused) {
+                Some("the subscription is paused")
+            } else {
+                None
+            };
+            row.held = held.map(str::to_owned);
+        }
+    }
+}
