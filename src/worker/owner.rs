@@ -128,7 +128,13 @@ impl Owner {
         self.show_gauges().await?;
         let took = started.elapsed();
         if took > TURN_MAX {
-            tracing::warn!(?routed, ?recorded, ?saved, ?took, "a turn of the worker was slow");
+            tracing::warn!(
+                ?routed,
+                ?recorded,
+                ?saved,
+                ?took,
+                "a turn of the worker was slow"
+            );
         }
         Ok(())
     }
