@@ -1,6 +1,7 @@
 //! The composition root: from configuration to running parts. The only file that names back ends.
 
 pub mod admin_token;
+pub mod copy;
 mod demo;
 pub mod offline;
 pub mod open;

@@ -329,6 +329,7 @@ const fn changes_configuration(event: &Event) -> bool {
     !matches!(
         event,
         Event::LogCreated(_)
+            | Event::Filler(_)
             | Event::DeliveriesPaused(_)
             | Event::DeliveriesResumed(_)
             | Event::CancelRequested(_)

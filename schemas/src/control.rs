@@ -57,6 +57,14 @@ event!(
     }
 );
 event!(
+    /// `log.filler`: holds the place of a record that a copy did not find any more, so that the
+    /// records behind it keep their offsets. It may stand in every topic, and folds into nothing.
+    LogFiller {
+        /// When the copy was made.
+        at: Timestamp,
+    }
+);
+event!(
     /// `process.started`: which build, with which configuration.
     ProcessStarted {
         /// `all`, or the roles it plays.

@@ -148,6 +148,8 @@ events! {
     BodyRead(deliveries::BodyRead) = "body.read" v 1;
     /// The log was made.
     LogCreated(control::LogCreated) = "log.created" v 1;
+    /// Holds the place of a record that a copy of the log did not find.
+    Filler(control::LogFiller) = "log.filler" v 1;
     /// A process started.
     ProcessStarted(control::ProcessStarted) = "process.started" v 1;
     /// A source was created.

@@ -1,5 +1,6 @@
 //! `hooklog log`: looks at the log of a folder while no server has it open.
 
+mod copy;
 mod dump;
 mod report;
 
@@ -25,6 +26,8 @@ pub(super) enum LogCommand {
     Dump(Dump),
     /// Check every checksum, digest, hash link and offset; exits with 1 when something is wrong.
     Verify(Verify),
+    /// Copy a log into an empty one, with its offsets, keys and times, and compare the two.
+    Copy(copy::CopyArgs),
 }
 
 /// The arguments of `hooklog log stats`.
@@ -62,6 +65,7 @@ pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
         LogCommand::Stats(stats) => stats.run(out),
         LogCommand::Dump(dump) => dump.run(out),
         LogCommand::Verify(verify) => verify.run(out),
+        LogCommand::Copy(copy) => copy.run(out),
     };
     match done {
         // Whoever reads has seen enough: `hooklog log dump | head`.

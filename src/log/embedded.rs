@@ -209,7 +209,7 @@ impl EventLog for EmbeddedLog {
         let journal = Arc::clone(self.journal(Topic::Webhooks));
         let mut reserve = Reserve::new(&journal, &self.options);
         // Any webhook has a byte.
-        blocking(move || reserve.check(1)).await
+        blocking(move || reserve.check(1, false)).await
     }
 
     async fn compact(&self, topic: Topic) -> Result<u64, AppendError> {

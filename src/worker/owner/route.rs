@@ -3,6 +3,7 @@
 use super::{Batch, Owner, WorkerError};
 use crate::deliver::target::json_body;
 use crate::log::ReadLimit;
+use crate::log::copy::is_filler;
 use crate::route::Index;
 use crate::worker::fold::Fold;
 use crate::worker::identities::{Earlier, Identities, Marks};
@@ -60,7 +61,7 @@ impl Owner {
         if owned.fold.routed.contains(offset) {
             return Ok(());
         }
-        if record.value.is_none() {
+        if record.value.is_none() || is_filler(record) {
             return self.pass(number, offset, batch);
         }
         let received = Received::decode(record)?;

@@ -1,0 +1,79 @@
+//! `hooklog log copy`: which logs.
+
+use super::open::data_folder;
+use crate::clock::{Clock as _, System};
+use crate::config::{self, Config, LogConfig};
+use crate::log::EventLog;
+use crate::log::copy::{Copied, Progress, copy};
+use crate::log::embedded::{EmbeddedLog, OpenError};
+use crate::metrics::Metrics;
+use anyhow::{Context as _, ensure};
+use hooklog_schemas::Topic;
+use prometheus_client::registry::Registry;
+use std::path::Path;
+
+/// Copies one log to another. Each is named by a data folder, or by the configuration file of the
+/// server that uses it, which ends in `.toml`.
+///
+/// # Errors
+/// When there is no log to copy, a server owns one of the folders, or the logs do not fit or fail.
+pub async fn between(
+    from: &Path,
+    to: &Path,
+    progress: impl FnMut(Progress) + Send,
+) -> anyhow::Result<Copied> {
+    ensure!(from != to, "a log cannot be copied to itself");
+    let source = source(from).with_context(|| format!("opening {}", from.display()))?;
+    let partitions = source.partitions(Topic::Webhooks);
+    let target = target(to, partitions).with_context(|| format!("opening {}", to.display()))?;
+    Ok(copy(source.as_ref(), target.as_ref(), System.now(), progress).await?)
+}
+
+fn source(place: &Path) -> anyhow::Result<Box<dyn EventLog>> {
+    let mut config = configuration(place)?;
+    ensure!(
+        config.data.join("log").is_dir(),
+        "there is no log in {}",
+        config.data.display()
+    );
+    // Nobody knows by heart how many partitions a folder has; the folder itself does.
+    if let Err(OpenError::Partitions { found, .. }) = opened(&config) {
+        config.log.partitions = found;
+    }
+    Ok(Box::new(opened(&config)?))
+}
+
+fn target(place: &Path, partitions: u32) -> anyhow::Result<Box<dyn EventLog>> {
+    let mut config = configuration(place)?;
+    config.log.partitions = partitions;
+    data_folder(&config.data)?;
+    Ok(Box::new(opened(&config)?))
+}
+
+fn configuration(place: &Path) -> anyhow::Result<Config> {
+    if place
+        .extension()
+        .is_none_or(|extension| extension != "toml")
+    {
+        return Ok(Config {
+            data: place.to_owned(),
+            log: LogConfig {
+                // Nothing is received here, so nothing needs a reserve.
+                reserve_bytes: 0,
+                ..LogConfig::default()
+            },
+            ..Config::default()
+        });
+    }
+    let sources = config::Sources {
+        file: Some(place.to_owned()),
+        environment: Vec::<(String, String)>::new(),
+        flags: Vec::new(),
+    };
+    Ok(config::load(sources)?.config)
+}
+
+fn opened(config: &Config) -> Result<EmbeddedLog, OpenError> {
+    let metrics = Metrics::register(&mut Registry::default());
+    EmbeddedLog::open(&config.data, &config.log, metrics)
+}
