@@ -76,7 +76,11 @@ impl Effects {
         while events.len() < EFFECTS_MAX
             && let Some(effect) = self.queue.pop_front()
         {
-            events.extend(effect.event(fold, at));
+            if effect.is_in_vain(fold, configuration) {
+                self.leave_one();
+            } else {
+                events.extend(effect.event(fold, at));
+            }
         }
         if self.queue.is_empty()
             && let Some(counted) = self.current.take()
@@ -95,6 +99,14 @@ impl Effects {
             events.push(applied.into());
         }
         events
+    }
+
+    /// The subscription was deleted after the command was looked at.
+    const fn leave_one(&mut self) {
+        if let Some(counted) = &mut self.current {
+            counted.count = counted.count.saturating_sub(1);
+            counted.left += 1;
+        }
     }
 
     fn take_command(
@@ -150,6 +162,11 @@ fn is_of_deleted(fold: &Fold, configuration: &Configuration, delivery: DeliveryI
 }
 
 impl Effect {
+    /// Whether it would open a delivery that must be cancelled again.
+    fn is_in_vain(&self, fold: &Fold, configuration: &Configuration) -> bool {
+        matches!(self, Self::Requeue(id, _) if is_of_deleted(fold, configuration, *id))
+    }
+
     /// The event, unless the delivery has moved on since the effect was planned.
     fn event(self, fold: &Fold, at: Timestamp) -> Option<Event> {
         match self {
