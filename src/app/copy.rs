@@ -3,12 +3,12 @@
 use super::open::data_folder;
 use crate::clock::{Clock as _, System};
 use crate::config::{self, Config, LogConfig};
-use crate::log::EventLog;
 use crate::log::copy::{Copied, Progress, copy};
 use crate::log::embedded::{EmbeddedLog, OpenError};
+use crate::log::{EventLog, ReadLimit};
 use crate::metrics::Metrics;
 use anyhow::{Context as _, ensure};
-use hooklog_schemas::Topic;
+use hooklog_schemas::{Event, EventId, Offset, Partition, Position, Topic};
 use prometheus_client::registry::Registry;
 use std::path::Path;
 
@@ -25,7 +25,8 @@ pub async fn between(
     ensure!(from != to, "a log cannot be copied to itself");
     let source = source(from).with_context(|| format!("opening {}", from.display()))?;
     let partitions = source.partitions(Topic::Webhooks);
-    let target = target(to, partitions).with_context(|| format!("opening {}", to.display()))?;
+    let id = log_id(source.as_ref()).await?;
+    let target = target(to, partitions, id).with_context(|| format!("opening {}", to.display()))?;
     Ok(copy(source.as_ref(), target.as_ref(), System.now(), progress).await?)
 }
 
@@ -43,11 +44,27 @@ fn source(place: &Path) -> anyhow::Result<Box<dyn EventLog>> {
     Ok(Box::new(opened(&config)?))
 }
 
-fn target(place: &Path, partitions: u32) -> anyhow::Result<Box<dyn EventLog>> {
+/// The id that `log.created` names; none while the log is empty.
+async fn log_id(log: &dyn EventLog) -> anyhow::Result<Option<EventId>> {
+    let start = Position::new(Topic::Control, Partition(0), Offset(0));
+    let records = log.read(start, ReadLimit::default()).await?;
+    let first = records.first().map(|record| Event::decode(record));
+    Ok(match first.transpose()? {
+        Some(Event::LogCreated(created)) => Some(created.log_id),
+        _ => None,
+    })
+}
+
+fn target(place: &Path, partitions: u32, of: Option<EventId>) -> anyhow::Result<Box<dyn EventLog>> {
     let mut config = configuration(place)?;
     config.log.partitions = partitions;
     data_folder(&config.data)?;
-    Ok(Box::new(opened(&config)?))
+    let Some(of) = of else {
+        return Ok(Box::new(opened(&config)?));
+    };
+    let metrics = Metrics::register(&mut Registry::default());
+    let copy = EmbeddedLog::open_copy(&config.data, &config.log, metrics, of);
+    Ok(Box::new(copy?))
 }
 
 fn configuration(place: &Path) -> anyhow::Result<Config> {

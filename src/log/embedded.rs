@@ -10,6 +10,7 @@ mod journal;
 mod lock;
 mod offline;
 mod options;
+mod origin;
 mod queue;
 mod reader;
 mod recovery;
@@ -48,6 +49,8 @@ pub struct EmbeddedLog {
     journals: Vec<(Arc<Journal>, Queue)>,
     poison: watch::Sender<Option<String>>,
     options: Options,
+    /// The log's id: that of the log of which it is a copy, or its journals'.
+    id: EventId,
     compacting: tokio::sync::Mutex<()>,
     // Released last, when no thread writes any more.
     _lock: Lock,
@@ -69,6 +72,37 @@ impl EmbeddedLog {
         Self::open_with(&files, &dir, options, lock)
     }
 
+    /// Opens the log in the folder `log` of `dir`, or makes an empty one, that is to be a copy of
+    /// the log `of`.
+    ///
+    /// # Errors
+    /// There is another log already, and all that [`EmbeddedLog::open`] says.
+    pub fn open_copy(
+        dir: &Path,
+        config: &LogConfig,
+        metrics: Metrics,
+        of: EventId,
+    ) -> Result<Self, OpenError> {
+        let log = Self::open(dir, config, metrics)?;
+        let path = dir.join("log");
+        if log.id == of {
+            return Ok(log);
+        }
+        if log
+            .journals
+            .iter()
+            .any(|(journal, _)| ties::has_records(journal))
+        {
+            return Err(OpenError::OtherLog {
+                path: path.display().to_string(),
+                found: log.id,
+                wanted: of,
+            });
+        }
+        origin::write(&path, of)?;
+        Ok(Self { id: of, ..log })
+    }
+
     fn open_with(
         files: &Arc<dyn LogFiles>,
         dir: &Path,
@@ -82,7 +116,9 @@ impl EmbeddedLog {
             let queue = queue.map_err(|error| OpenError::io(dir, error))?;
             journals.push((journal, queue));
         }
+        let own = ties::log_id(journals[slot(Topic::Control)].0.id);
         Ok(Self {
+            id: origin::read(dir)?.unwrap_or(own),
             journals,
             poison,
             options,
@@ -127,7 +163,7 @@ impl EmbeddedLog {
 #[async_trait]
 impl EventLog for EmbeddedLog {
     fn id(&self) -> Option<EventId> {
-        Some(ties::log_id(self.journal(Topic::Control).id))
+        Some(self.id)
     }
 
     fn partitions(&self, topic: Topic) -> u32 {

@@ -4,7 +4,9 @@ use crate::log::EventLog;
 use crate::log::conformance::{append, tombstone};
 use crate::log::embedded::EmbeddedLog;
 use crate::metrics::Metrics;
-use hooklog_schemas::control::{By, ConfigurationVersion, ErasedReceipt, ErasureRequested};
+use hooklog_schemas::control::{
+    By, ConfigurationVersion, ErasedReceipt, ErasureRequested, LogCreated,
+};
 use hooklog_schemas::deliveries::{Answered, Routed, Summary};
 use hooklog_schemas::{DeliveryId, EventId, Offset, ReceiptId, SourceId, SubscriptionId};
 use serde_json::json;
@@ -412,4 +414,33 @@ async fn a_copy_is_whole_and_has_the_same_numbers() {
         kept.map(str::to_owned).collect()
     };
     assert!(lines(&from) == lines(&to), "the copy's records differ");
+}
+
+#[tokio::test]
+async fn a_copy_names_the_log_that_it_is_of_and_no_other_is_copied_into_it() {
+    let created = |log_id| {
+        let created = LogCreated {
+            log_id,
+            partitions: 2,
+            at: Timestamp(1),
+        };
+        hooklog_schemas::Append {
+            partition: hooklog_schemas::Partition(0),
+            ..encoded(created)
+        }
+    };
+    let (from, other, to) = (TempDir::new(), TempDir::new(), TempDir::new());
+    let (from, other, to) = (from.unwrap(), other.unwrap(), to.unwrap());
+    for dir in [&from, &other] {
+        let log = open(dir);
+        let first = created(log.id().unwrap());
+        log.append(Topic::Control, vec![first]).await.unwrap();
+    }
+    let ids = [&from, &other].map(|dir| open(dir).id());
+    let copied = crate::app::copy::between(from.path(), to.path(), |_| {});
+    assert_eq!(copied.await.unwrap().records, 1);
+    assert_eq!(open(&to).id(), ids[0]);
+    let mixed = crate::app::copy::between(other.path(), to.path(), |_| {});
+    let error = format!("{:#}", mixed.await.unwrap_err());
+    assert!(error.contains("copy into an empty folder"), "{error}");
 }

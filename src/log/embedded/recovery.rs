@@ -8,7 +8,7 @@ use super::options::Options;
 use super::scan::{self, Check, Found, Walked, Window};
 use super::segment::{Chain, JournalId, SegmentHeader, file_name, index_name, sequence_of};
 use super::writer::{NEW, Writer, draw_segment, name_segment};
-use hooklog_schemas::{Position, Topic};
+use hooklog_schemas::{EventId, Position, Topic};
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
@@ -72,6 +72,16 @@ pub enum OpenError {
         path: String,
         /// The folder of the other.
         beside: String,
+    },
+    /// A copy would mix two logs.
+    #[error("{path} holds log {found}, not {wanted} or a copy of it; copy into an empty folder")]
+    OtherLog {
+        /// The folder.
+        path: String,
+        /// The log that is there.
+        found: EventId,
+        /// The log that is to be copied.
+        wanted: EventId,
     },
     /// The partitions of a log are fixed when it is made.
     #[error("this log has {found} partitions for ever; set log.partitions to {found}, not {asked}")]

@@ -71,7 +71,8 @@ fn same(first: &Journal, journals: &[Opened]) -> Result<JournalId, OpenError> {
     }
 }
 
-fn has_records(journal: &Journal) -> bool {
+/// Whether anything was ever appended to it.
+pub(crate) fn has_records(journal: &Journal) -> bool {
     let tail = |number| journal.bounds(Partition(number)).map(|bounds| bounds.tail);
     (0..journal.partitions()).any(|number| tail(number).is_some_and(|tail| tail.0 > 0))
 }
