@@ -86,7 +86,7 @@ macro_rules! events {
         const KNOWN: &[(&str, u16)] = &[("webhook.received", webhook::VERSION), $(($name, $version),)*];
 
         impl Event {
-            /// Reads `record`, upcasting an old version to the current one.
+            /// Reads `record`.
             ///
             /// # Errors
             /// An unknown type or version, or a body that is not what its type says.
