@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod embedded;
+#[cfg(feature = "log-kafka")]
+pub mod kafka;
 pub mod memory;
 
 use async_trait::async_trait;
@@ -20,10 +22,11 @@ use std::sync::Arc;
 /// - A dropped `append` future does not undo the append: it happens wholly or not at all.
 /// - `appended_at` of a partition never goes back: the larger of the writer's time and the
 ///   predecessor's.
-/// - Nothing is ever changed. A record without a value is a tombstone; `compact` drops the headers
-///   and the value of the record that has its key, and keeps the place, so results never depend on
-///   whether compaction has run.
-/// - The first error of a write or a sync poisons the log: every later append fails.
+/// - Nothing is ever changed. A record without a value is a tombstone: compaction erases the record
+///   that has its key, which is then gone, or keeps its place without headers and value. Everything
+///   else stays as it is, at its offset, so results never depend on whether compaction has run.
+/// - The first error after which nobody can tell what is written poisons the log, as one of a write
+///   or a sync: every later append fails.
 #[async_trait]
 pub trait EventLog: Send + Sync {
     /// How many partitions `topic` has: fixed for life.
@@ -42,7 +45,8 @@ pub trait EventLog: Send + Sync {
     /// Resolves when any of these positions can be read, or when the log is poisoned.
     async fn wait(&self, any_of: &[Position]);
 
-    /// Drops the bytes that tombstones of `topic` erase, and tells how many records lost theirs.
+    /// Drops the bytes that tombstones of `topic` erase, and tells how many records lost theirs; 0
+    /// where an engine does so in its own time.
     async fn compact(&self, topic: Topic) -> Result<u64, AppendError>;
 }
 

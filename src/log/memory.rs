@@ -155,8 +155,8 @@ mod tests {
     use super::*;
     use crate::log::conformance::{self, PARTITIONS};
 
-    fn make() -> (conformance::Log, ()) {
-        (Arc::new(MemoryLog::new(PARTITIONS)), ())
+    async fn make() -> conformance::Given<()> {
+        conformance::Given::new(Arc::new(MemoryLog::new(PARTITIONS)), ())
     }
 
     conformance::suite!(make);

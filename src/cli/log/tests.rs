@@ -18,6 +18,7 @@ fn open(dir: &TempDir) -> EmbeddedLog {
         segment_bytes: 4096,
         reserve_bytes: 0,
         tail_bytes: 0,
+        ..LogConfig::default()
     };
     let mut registry = prometheus_client::registry::Registry::default();
     EmbeddedLog::open(dir.path(), &config, Metrics::register(&mut registry)).unwrap()
