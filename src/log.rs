@@ -5,6 +5,7 @@ pub(crate) mod conformance;
 pub mod embedded;
 #[cfg(feature = "log-kafka")]
 pub mod kafka;
+pub(crate) mod lock;
 pub mod memory;
 
 use async_trait::async_trait;

@@ -1,11 +1,12 @@
 //! What is done to a data folder while no server owns it.
 
+use super::log;
 use crate::config::Config;
-use crate::log::embedded::{EmbeddedLog, OpenError};
+use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::stores::sqlite::SqliteStore;
 use crate::project::{self, Progress, ProjectorParts};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use prometheus_client::registry::Registry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub async fn rebuild(
 ) -> anyhow::Result<()> {
     let metrics = Metrics::register(&mut Registry::default());
     let parts = ProjectorParts {
-        log: Arc::new(log(config, &metrics)?),
+        log: existing_log(config, &metrics).await?,
         store: Box::new(SqliteStore::open(&tables(&config.data)).await?),
         metrics,
         config: config.project.clone(),
@@ -66,16 +67,17 @@ async fn existing(data: &Path) -> anyhow::Result<SqliteStore> {
 }
 
 /// Opens the log that is there; it makes none.
-fn log(config: &Config, metrics: &Metrics) -> anyhow::Result<EmbeddedLog> {
+async fn existing_log(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn EventLog>> {
     let data = config.data.display();
-    if !config.data.join("log").is_dir() {
+    if log::is_in_the_folder(&config.log) && !config.data.join("log").is_dir() {
         bail!("there is no log in {data}; name the folder of a server with --data");
     }
-    match EmbeddedLog::open(&config.data, &config.log, metrics.clone()) {
-        Err(error @ OpenError::InUse { .. }) => Err(error).context(format!(
+    let opened = log::open(config, metrics).await;
+    match opened {
+        Err(error) if log::is_in_use(&error) => Err(error.context(format!(
             "a server owns {data}: stop it to rebuild offline; while it runs, ask it with \
              --server URL, as in `hooklog status --server URL`"
-        )),
-        opened => Ok(opened?),
+        ))),
+        opened => Ok(opened?.0),
     }
 }

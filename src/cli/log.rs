@@ -1,10 +1,13 @@
-//! `hooklog log`: looks at the embedded log while no server has it open.
+//! `hooklog log`: makes what a log needs, and looks at the embedded one while no server has it open.
 
 mod report;
 
 use super::args::{Format, Shown};
 use super::row::{NOTHING, counted};
+use super::serve::ConfigurationArgs;
 use super::session::Answer;
+use crate::app;
+use crate::config;
 use crate::log::embedded::{Damage, Depth, OfflineLog, OpenError, TopicReport};
 use anyhow::Context;
 use base64::Engine;
@@ -20,12 +23,29 @@ use std::path::PathBuf;
 /// Look at the log of a folder while no server has it open.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum LogCommand {
+    /// Make what a new log needs before the first start: the topics of a log on Kafka.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
     /// How many records and bytes each partition holds, and since when.
     Stats(Stats),
     /// Write records as JSON, one a line.
     Dump(Dump),
     /// Check every checksum, digest, hash link and offset; exits with 1 when something is wrong.
     Verify(Verify),
+}
+
+const INIT_EXAMPLES: &str = "\
+Topics that are there already are looked at and never changed: when their settings are not safe, the
+command says which, and what to do, and makes nothing. It may be run again at any time.
+
+Examples:
+  hooklog log init --config hooklog.toml";
+
+/// The arguments of `hooklog log init`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Init {
+    #[command(flatten)]
+    configuration: ConfigurationArgs,
 }
 
 /// The arguments of `hooklog log stats`.
@@ -82,6 +102,7 @@ struct Place {
 pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
     let out = &mut io::stdout().lock();
     let done = match command {
+        LogCommand::Init(init) => init.run(out),
         LogCommand::Stats(stats) => stats.run(out),
         LogCommand::Dump(dump) => dump.run(out),
         LogCommand::Verify(verify) => verify.run(out),
@@ -90,6 +111,19 @@ pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
         // Whoever reads has seen enough: `hooklog log dump | head`.
         Err(error) if is_broken_pipe(&error) => Ok(Answer::Yes),
         done => done,
+    }
+}
+
+impl Init {
+    fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        let loaded = config::load(self.configuration.sources())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        for line in runtime.block_on(app::log::init(&loaded.config.log))? {
+            writeln!(out, "{line}")?;
+        }
+        Ok(Answer::Yes)
     }
 }
 

@@ -39,6 +39,7 @@ pub use admin::{Made, make_topics};
 pub use client::ClientError;
 pub use topics::Complaint;
 
+use super::lock::{Lock, LockError};
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
 use crate::config::LogConfig;
 use crate::metrics::{Metrics, TopicLabel};
@@ -51,6 +52,7 @@ use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::StreamConsumer;
 use rdkafka::error::KafkaError;
 use readers::Readers;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tail::Tail;
@@ -72,11 +74,16 @@ pub struct KafkaLog {
     metrics: Metrics,
     poison: watch::Sender<Option<String>>,
     _following: DropGuard,
+    /// Tables and derived indexes of the data folder have one owner, wherever the log is.
+    _lock: Lock,
 }
 
 /// Why the log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The data folder cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A file or a setting of the configuration cannot be used.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -134,11 +141,17 @@ fn complaints(all: &[Complaint]) -> String {
 }
 
 impl KafkaLog {
-    /// Connects, and checks that the topics are there and safe.
+    /// Takes the data folder `data`, connects, and checks that the topics are there and safe.
     ///
     /// # Errors
-    /// Brokers that do not answer or refuse, topics that are missing or unsafe. See [`OpenError`].
-    pub async fn open(config: &LogConfig, metrics: Metrics) -> Result<Self, OpenError> {
+    /// A folder that another process has, brokers that do not answer or refuse, topics that are
+    /// missing or unsafe. See [`OpenError`].
+    pub async fn open(
+        data: &Path,
+        config: &LogConfig,
+        metrics: Metrics,
+    ) -> Result<Self, OpenError> {
+        let _lock = take(data)?;
         let kafka = &config.kafka;
         let names = Arc::new(Names::new(&kafka.topic_prefix, config.partitions));
         let base = client::base(kafka)?;
@@ -172,6 +185,7 @@ impl KafkaLog {
             metrics,
             poison,
             _following,
+            _lock,
         })
     }
 
@@ -187,6 +201,14 @@ impl KafkaLog {
             None => Err(ReadError::NoPartition(format!("{topic}/{partition}"))),
         }
     }
+}
+
+/// The same lock as that of a log in the folder, so that never two servers have it.
+fn take(data: &Path) -> Result<Lock, OpenError> {
+    let dir = data.join("log");
+    let made = std::fs::create_dir_all(&dir);
+    made.map_err(|error| LockError::io(&dir, error))?;
+    Ok(Lock::take(&dir)?)
 }
 
 fn setting(error: KafkaError) -> OpenError {

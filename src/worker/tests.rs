@@ -1,4 +1,5 @@
 mod commands;
+mod gaps;
 mod repeats;
 mod restart;
 mod subscriber;

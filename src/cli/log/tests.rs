@@ -53,6 +53,7 @@ fn say(dir: &TempDir, arguments: &[&str]) -> anyhow::Result<(String, bool)> {
     let line = ["log"].iter().chain(arguments).chain(&data);
     let mut out = Vec::new();
     let code = match <Line as clap::Parser>::parse_from(line).command {
+        LogCommand::Init(init) => init.run(&mut out)?,
         LogCommand::Stats(stats) => stats.run(&mut out)?,
         LogCommand::Dump(dump) => dump.run(&mut out)?,
         LogCommand::Verify(verify) => verify.run(&mut out)?,
@@ -232,4 +233,11 @@ async fn two_commands_may_look_at_the_same_time() {
     let _first = OfflineLog::open(dir.path()).unwrap();
     let (said, good) = say(&dir, &["verify"]).unwrap();
     assert!(good, "{said}");
+}
+
+#[test]
+fn an_embedded_log_needs_no_preparation_and_says_so() {
+    let dir = TempDir::new().unwrap();
+    let (said, done) = say(&dir, &["init"]).unwrap();
+    assert!(done && said.contains("nothing to do"), "{said}");
 }

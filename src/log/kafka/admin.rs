@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long brokers may take to answer at the start.
-const ANSWER_MAX: Duration = Duration::from_secs(15);
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How long one question may take before it is asked again.
 const ASK: Duration = Duration::from_secs(1);
 

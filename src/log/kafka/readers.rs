@@ -25,7 +25,10 @@ const IDLE_MAX: Duration = Duration::from_secs(20);
 /// The consumers.
 pub(super) struct Readers {
     names: Arc<Names>,
-    client: ClientConfig,
+    /// Of consumers that read on.
+    scans: ClientConfig,
+    /// Of consumers that read one record here and one there.
+    singles: ClientConfig,
     context: Context,
     idle: Mutex<Vec<Reader>>,
     made: AtomicUsize,
@@ -47,16 +50,27 @@ pub(super) struct Wanted {
     pub(super) patience: Duration,
 }
 
+impl Wanted {
+    /// Whether one record is wanted, and probably no other after it.
+    fn is_single(&self) -> bool {
+        self.limit.records <= 1
+    }
+}
+
 impl Readers {
     pub(super) fn new(names: Arc<Names>, client: &ClientConfig, context: Context) -> Self {
-        let mut client = client.clone();
-        // The end is mostly known; where it is not, it is told this soon.
-        client
+        let mut scans = client.clone();
+        // The end is mostly known, and who is at it leaves; so nobody asks for long.
+        scans
             .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "100");
+            .set("fetch.wait.max.ms", "10");
+        let mut singles = scans.clone();
+        // A larger record comes whole all the same.
+        singles.set("fetch.message.max.bytes", "65536");
         Self {
             names,
-            client,
+            scans,
+            singles,
             context,
             idle: Mutex::default(),
             made: AtomicUsize::new(0),
@@ -73,7 +87,7 @@ impl Readers {
         let _permit = self.permits.acquire().await.map_err(closed)?;
         let readers = Arc::clone(self);
         let reading = tokio::task::spawn_blocking(move || {
-            let mut reader = readers.take(&wanted.from)?;
+            let mut reader = readers.take(&wanted)?;
             let read = reader.read(&wanted);
             match &read {
                 Ok(_) => readers.lock().push(reader),
@@ -98,28 +112,37 @@ impl Readers {
         }
     }
 
-    /// The consumer that stands at `from`; else one that nobody reads on from, else a new one.
-    fn take(&self, from: &Position) -> Result<Reader, ReadError> {
+    /// The consumer that stands where it is wanted; else one that nobody reads on from, else a new
+    /// one.
+    fn take(&self, wanted: &Wanted) -> Result<Reader, ReadError> {
         let now = Instant::now();
+        let single = wanted.is_single();
         let mut idle = self.lock();
-        let at = idle.iter().position(|reader| reader.at == Some(*from));
-        let free = || {
-            let free =
-                |reader: &Reader| reader.at.is_none() || now.duration_since(reader.used) > KEPT;
-            idle.iter().position(free)
+        let place = |suits: &dyn Fn(&Reader) -> bool| {
+            let suits = |reader: &Reader| reader.single == single && suits(reader);
+            idle.iter().position(suits)
         };
-        let found = at.or_else(free).or_else(|| {
-            let full = self.made.load(Ordering::Relaxed) >= READERS_MAX;
-            let oldest = (0..idle.len()).min_by_key(|n| idle.get(*n).map(|reader| reader.used));
-            oldest.filter(|_| full)
-        });
-        if let Some(found) = found {
+        let free = |reader: &Reader| reader.at.is_none() || now.duration_since(reader.used) > KEPT;
+        let stands = place(&|reader| reader.at == Some(wanted.from));
+        if let Some(found) = stands.or_else(|| place(&free)) {
             return Ok(idle.swap_remove(found));
         }
+        if self.made.load(Ordering::Relaxed) >= READERS_MAX {
+            let oldest = (0..idle.len()).min_by_key(|n| idle.get(*n).map(|reader| reader.used));
+            let oldest = oldest.map(|oldest| idle.swap_remove(oldest));
+            match oldest {
+                Some(oldest) if oldest.single == single => return Ok(oldest),
+                Some(oldest) => self.close(oldest),
+                None => {}
+            }
+        }
         drop(idle);
-        let reader = Reader::new(&self.client, self.context.clone(), Arc::clone(&self.names));
+        let client = if single { &self.singles } else { &self.scans };
+        let names = Arc::clone(&self.names);
+        let reader = Reader::new(client, self.context.clone(), names, single);
+        let reader = reader.map_err(|error| unavailable(&error.to_string()))?;
         self.made.fetch_add(1, Ordering::Relaxed);
-        reader.map_err(|error| unavailable(&error.to_string()))
+        Ok(reader)
     }
 
     fn close(&self, reader: Reader) {

@@ -3,9 +3,9 @@
 mod broker;
 mod opening;
 
+use super::tail::Found;
 use super::*;
 use crate::log::conformance::{self, append, everything, tombstone};
-use super::tail::Found;
 use broker::Topics;
 use bytes::Bytes;
 use hooklog_schemas::{Header, Timestamp};

@@ -9,6 +9,7 @@ use hooklog_projections::configuration::{Action, Command};
 use hooklog_schemas::control::{ConfigurationVersion, ErasedReceipt};
 use hooklog_schemas::{Offset, Partition};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,15 +110,53 @@ impl Owner {
         Ok(())
     }
 
+    /// Passes the offsets from the cursor up to `next`, the first record there is: compaction took
+    /// what stood between. Receipts that were erased before they were routed get their decision.
+    pub(super) fn pass_gap(&mut self, number: usize, next: Offset, batch: &mut Batch) {
+        let Some(owned) = self.owned.get(number) else {
+            return;
+        };
+        let (partition, gap) = (owned.partition, owned.cursor..next);
+        if gap.is_empty() {
+            return;
+        }
+        let at = self.parts.clock.now();
+        let mut start = gap.start;
+        let erased = self.erased_in(partition, &gap);
+        for erased in erased {
+            let Some(owned) = self.owned.get_mut(number) else {
+                return;
+            };
+            owned.fold.routed.insert_all(start, erased.offset);
+            start = erased.offset.next();
+            if !owned.fold.routed.contains(erased.offset) {
+                let decision = crate::worker::routing::erased(&self.compiled, erased, at);
+                batch.add(partition, decision);
+            }
+        }
+        if let Some(owned) = self.owned.get_mut(number) {
+            owned.fold.routed.insert_all(start, gap.end);
+        }
+    }
+
     fn erased_at(&self, partition: Partition, offset: Offset) -> Option<ErasedReceipt> {
+        let here = self.erased_in(partition, &(offset..offset.next()));
+        here.into_iter().next()
+    }
+
+    /// The receipts that were erased in a part of a partition, in their order, each once.
+    fn erased_in(&self, partition: Partition, part: &Range<Offset>) -> Vec<ErasedReceipt> {
         let commands = self.configuration.commands.iter();
         let erasures = commands.filter_map(|command| match &command.action {
             Action::Erase(erasure) => Some(erasure),
             Action::Cancel(_) | Action::Redrive(_) => None,
         });
-        let mut receipts = erasures.flat_map(|erasure| &erasure.receipts);
-        let here = |e: &&ErasedReceipt| e.partition == partition.0 && e.offset == offset;
-        receipts.find(here).copied()
+        let receipts = erasures.flat_map(|erasure| &erasure.receipts);
+        let here = |e: &&ErasedReceipt| e.partition == partition.0 && part.contains(&e.offset);
+        let mut found: Vec<_> = receipts.filter(here).copied().collect();
+        found.sort_by_key(|erased| erased.offset);
+        found.dedup_by_key(|erased| erased.offset);
+        found
     }
 
     pub(super) fn current_version(&self) -> ConfigurationVersion {

@@ -22,6 +22,8 @@ const DOUBT_MAX: Duration = Duration::from_secs(3);
 pub(super) struct Reader {
     consumer: BaseConsumer<Context>,
     names: Arc<Names>,
+    /// Whether it reads one record here and one there.
+    pub(super) single: bool,
     /// Where it reads on; none where it does not stand anywhere.
     pub(super) at: Option<Position>,
     /// When it was used last.
@@ -35,10 +37,12 @@ impl Reader {
         client: &ClientConfig,
         context: Context,
         names: Arc<Names>,
+        single: bool,
     ) -> KafkaResult<Self> {
         Ok(Self {
             consumer: BaseConsumer::from_config_and_context(client, context)?,
             names,
+            single,
             at: None,
             used: Instant::now(),
             held: None,
@@ -65,7 +69,7 @@ impl Reader {
             offset: next,
             ..wanted.from
         });
-        if done == Done::End {
+        if done == Done::End || self.single {
             // Who reads at the end is served from memory: this consumer need not stay and ask.
             self.leave();
         }

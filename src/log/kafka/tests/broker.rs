@@ -61,7 +61,10 @@ impl Topics {
 
     pub(super) async fn open(&self) -> KafkaLog {
         let metrics = Metrics::register(&mut Default::default());
-        KafkaLog::open(&self.config, metrics).await.unwrap()
+        // A log of its own folder, as of another machine.
+        let folder = tempfile::tempdir().unwrap();
+        let log = KafkaLog::open(folder.path(), &self.config, metrics).await;
+        log.unwrap()
     }
 
     pub(super) fn name(&self, topic: Topic) -> String {
@@ -88,8 +91,8 @@ impl Topics {
         done.unwrap()[0].as_ref().unwrap();
     }
 
-    /// Forces the cleaner: quick settings, then two fillers in every partition, of which the second
-    /// closes the segment before it; then waits until the cleaner says that it was there.
+    /// Forces the cleaner: quick settings, then two fillers in every partition, each of which closes
+    /// the segment before it; then waits until the cleaner says that it was there.
     pub(super) fn compaction(&self, log: &conformance::Log) -> Compact {
         let (log, topics) = (Arc::clone(log), Arc::new(self.clone()));
         Arc::new(move |topic| -> BoxFuture<'static, ()> {
@@ -100,7 +103,7 @@ impl Topics {
 
     async fn compact(&self, log: &conformance::Log, topic: Topic) {
         let quick = [
-            ("segment.ms", "1000"),
+            ("segment.ms", "1"),
             ("min.cleanable.dirty.ratio", "0.0001"),
             ("file.delete.delay.ms", "0"),
         ];
@@ -109,13 +112,13 @@ impl Topics {
         let now = Timestamp(i64::try_from(now.as_micros()).unwrap());
         let mut closed = Vec::new();
         for partition in 0..log.partitions(topic) {
-            let filler = |seconds: i64| Append {
-                at: Timestamp(now.0 - seconds * 1_000_000),
+            let filler = |millis: i64| Append {
+                at: Timestamp(now.0 + millis * 1_000),
                 key: Key(Uuid::new_v4()),
                 ..conformance::append(partition, "filler")
             };
-            log.append(topic, vec![filler(1_000)]).await.unwrap();
-            let last = log.append(topic, vec![filler(0)]).await.unwrap()[0];
+            log.append(topic, vec![filler(0)]).await.unwrap();
+            let last = log.append(topic, vec![filler(10)]).await.unwrap()[0];
             closed.push((partition, last));
         }
         let checkpoint =

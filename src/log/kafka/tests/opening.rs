@@ -11,7 +11,9 @@ use tempfile::NamedTempFile;
 
 async fn refused(config: &LogConfig) -> OpenError {
     let metrics = Metrics::register(&mut Default::default());
-    KafkaLog::open(config, metrics).await.err().unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    let opened = KafkaLog::open(folder.path(), config, metrics).await;
+    opened.err().unwrap()
 }
 
 fn password(text: &str) -> NamedTempFile {
@@ -120,7 +122,10 @@ async fn users_get_in_by_password_and_by_challenge() {
     ] {
         let config = as_user(&topics, mechanism, user, &file);
         let metrics = Metrics::register(&mut Default::default());
-        let log = KafkaLog::open(&config, metrics).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let log = KafkaLog::open(folder.path(), &config, metrics)
+            .await
+            .unwrap();
         let sent = conformance::append(0, user);
         log.append(Topic::Control, vec![sent]).await.unwrap();
     }
@@ -142,7 +147,10 @@ async fn a_token_from_a_file_gets_in_too() {
     config.kafka.username = None;
     config.kafka.token_file = config.kafka.password_file.take();
     let metrics = Metrics::register(&mut Default::default());
-    let log = KafkaLog::open(&config, metrics).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = KafkaLog::open(folder.path(), &config, metrics)
+        .await
+        .unwrap();
     let sent = conformance::append(0, "by token");
     log.append(Topic::Control, vec![sent]).await.unwrap();
 }
@@ -159,6 +167,19 @@ async fn a_wrong_password_is_told_at_once_and_never_shown() {
         told.contains("password_file") && !told.contains("canary"),
         "{told}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_has_one_owner_wherever_the_log_is() {
+    let topics = Topics::make().await;
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Metrics::register(&mut Default::default());
+    let open = || KafkaLog::open(folder.path(), &topics.config, metrics.clone());
+    let first = open().await.unwrap();
+    let told = open().await.err().unwrap().to_string();
+    assert!(told.contains(&std::process::id().to_string()), "{told}");
+    drop(first);
+    assert!(open().await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
