@@ -49,7 +49,7 @@ use futures_util::future::select_all;
 use hooklog_schemas::{Append, Offset, Partition, Position, Record, Topic};
 use names::Names;
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::StreamConsumer;
+use rdkafka::consumer::{BaseConsumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use readers::Readers;
 use std::path::Path;
@@ -159,19 +159,20 @@ impl KafkaLog {
         let poison = watch::Sender::new(None);
         let reading = client::consumer(&base, &kafka.topic_prefix);
         let consumer = StreamConsumer::from_config_and_context(&reading, context.clone());
-        let consumer: Arc<StreamConsumer<Context>> = Arc::new(consumer.map_err(setting)?);
+        let asker = BaseConsumer::from_config_and_context(&reading, context.clone());
         let source = Arc::new(Source {
             tail: Tail::new(Arc::clone(&names), config.tail_bytes),
             readers: Arc::new(Readers::new(Arc::clone(&names), &reading, context.clone())),
             names: Arc::clone(&names),
-            consumer,
+            consumer: consumer.map_err(setting)?,
+            asker: Arc::new(asker.map_err(setting)?),
             patience: Duration::from_millis(kafka.read_timeout_ms),
         });
         let stop = CancellationToken::new();
         let following = follower::follow(Arc::clone(&source), poison.clone(), stop.clone());
         tokio::spawn(following);
         let _following = stop.drop_guard();
-        let found = admin::find(&source.consumer, &names, kafka, &context).await?;
+        let found = admin::find(&source.asker, &names, kafka, &context).await?;
         admin::check(kafka, &base, &names, &found).await?;
         let writer = |timeout_ms| {
             let client = client::producer(&base, timeout_ms, kafka.queue_bytes_max);

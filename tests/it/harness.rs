@@ -182,10 +182,12 @@ impl On {
             #[cfg(feature = "log-kafka")]
             Self::Kafka => {
                 let broker = std::env::var("HOOKLOG_TEST_KAFKA");
-                let broker = broker.expect(
+                assert!(
+                    broker.is_ok(),
                     "HOOKLOG_TEST_KAFKA is not set: run the tests by `tools/services run kafka -- \
-                     cargo nextest run --all-features`",
+                     cargo nextest run --all-features`"
                 );
+                let broker = broker.unwrap();
                 let prefix = Uuid::now_v7().simple();
                 format!(
                     "[log]\nkind = \"kafka\"\npartitions = 3\n[log.kafka]\n\

@@ -136,7 +136,9 @@ async fn explain_tells_which_clause_decided(on: On) {
     let explained = app
         .eventually("the decision", async || {
             let (status, answer) = app.ask(Method::GET, &path, None).await;
-            status.is_success().then_some(answer)
+            // Before the tables have it, the answer knows the webhook and no decision.
+            let decided = !answer["receipts"][0]["recorded"].is_null();
+            (status.is_success() && decided).then_some(answer)
         })
         .await;
     let receipt = &explained["receipts"][0];

@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use std::collections::BTreeMap;
@@ -52,16 +52,9 @@ pub async fn make_topics(config: &LogConfig) -> Result<Vec<Made>, OpenError> {
     let base = client::base(kafka)?;
     let context = Context::new(kafka);
     let reading = client::consumer(&base, &kafka.topic_prefix);
-    let consumer: StreamConsumer<Context> =
-        StreamConsumer::from_config_and_context(&reading, context.clone()).map_err(setting)?;
-    let consumer = Arc::new(consumer);
-    let found = {
-        let looking = look(&consumer, &names, kafka, &context);
-        tokio::select! {
-            found = looking => found?,
-            never = listen(&consumer) => never,
-        }
-    };
+    let asker = BaseConsumer::from_config_and_context(&reading, context.clone());
+    let asker = Arc::new(asker.map_err(setting)?);
+    let found = look(&asker, &names, kafka, &context).await?;
     let there: BTreeMap<_, _> = found
         .iter()
         .filter_map(|(topic, found)| Some((*topic, found.clone()?)))
@@ -84,15 +77,6 @@ pub async fn make_topics(config: &LogConfig) -> Result<Vec<Made>, OpenError> {
         }
     };
     Ok(Topic::ALL.map(made).into())
-}
-
-/// Errors reach the context only when somebody takes them from the consumer.
-async fn listen(consumer: &StreamConsumer<Context>) -> ! {
-    loop {
-        if let Err(error) = consumer.recv().await {
-            tracing::debug!(%error, "looking for the topics");
-        }
-    }
 }
 
 async fn make(
@@ -141,12 +125,12 @@ fn hint(code: RDKafkaErrorCode) -> String {
 
 /// Finds all topics.
 pub(super) async fn find(
-    consumer: &Arc<StreamConsumer<Context>>,
+    asker: &Arc<BaseConsumer<Context>>,
     names: &Names,
     kafka: &KafkaConfig,
     context: &Context,
 ) -> Result<BTreeMap<Topic, Found>, OpenError> {
-    let all = look(consumer, names, kafka, context).await?;
+    let all = look(asker, names, kafka, context).await?;
     let known = |(topic, found): (Topic, Option<Found>)| {
         let missing = || OpenError::NoTopic(names.of(topic).to_owned());
         Ok((topic, found.ok_or_else(missing)?))
@@ -156,7 +140,7 @@ pub(super) async fn find(
 
 /// Looks for the topics; none where there is none.
 async fn look(
-    consumer: &Arc<StreamConsumer<Context>>,
+    asker: &Arc<BaseConsumer<Context>>,
     names: &Names,
     kafka: &KafkaConfig,
     context: &Context,
@@ -165,7 +149,7 @@ async fn look(
     let mut found = Vec::new();
     for topic in Topic::ALL {
         loop {
-            let (asked, name) = (Arc::clone(consumer), names.of(topic).to_owned());
+            let (asked, name) = (Arc::clone(asker), names.of(topic).to_owned());
             let asking = tokio::task::spawn_blocking(move || ask(&asked, &name));
             let error = match asking.await {
                 Ok(Ok(answer)) => {
@@ -190,8 +174,9 @@ async fn look(
     Ok(found)
 }
 
-fn ask(consumer: &StreamConsumer<Context>, name: &str) -> Result<Option<Found>, KafkaError> {
-    let metadata = consumer.fetch_metadata(Some(name), ASK)?;
+fn ask(asker: &BaseConsumer<Context>, name: &str) -> Result<Option<Found>, KafkaError> {
+    client::serve(asker);
+    let metadata = asker.fetch_metadata(Some(name), ASK)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == name);
     match topic {
         Some(topic) => found(topic),

@@ -5,11 +5,12 @@ use crate::secret::Secret;
 use rdkafka::ClientConfig;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 mod token;
 
@@ -113,8 +114,19 @@ pub(super) fn consumer(base: &ClientConfig, prefix: &str) -> ClientConfig {
         .set("queued.max.messages.kbytes", "8192")
         .set("fetch.message.max.bytes", "4194304")
         .set("receive.message.max.bytes", "100000000")
-        .set("fetch.error.backoff.ms", "50");
+        .set("fetch.error.backoff.ms", "50")
+        // A fetch that waits for records ends as soon as there are some. A partition that is
+        // followed anew has to wait for the end of the fetch before.
+        .set("fetch.wait.max.ms", "200");
     client
+}
+
+/// Takes what the client library has to say to a consumer that fetches nothing: errors, and that its
+/// token ends.
+pub(super) fn serve(consumer: &BaseConsumer<Context>) {
+    while let Some(Err(error)) = consumer.poll(Duration::ZERO) {
+        tracing::debug!(target: "kafka", %error, "asking the brokers");
+    }
 }
 
 /// A producer whose records stay in order and are never written twice by it.

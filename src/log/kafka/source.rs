@@ -1,12 +1,12 @@
 //! Reads from memory where it has the record, and from the brokers where it has not.
 
-use super::client::Context;
+use super::client::{self, Context};
 use super::names::Names;
 use super::readers::{Readers, Wanted};
 use super::tail::{Found, Tail};
 use crate::log::{Bounds, ReadError, ReadLimit};
 use hooklog_schemas::{Offset, Partition, Position, Record, Topic};
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, StreamConsumer};
 use rdkafka::error::RDKafkaErrorCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +24,11 @@ pub(super) struct Source {
     pub(super) names: Arc<Names>,
     pub(super) tail: Tail,
     pub(super) readers: Arc<Readers>,
-    /// Follows the ends; it also answers questions about bounds.
-    pub(super) consumer: Arc<StreamConsumer<Context>>,
+    /// Follows the ends.
+    pub(super) consumer: StreamConsumer<Context>,
+    /// Answers questions, and fetches nothing: a broker takes the requests of a connection one by
+    /// one, so behind a fetch that waits for records they would wait too.
+    pub(super) asker: Arc<BaseConsumer<Context>>,
     pub(super) patience: Duration,
 }
 
@@ -103,11 +106,10 @@ impl Source {
         topic: Topic,
         partition: Partition,
     ) -> Result<Bounds, ReadError> {
-        let consumer = Arc::clone(&self.consumer);
+        let asker = Arc::clone(&self.asker);
         let name = self.names.of(topic).to_owned();
         let patience = self.patience;
-        let asking =
-            tokio::task::spawn_blocking(move || ask(&consumer, &name, partition, patience));
+        let asking = tokio::task::spawn_blocking(move || ask(&asker, &name, partition, patience));
         let answer = asking.await;
         let bounds =
             answer.unwrap_or_else(|error| Err(ReadError::Unavailable(error.to_string())))?;
@@ -182,7 +184,7 @@ impl Source {
 
 /// Asks until there is an answer, or patience ends. Blocks.
 fn ask(
-    consumer: &StreamConsumer<Context>,
+    asker: &BaseConsumer<Context>,
     topic: &str,
     partition: Partition,
     patience: Duration,
@@ -190,7 +192,8 @@ fn ask(
     let began = Instant::now();
     let number = i32::try_from(partition.0).unwrap_or(i32::MAX);
     loop {
-        let error = match consumer.fetch_watermarks(topic, number, ASK) {
+        client::serve(asker);
+        let error = match asker.fetch_watermarks(topic, number, ASK) {
             Ok((low, high)) => {
                 let offset = |raw: i64| Offset(u64::try_from(raw).unwrap_or_default());
                 return Ok(Bounds {
