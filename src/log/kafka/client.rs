@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 mod token;
 
@@ -162,7 +162,12 @@ pub(super) struct Context {
 pub(super) struct Problem {
     pub(super) code: RDKafkaErrorCode,
     pub(super) reason: String,
+    /// When an operator was told last.
+    told: Instant,
 }
+
+/// How often an operator is told that something is wrong with the brokers.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 impl Context {
     pub(super) fn new(config: &KafkaConfig) -> Self {
@@ -196,6 +201,12 @@ impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        // What fails is told by `error` too, and more calmly.
+        let level = if fac == "FAIL" {
+            RDKafkaLogLevel::Debug
+        } else {
+            level
+        };
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
@@ -210,13 +221,23 @@ impl ClientContext for Context {
         let Some(code) = error.rdkafka_error_code() else {
             return;
         };
-        tracing::warn!(target: "kafka", %code, "{reason}");
         let mut problem = self.lock();
-        // That all brokers are down is known from the error before it, which says why.
-        if code != RDKafkaErrorCode::AllBrokersDown || problem.is_none() {
-            let reason = reason.to_owned();
-            *problem = Some(Problem { code, reason });
+        let before = problem.take();
+        // Every connection of every client says the same while a broker is away.
+        let told = before.as_ref().filter(|p| p.told.elapsed() < TELL_EVERY);
+        match told {
+            Some(_) => tracing::debug!(target: "kafka", %code, "{reason}"),
+            None => tracing::warn!(target: "kafka", %code, "{reason}"),
         }
+        let told = told.map_or_else(Instant::now, |problem| problem.told);
+        // That all brokers are down is known from the error before it, which says why.
+        let (code, reason) = match before {
+            Some(before) if code == RDKafkaErrorCode::AllBrokersDown => {
+                (before.code, before.reason)
+            }
+            _ => (code, reason.to_owned()),
+        };
+        *problem = Some(Problem { code, reason, told });
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {

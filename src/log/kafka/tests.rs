@@ -2,6 +2,7 @@
 
 mod broker;
 mod opening;
+mod outage;
 
 use super::tail::Found;
 use super::*;
