@@ -129,6 +129,13 @@ impl Init {
 
 impl Place {
     fn open(&self) -> anyhow::Result<OfflineLog> {
+        let log = self.data.join("log");
+        if log.is_dir() && !log.join(Topic::Webhooks.as_str()).is_dir() {
+            anyhow::bail!(
+                "there is no log in {}: its configuration keeps the log elsewhere (log.kind)",
+                self.data.display()
+            );
+        }
         match OfflineLog::open(&self.data) {
             Err(OpenError::Io { path, error }) if error.kind() == io::ErrorKind::NotFound => {
                 anyhow::bail!("there is no log: {path} does not exist; name its folder with --data")

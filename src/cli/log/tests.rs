@@ -241,3 +241,11 @@ fn an_embedded_log_needs_no_preparation_and_says_so() {
     let (said, done) = say(&dir, &["init"]).unwrap();
     assert!(done && said.contains("nothing to do"), "{said}");
 }
+
+#[test]
+fn a_folder_whose_log_is_elsewhere_is_not_called_whole() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir(dir.path().join("log")).unwrap();
+    let refused = say(&dir, &["verify"]).unwrap_err();
+    assert!(refused.to_string().contains("log.kind"), "{refused}");
+}
