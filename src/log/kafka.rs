@@ -8,7 +8,7 @@
 //!   times: the topics' settings are read back at the start, and unsafe ones refused (`topics.rs`).
 //! - A record whose confirmation did not come may be there or not: the error says so, nobody tries
 //!   it again under the same key (`writer.rs`). Records wait in a bounded queue of their own kind,
-//!   so that webhooks that cannot go out do not hold up decisions; a full queue is an error at once.
+//!   so that webhooks that cannot go out do not hold up decisions; a full one is soon an error.
 //! - Dropping an append does not undo it, and does not split it (`writer.rs`).
 //! - A fatal error of a producer poisons the log: the process ends, and learns from the log what
 //!   was written (`writer.rs`).
@@ -90,7 +90,8 @@ pub enum OpenError {
     /// No broker answers.
     #[error(
         "no broker of log.kafka.brokers = {brokers} answers: {reason}; is Kafka running there, and \
-         does the listener expect log.kafka.security = {security}?"
+         does the listener expect log.kafka.security = {security}, and with TLS, is its certificate \
+         signed by log.kafka.ca_file?"
     )]
     Unreachable {
         /// Those that were asked.

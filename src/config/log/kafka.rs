@@ -37,7 +37,7 @@ pub struct KafkaConfig {
     pub decision_timeout_ms: u64,
     /// How long a read may wait for a broker before its reader fails, in milliseconds.
     pub read_timeout_ms: u64,
-    /// Records that wait for confirmation, in bytes; beyond it appends fail at once.
+    /// Records that wait for confirmation, in bytes; beyond it appends wait, then fail.
     pub queue_bytes_max: u64,
 }
 

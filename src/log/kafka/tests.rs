@@ -81,6 +81,21 @@ async fn a_record_of_the_largest_size_comes_back_and_a_larger_one_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_larger_than_the_queue_gets_through_in_its_order() {
+    let mut topics = Topics::make().await;
+    topics.config.kafka.queue_bytes_max = 200_000;
+    let log: conformance::Log = Arc::new(topics.open().await);
+    let batch: Vec<_> = (0..200_u8).map(|n| append(0, vec![n; 10_000])).collect();
+    let offsets = log.append(Topic::Webhooks, batch.clone()).await.unwrap();
+    assert!(offsets.is_sorted() && offsets.len() == batch.len());
+    let read = everything(&log, Topic::Webhooks, 0, ReadLimit::default()).await;
+    assert_eq!(read.len(), batch.len());
+    for (record, sent) in read.iter().zip(&batch) {
+        assert!(conformance::same(record, sent));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_than_memory_keeps_is_read_from_the_brokers_in_any_steps() {
     let topics = Topics::make().await;
     let log: conformance::Log = Arc::new(topics.open().await);

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long an append waits for room in a full queue before it fails.
-const ROOM_WAIT: Duration = Duration::from_millis(500);
+/// Of the time that a confirmation may take, an append waits this part for room in a full queue.
+const ROOM_WAIT: u64 = 4;
 /// How often it looks for that room.
 const ROOM_LOOK: Duration = Duration::from_millis(5);
 /// What is still on its way when the log is closed gets this long.
@@ -113,10 +113,13 @@ impl Writer {
         topic: Topic,
         append: &Append,
     ) -> Result<DeliveryFuture, AppendError> {
-        let began = Instant::now();
+        let (began, wait) = (
+            Instant::now(),
+            Duration::from_millis(self.timeout_ms / ROOM_WAIT),
+        );
         loop {
             match self.send(topic, append) {
-                Err(RDKafkaErrorCode::QueueFull) if began.elapsed() < ROOM_WAIT => {
+                Err(RDKafkaErrorCode::QueueFull) if began.elapsed() < wait => {
                     tokio::time::sleep(ROOM_LOOK).await;
                 }
                 sent => return sent.map_err(|code| self.failed(code)),

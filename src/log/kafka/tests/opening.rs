@@ -7,6 +7,7 @@ use crate::log::{EventLog, ReadLimit, conformance};
 use crate::metrics::Metrics;
 use hooklog_schemas::Topic;
 use std::io::Write as _;
+use std::path::PathBuf;
 use tempfile::NamedTempFile;
 
 async fn refused(config: &LogConfig) -> OpenError {
@@ -152,6 +153,25 @@ async fn a_token_from_a_file_gets_in_too() {
         .await
         .unwrap();
     let sent = conformance::append(0, "by token");
+    log.append(Topic::Control, vec![sent]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_show_a_certificate() {
+    let topics = Topics::make().await;
+    let mut config = topics.config.clone();
+    config.kafka.brokers = vec![variable("HOOKLOG_TEST_KAFKA_TLS")];
+    config.kafka.security = Security::Ssl;
+    let folder = PathBuf::from(variable("HOOKLOG_TEST_KAFKA_CERTIFICATES"));
+    let stranger = refused(&config).await.to_string();
+    assert!(stranger.contains("log.kafka.ca_file"), "{stranger}");
+    config.kafka.ca_file = Some(folder.join("ca.pem"));
+    config.kafka.cert_file = Some(folder.join("client.pem"));
+    config.kafka.key_file = Some(folder.join("client-key.pem"));
+    let metrics = Metrics::register(&mut Default::default());
+    let data = tempfile::tempdir().unwrap();
+    let log = KafkaLog::open(data.path(), &config, metrics).await.unwrap();
+    let sent = conformance::append(0, "in secret");
     log.append(Topic::Control, vec![sent]).await.unwrap();
 }
 
