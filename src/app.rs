@@ -3,6 +3,7 @@
 pub mod admin_token;
 pub mod copy;
 mod demo;
+pub mod log;
 pub mod offline;
 pub mod open;
 pub mod tasks;
@@ -15,8 +16,6 @@ use crate::config::{self, Config, Loaded};
 use crate::deliver::egress::{Egress, EgressError};
 use crate::deliver::https::Https;
 use crate::http::{self, HttpLimits};
-use crate::log::EventLog;
-use crate::log::embedded::EmbeddedLog;
 use crate::metrics::Metrics;
 use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
 use crate::project::{Projector, ProjectorParts};
@@ -86,9 +85,7 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
     open::data_folder(&config.data)?;
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let embedded = EmbeddedLog::open(&config.data, &config.log, metrics.clone())?;
-    let poisoned = embedded.poisoned();
-    let log: Arc<dyn EventLog> = Arc::new(embedded);
+    let (log, poisoned) = log::open(config, &metrics).await?;
     let opened = open::open(log, Arc::new(System), config, loaded.effective()).await?;
     let named = opened.control.current().has_admin();
     let admin = admin_token::bootstrap(&config.data, admin_token, named)?;
@@ -266,7 +263,7 @@ fn following(opened: &Opened, mut poisoned: watch::Receiver<Option<String>>) -> 
             ended = control.follow() => ended.map_err(anyhow::Error::from),
             reason = poisoned.wait_for(Option::is_some) => {
                 let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
-                Err(anyhow::anyhow!("the log stopped ({reason}); start again to recover from disk"))
+                Err(anyhow::anyhow!("the log stopped ({reason}); start again to recover what it has"))
             }
         }
     });

@@ -120,7 +120,7 @@ enum Command {
     /// The tables in a form that can be compared (offline)
     #[command(alias = "projections", subcommand)]
     Projection(projection::ProjectionCommand),
-    /// Look at the log's files: how much, what, and whether they are whole (offline)
+    /// Prepare a log, or look at its files: how much, what, and whether they are whole (offline)
     #[command(alias = "logs", subcommand)]
     Log(log::LogCommand),
     /// Print a script that completes commands and flags

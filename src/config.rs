@@ -12,7 +12,7 @@ mod show;
 
 pub use deliver::DeliverConfig;
 pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
-pub use log::LogConfig;
+pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
 pub use project::ProjectConfig;
 pub use receive::ReceiveConfig;
 

@@ -4,6 +4,9 @@
 pub(crate) mod conformance;
 pub mod copy;
 pub mod embedded;
+#[cfg(feature = "log-kafka")]
+pub mod kafka;
+pub(crate) mod lock;
 pub mod memory;
 pub mod report;
 
@@ -22,10 +25,11 @@ use std::sync::Arc;
 /// - A dropped `append` future does not undo the append: it happens wholly or not at all.
 /// - `appended_at` of a partition never goes back: the larger of the writer's time and the
 ///   predecessor's.
-/// - Nothing is ever changed. A record without a value is a tombstone; `compact` drops the headers
-///   and the value of the record that has its key, and keeps the place, so results never depend on
-///   whether compaction has run.
-/// - The first error of a write or a sync poisons the log: every later append fails.
+/// - Nothing is ever changed. A record without a value is a tombstone: compaction erases the record
+///   that has its key, which is then gone, or keeps its place without headers and value. Everything
+///   else stays as it is, at its offset, so results never depend on whether compaction has run.
+/// - The first error after which nobody can tell what is written poisons the log, as one of a write
+///   or a sync: every later append fails.
 #[async_trait]
 pub trait EventLog: Send + Sync {
     /// The id of the log, where the back end keeps one of its own: `log.created` names it, so that
@@ -85,7 +89,8 @@ pub trait EventLog: Send + Sync {
         Ok(())
     }
 
-    /// Drops the bytes that tombstones of `topic` erase, and tells how many records lost theirs.
+    /// Drops the bytes that tombstones of `topic` erase, and tells how many records lost theirs; 0
+    /// where an engine does so in its own time.
     async fn compact(&self, topic: Topic) -> Result<u64, AppendError>;
 }
 

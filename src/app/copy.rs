@@ -1,5 +1,6 @@
 //! `hooklog log copy`: which logs.
 
+use super::log;
 use super::open::data_folder;
 use crate::clock::{Clock as _, System};
 use crate::config::{self, Config, LogConfig};
@@ -11,6 +12,7 @@ use anyhow::{Context as _, ensure};
 use hooklog_schemas::{Event, EventId, Offset, Partition, Position, Topic};
 use prometheus_client::registry::Registry;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Copies one log to another. Each is named by a data folder, or by the configuration file of the
 /// server that uses it, which ends in `.toml`.
@@ -23,25 +25,29 @@ pub async fn between(
     progress: impl FnMut(Progress) + Send,
 ) -> anyhow::Result<Copied> {
     ensure!(from != to, "a log cannot be copied to itself");
-    let source = source(from).with_context(|| format!("opening {}", from.display()))?;
+    let source = source(from).await;
+    let source = source.with_context(|| format!("opening {}", from.display()))?;
     let partitions = source.partitions(Topic::Webhooks);
     let id = log_id(source.as_ref()).await?;
-    let target = target(to, partitions, id).with_context(|| format!("opening {}", to.display()))?;
+    let target = target(to, partitions, id).await;
+    let target = target.with_context(|| format!("opening {}", to.display()))?;
     Ok(copy(source.as_ref(), target.as_ref(), System.now(), progress).await?)
 }
 
-fn source(place: &Path) -> anyhow::Result<Box<dyn EventLog>> {
+async fn source(place: &Path) -> anyhow::Result<Arc<dyn EventLog>> {
     let mut config = configuration(place)?;
-    ensure!(
-        config.data.join("log").is_dir(),
-        "there is no log in {}",
-        config.data.display()
-    );
-    // Nobody knows by heart how many partitions a folder has; the folder itself does.
-    if let Err(OpenError::Partitions { found, .. }) = opened(&config) {
-        config.log.partitions = found;
+    if log::is_in_the_folder(&config.log) {
+        let data = config.data.display();
+        ensure!(
+            config.data.join("log").is_dir(),
+            "there is no log in {data}"
+        );
+        // Nobody knows by heart how many partitions a folder has; the folder itself does.
+        if let Err(OpenError::Partitions { found, .. }) = embedded(&config) {
+            config.log.partitions = found;
+        }
     }
-    Ok(Box::new(opened(&config)?))
+    Ok(log::open(&config, &metrics()).await?.0)
 }
 
 /// The id that `log.created` names; none while the log is empty.
@@ -55,16 +61,19 @@ async fn log_id(log: &dyn EventLog) -> anyhow::Result<Option<EventId>> {
     })
 }
 
-fn target(place: &Path, partitions: u32, of: Option<EventId>) -> anyhow::Result<Box<dyn EventLog>> {
+async fn target(
+    place: &Path,
+    partitions: u32,
+    of: Option<EventId>,
+) -> anyhow::Result<Arc<dyn EventLog>> {
     let mut config = configuration(place)?;
-    config.log.partitions = partitions;
     data_folder(&config.data)?;
-    let Some(of) = of else {
-        return Ok(Box::new(opened(&config)?));
-    };
-    let metrics = Metrics::register(&mut Registry::default());
-    let copy = EmbeddedLog::open_copy(&config.data, &config.log, metrics, of);
-    Ok(Box::new(copy?))
+    if let (true, Some(of)) = (log::is_in_the_folder(&config.log), of) {
+        config.log.partitions = partitions;
+        let copy = EmbeddedLog::open_copy(&config.data, &config.log, metrics(), of);
+        return Ok(Arc::new(copy?));
+    }
+    Ok(log::open(&config, &metrics()).await?.0)
 }
 
 fn configuration(place: &Path) -> anyhow::Result<Config> {
@@ -90,7 +99,10 @@ fn configuration(place: &Path) -> anyhow::Result<Config> {
     Ok(config::load(sources)?.config)
 }
 
-fn opened(config: &Config) -> Result<EmbeddedLog, OpenError> {
-    let metrics = Metrics::register(&mut Registry::default());
-    EmbeddedLog::open(&config.data, &config.log, metrics)
+fn embedded(config: &Config) -> Result<EmbeddedLog, OpenError> {
+    EmbeddedLog::open(&config.data, &config.log, metrics())
+}
+
+fn metrics() -> Metrics {
+    Metrics::register(&mut Registry::default())
 }

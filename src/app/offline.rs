@@ -1,10 +1,14 @@
 //! What is done to a data folder while no server owns it.
 
+use super::log;
 use super::open::check_secrets;
 use crate::config::Config;
 use crate::keyring::Keyring;
+use crate::log::EventLog;
+#[cfg(test)]
+use crate::log::embedded::EmbeddedLog;
 pub use crate::log::embedded::OfflineLog;
-use crate::log::embedded::{EmbeddedLog, OpenError};
+use crate::log::embedded::OpenError;
 use crate::metrics::Metrics;
 use crate::project::stores::sqlite::SqliteStore;
 use crate::project::{self, Progress, ProjectorParts};
@@ -34,7 +38,7 @@ pub async fn rebuild(
 ) -> anyhow::Result<()> {
     let metrics = Metrics::register(&mut Registry::default());
     let parts = ProjectorParts {
-        log: Arc::new(log(config, &metrics)?),
+        log: existing_log(config, &metrics).await?,
         store: Box::new(SqliteStore::open(&tables(&config.data)).await?),
         metrics,
         config: config.project.clone(),
@@ -47,6 +51,13 @@ pub async fn rebuild(
 /// # Errors
 /// There is none, or a server has it open.
 pub fn look(data: &Path) -> anyhow::Result<OfflineLog> {
+    let folder = data.join("log");
+    if folder.is_dir() && !folder.join(Topic::Webhooks.as_str()).is_dir() {
+        bail!(
+            "there is no log in {}: its configuration keeps the log elsewhere (log.kind)",
+            data.display()
+        );
+    }
     match OfflineLog::open(data) {
         Err(OpenError::Io { path, error }) if error.kind() == io::ErrorKind::NotFound => {
             bail!("there is no log: {path} does not exist; name its folder with --data")
@@ -158,17 +169,18 @@ async fn existing(data: &Path) -> anyhow::Result<SqliteStore> {
 }
 
 /// Opens the log that is there; it makes none.
-fn log(config: &Config, metrics: &Metrics) -> anyhow::Result<EmbeddedLog> {
+async fn existing_log(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn EventLog>> {
     let data = config.data.display();
-    if !config.data.join("log").is_dir() {
+    if log::is_in_the_folder(&config.log) && !config.data.join("log").is_dir() {
         bail!("there is no log in {data}; name the folder of a server with --data");
     }
-    match EmbeddedLog::open(&config.data, &config.log, metrics.clone()) {
-        Err(error @ OpenError::InUse { .. }) => Err(error).context(format!(
+    let opened = log::open(config, metrics).await;
+    match opened {
+        Err(error) if log::is_in_use(&error) => Err(error.context(format!(
             "a server owns {data}: stop it to rebuild offline; while it runs, ask it with \
              --server URL, as in `hooklog status --server URL`"
-        )),
-        opened => Ok(opened?),
+        ))),
+        opened => Ok(opened?.0),
     }
 }
 

@@ -12,6 +12,8 @@ const BACK_ENDS: &[&str] = &[
     "sqlite::",
     "Sqlite",
     "https::",
+    "kafka::",
+    "KafkaLog",
 ];
 
 /// Where they may be named: in their own files, in `config` and in `app`.
@@ -19,6 +21,7 @@ const MAY: &[&str] = &[
     "app",
     "config",
     "log/embedded",
+    "log/kafka",
     "log/memory",
     "project/stores",
     "deliver/https",

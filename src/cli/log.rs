@@ -1,4 +1,5 @@
-//! `hooklog log`: looks at the log of a folder while no server has it open.
+//! `hooklog log`: makes what a log needs, copies it, and looks at that of a folder while no server has
+//! it open.
 
 mod copy;
 mod dump;
@@ -6,8 +7,11 @@ mod report;
 
 use super::args::{Format, Shown};
 use super::row::{NOTHING, counted};
+use super::serve::ConfigurationArgs;
 use super::session::Answer;
+use crate::app;
 use crate::app::offline::{self, OfflineLog};
+use crate::config;
 use crate::log::report::{Damage, Depth, TopicReport};
 use comfy_table::{CellAlignment, Table, presets};
 use dump::Dump;
@@ -20,6 +24,9 @@ use std::path::PathBuf;
 /// Look at the log of a folder while no server has it open.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum LogCommand {
+    /// Make what a new log needs before the first start: the topics of a log on Kafka.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
     /// How many records and bytes each partition holds, and since when.
     Stats(Stats),
     /// Write records as JSON, one a line.
@@ -28,6 +35,20 @@ pub(super) enum LogCommand {
     Verify(Verify),
     /// Copy a log into an empty one, with its offsets, keys and times, and compare the two.
     Copy(copy::CopyArgs),
+}
+
+const INIT_EXAMPLES: &str = "\
+Topics that are there already are looked at and never changed: when their settings are not safe, the
+command says which, and what to do, and makes nothing. It may be run again at any time.
+
+Examples:
+  hooklog log init --config hooklog.toml";
+
+/// The arguments of `hooklog log init`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Init {
+    #[command(flatten)]
+    configuration: ConfigurationArgs,
 }
 
 /// The arguments of `hooklog log stats`.
@@ -62,6 +83,7 @@ pub(super) struct Place {
 pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
     let out = &mut io::stdout().lock();
     let done = match command {
+        LogCommand::Init(init) => init.run(out),
         LogCommand::Stats(stats) => stats.run(out),
         LogCommand::Dump(dump) => dump.run(out),
         LogCommand::Verify(verify) => verify.run(out),
@@ -71,6 +93,19 @@ pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
         // Whoever reads has seen enough: `hooklog log dump | head`.
         Err(error) if is_broken_pipe(&error) => Ok(Answer::Yes),
         done => done,
+    }
+}
+
+impl Init {
+    fn run(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        let loaded = config::load(self.configuration.sources())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        for line in runtime.block_on(app::log::init(&loaded.config.log))? {
+            writeln!(out, "{line}")?;
+        }
+        Ok(Answer::Yes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values that have the right type and are still wrong, alone or together.
 
 use super::load::{ConfigError, Loaded, Origin};
-use super::{Config, keys};
+use super::{Config, KafkaConfig, LogKind, Mechanism, keys};
 use std::ops::RangeInclusive;
 use toml::Value;
 
@@ -31,6 +31,9 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), ConfigError> {
 fn bounds(key: &str) -> RangeInclusive<i64> {
     match key {
         "log.partitions" => 1..=1024,
+        "log.kafka.replication_factor" | "log.kafka.min_insync_replicas" => 1..=100,
+        // One record of the largest size must fit in.
+        "log.kafka.queue_bytes_max" => 48 << 20..=2 << 30,
         "log.segment_bytes" => 64 << 10..=1 << 40,
         "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => 0..=1 << 50,
         "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,
@@ -79,7 +82,77 @@ fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
     if config.deliver.ports.contains(&0) {
         return Some(("deliver.ports", "0 is not a port"));
     }
-    None
+    match config.log.kind {
+        LogKind::Embedded => None,
+        LogKind::Kafka => kafka(&config.log.kafka),
+    }
+}
+
+fn kafka(kafka: &KafkaConfig) -> Option<(&'static str, &'static str)> {
+    if cfg!(not(feature = "log-kafka")) {
+        let reason = "this hooklog was built without Kafka; build it with `--features log-kafka`, \
+                      or take one that was built with `--features full`";
+        return Some(("log.kind", reason));
+    }
+    if kafka.brokers.is_empty() {
+        let reason = "name some brokers, as in [\"kafka-1.acme.example:9092\"]";
+        return Some(("log.kafka.brokers", reason));
+    }
+    if kafka.brokers.iter().any(|broker| !is_address(broker)) {
+        let reason = "a broker is a host and a port, as in kafka-1.acme.example:9092";
+        return Some(("log.kafka.brokers", reason));
+    }
+    if !is_prefix(&kafka.topic_prefix) {
+        let reason = "topics are named by letters, digits, `.`, `_` and `-`, 200 at the most here";
+        return Some(("log.kafka.topic_prefix", reason));
+    }
+    if kafka.min_insync_replicas > kafka.replication_factor {
+        let reason = "there are only `log.kafka.replication_factor` copies to confirm";
+        return Some(("log.kafka.min_insync_replicas", reason));
+    }
+    if kafka.cert_file.is_some() != kafka.key_file.is_some() {
+        let reason = "a certificate and its key go together: set `cert_file` and `key_file`";
+        return Some(("log.kafka.cert_file", reason));
+    }
+    user(kafka)
+}
+
+fn user(kafka: &KafkaConfig) -> Option<(&'static str, &'static str)> {
+    if !kafka.security.names_a_user() {
+        let reason = "a user is named only with `security = \"sasl_ssl\"` or \"sasl_plaintext\"";
+        return kafka
+            .username
+            .is_some()
+            .then_some(("log.kafka.username", reason));
+    }
+    if kafka.sasl_mechanism == Mechanism::OauthBearer {
+        let reason = "OAUTHBEARER needs a file with a token; write its path here";
+        return kafka
+            .token_file
+            .is_none()
+            .then_some(("log.kafka.token_file", reason));
+    }
+    if kafka.username.is_none() {
+        return Some(("log.kafka.username", "PLAIN and SCRAM need a user"));
+    }
+    let reason = "PLAIN and SCRAM need a password; write the path of its file here";
+    kafka
+        .password_file
+        .is_none()
+        .then_some(("log.kafka.password_file", reason))
+}
+
+fn is_address(broker: &str) -> bool {
+    let apart = broker.rsplit_once(':');
+    apart.is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(',') && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+/// Kafka takes 249 characters; the longest of the three names has ten.
+fn is_prefix(prefix: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    prefix.len() <= 200 && prefix.bytes().all(known)
 }
 
 fn bad(loaded: &Loaded, key: &str, reason: String) -> ConfigError {

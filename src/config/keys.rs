@@ -7,10 +7,22 @@ use toml::{Table, Value};
 
 /// Every key with an example of its value, which shows its type.
 pub(super) fn all() -> BTreeMap<String, Value> {
-    let example = Config {
-        key_file: Some(PathBuf::from("key")),
+    let file = || Some(PathBuf::from("file"));
+    let mut example = Config {
+        key_file: file(),
         ..Config::default()
     };
+    let kafka = &mut example.log.kafka;
+    kafka.username = Some("user".to_owned());
+    for path in [
+        &mut kafka.password_file,
+        &mut kafka.token_file,
+        &mut kafka.ca_file,
+        &mut kafka.cert_file,
+        &mut kafka.key_file,
+    ] {
+        *path = file();
+    }
     flatten(&as_table(&example))
 }
 
@@ -26,15 +38,31 @@ pub(super) fn values(config: &Config) -> BTreeMap<String, Value> {
 
 /// Whether `key` names a section rather than a value.
 pub(super) fn is_section(key: &str) -> bool {
-    defaults().get(key).is_some_and(Value::is_table)
+    sections().iter().any(|section| section == key)
+}
+
+/// Every section, also those within others: `log.kafka`.
+fn sections() -> Vec<String> {
+    fn of(table: &Table, before: &str, found: &mut Vec<String>) {
+        for (name, value) in table {
+            if let Value::Table(section) = value {
+                let name = format!("{before}{name}");
+                of(section, &format!("{name}."), found);
+                found.push(name);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    of(&defaults(), "", &mut found);
+    found
 }
 
 /// Puts `value` at `key`, which exists.
 pub(super) fn set(table: &mut Table, key: &str, value: Value) {
     match key.split_once('.') {
-        Some((section, name)) => {
+        Some((section, rest)) => {
             if let Some(Value::Table(section)) = table.get_mut(section) {
-                section.insert(name.to_owned(), value);
+                set(section, rest, value);
             }
         }
         None => {
@@ -77,8 +105,7 @@ pub(super) fn nearest(key: &str) -> Option<String> {
         let names = distance(&name(known), &name(key));
         (names, distance(known, key))
     };
-    let sections = defaults().into_iter().filter(|(_, value)| value.is_table());
-    let known = all().into_keys().chain(sections.map(|(name, _)| name));
+    let known = all().into_keys().chain(sections());
     let nearest = known.min_by_key(by_distance)?;
     let edits = distance(&name(&nearest), &name(key));
     (edits * 2 < name(key).len()).then_some(nearest)
@@ -110,9 +137,9 @@ fn flatten(table: &Table) -> BTreeMap<String, Value> {
     for (name, value) in table {
         match value {
             Value::Table(section) => flat.extend(
-                section
-                    .iter()
-                    .map(|(key, value)| (format!("{name}.{key}"), value.clone())),
+                flatten(section)
+                    .into_iter()
+                    .map(|(key, value)| (format!("{name}.{key}"), value)),
             ),
             _ => {
                 flat.insert(name.clone(), value.clone());

@@ -124,6 +124,9 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 
 const PREFIX: &str = "HOOKLOG_";
 
+/// After the prefix: variables that name the services which tests use.
+const TESTS: &str = "TEST_";
+
 /// Puts the configuration together, and checks every value.
 ///
 /// # Errors
@@ -172,7 +175,7 @@ pub(super) struct Given {
 /// The key that a variable sets; none if it is not about configuration.
 fn variable_key(name: &str) -> Option<String> {
     let rest = name.strip_prefix(PREFIX)?;
-    let reserved = RESERVED.contains(&name);
+    let reserved = RESERVED.contains(&name) || rest.starts_with(TESTS);
     (!reserved).then(|| rest.to_lowercase().replace("__", "."))
 }
 

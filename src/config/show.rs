@@ -17,11 +17,12 @@ impl Loaded {
         let mut text = String::new();
         let mut section = "";
         let values = self.masked();
-        // Keys without a section come first, since in TOML a section never ends.
-        let (top, nested): (Vec<_>, Vec<_>) =
-            self.origins.iter().partition(|(key, _)| !key.contains('.'));
-        for (key, origin) in top.into_iter().chain(nested) {
-            let (head, name) = key.split_once('.').unwrap_or(("", key));
+        // Section by section, and keys without one first, since in TOML a section never ends.
+        let apart = |key: &'_ str| key.rsplit_once('.').map_or("", |(head, _)| head).to_owned();
+        let mut keys: Vec<_> = self.origins.iter().collect();
+        keys.sort_by_key(|(key, _)| apart(key));
+        for (key, origin) in keys {
+            let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
             if head != section {
                 let _ = writeln!(text, "\n[{head}]");
                 section = head;

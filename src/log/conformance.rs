@@ -1,6 +1,6 @@
 //! What every log does, whatever it is made of. Each back end runs all of it:
-//! `conformance::suite!(make)`, where `make()` gives a fresh, empty log with [`PARTITIONS`]
-//! partitions, and something to keep alive beside it.
+//! `conformance::suite!(make)`, where `make().await` gives a fresh, empty log with [`PARTITIONS`]
+//! partitions, a way to have it compacted now, and something to keep alive beside it.
 
 pub(crate) mod appending;
 pub(crate) mod erasing;
@@ -9,6 +9,7 @@ pub(crate) mod waiting;
 
 use super::{EventLog, ReadLimit};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use hooklog_schemas::{
     Append, EventId, EventType, Header, Key, Offset, Partition, Position, Record, Timestamp, Topic,
 };
@@ -46,7 +47,7 @@ macro_rules! suite {
                 waiting_ends_with_the_append,
                 waiting_ends_with_any_of_several_topics;
             erasing:
-                an_erased_record_keeps_its_place_and_loses_its_bytes,
+                an_erased_record_loses_its_bytes_and_nothing_moves,
                 compaction_leaves_everything_else_alone,
                 compaction_twice_erases_once;
         );
@@ -54,8 +55,8 @@ macro_rules! suite {
     ($make:path => $($part:ident: $($name:ident),*;)*) => {
         $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            let (log, _kept) = $make();
-            $crate::log::conformance::$part::$name(log).await;
+            let given = $make().await;
+            $crate::log::conformance::$part::$name(given.subject()).await;
         })*)*
     };
 }
@@ -63,6 +64,62 @@ pub(crate) use suite;
 
 /// A log under test.
 pub(crate) type Log = Arc<dyn EventLog>;
+
+/// Has a topic compacted, and resolves when it is.
+pub(crate) type Compact = Arc<dyn Fn(Topic) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A log under test, and what belongs to it.
+pub(crate) struct Given<K> {
+    log: Log,
+    compact: Compact,
+    _kept: K,
+}
+
+impl<K> Given<K> {
+    /// A log that compacts when it is told to.
+    pub(crate) fn new(log: Log, kept: K) -> Self {
+        let compacted = Arc::clone(&log);
+        let compact = move |topic| -> BoxFuture<'static, ()> {
+            let log = Arc::clone(&compacted);
+            Box::pin(async move {
+                log.compact(topic).await.unwrap();
+            })
+        };
+        Self::with(log, Arc::new(compact), kept)
+    }
+
+    /// A log that is compacted by `compact`.
+    pub(crate) fn with(log: Log, compact: Compact, kept: K) -> Self {
+        Self {
+            log,
+            compact,
+            _kept: kept,
+        }
+    }
+
+    /// What a test is about: the log, with or without its compaction.
+    pub(crate) fn subject<S: Subject>(&self) -> S {
+        S::of(&self.log, &self.compact)
+    }
+}
+
+/// What a test takes.
+pub(crate) trait Subject {
+    /// The part of a log under test that the test is about.
+    fn of(log: &Log, compact: &Compact) -> Self;
+}
+
+impl Subject for Log {
+    fn of(log: &Log, _: &Compact) -> Self {
+        Arc::clone(log)
+    }
+}
+
+impl Subject for (Log, Compact) {
+    fn of(log: &Log, compact: &Compact) -> Self {
+        (Arc::clone(log), Arc::clone(compact))
+    }
+}
 
 const WEBHOOKS: Topic = Topic::Webhooks;
 

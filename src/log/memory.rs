@@ -7,14 +7,48 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// Records in vectors, offset by index.
+/// Records in vectors.
 pub struct MemoryLog {
     partitions: u32,
+    /// Compaction removes what is erased, as some engines do, instead of keeping its place.
+    leaves_gaps: bool,
     state: Mutex<State>,
     appended: watch::Sender<u64>,
 }
 
-type State = BTreeMap<(Topic, Partition), Vec<Arc<Record>>>;
+type State = BTreeMap<(Topic, Partition), Kept>;
+
+/// The records of one partition, in order; offsets that are missing were erased.
+#[derive(Default)]
+struct Kept {
+    records: Vec<Arc<Record>>,
+    tail: Offset,
+}
+
+impl Kept {
+    fn from(&self, offset: Offset) -> &[Arc<Record>] {
+        let before = |record: &Arc<Record>| record.position.offset < offset;
+        &self.records[self.records.partition_point(before)..]
+    }
+
+    /// Erases what tombstones name, and tells how many records that were.
+    fn erase(&mut self, leave_gaps: bool) -> u64 {
+        let stones = self.records.iter().filter(|record| record.value.is_none());
+        let keys: HashSet<Key> = stones.map(|record| record.key).collect();
+        let mut erased = 0;
+        self.records.retain_mut(|record| {
+            if record.value.is_none() || !keys.contains(&record.key) {
+                return true;
+            }
+            erased += 1;
+            let record = Arc::make_mut(record);
+            record.headers.clear();
+            record.value = None;
+            !leave_gaps
+        });
+        erased
+    }
+}
 
 impl MemoryLog {
     /// An empty log with `partitions` partitions of `webhooks` and of `deliveries`.
@@ -22,9 +56,17 @@ impl MemoryLog {
     pub fn new(partitions: u32) -> Self {
         Self {
             partitions,
+            leaves_gaps: false,
             state: Mutex::default(),
             appended: watch::Sender::new(0),
         }
+    }
+
+    /// The same log, whose compaction leaves gaps.
+    #[must_use]
+    pub fn leaving_gaps(mut self) -> Self {
+        self.leaves_gaps = true;
+        self
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -42,8 +84,8 @@ impl MemoryLog {
     fn readable(&self, positions: &[Position]) -> bool {
         self.with(|state| {
             positions.iter().any(|at| {
-                let tail = state.get(&(at.topic, at.partition)).map_or(0, Vec::len);
-                (at.offset.0) < tail as u64
+                let kept = state.get(&(at.topic, at.partition));
+                kept.is_some_and(|kept| !kept.from(at.offset).is_empty())
             })
         })
     }
@@ -66,13 +108,16 @@ impl EventLog for MemoryLog {
         }
         let offsets = self.with(|state| {
             let push = |append: Append| {
-                let records = state.entry((topic, append.partition)).or_default();
-                let offset = Offset(records.len() as u64);
-                let before = records
+                let kept = state.entry((topic, append.partition)).or_default();
+                let offset = kept.tail;
+                let before = kept
+                    .records
                     .last()
                     .map_or(Timestamp(i64::MIN), |last| last.appended_at);
                 let at = append.at.max(before);
-                records.push(Arc::new(Record::placed(append, topic, offset, at)));
+                let record = Record::placed(append, topic, offset, at);
+                kept.records.push(Arc::new(record));
+                kept.tail = offset.next();
                 offset
             };
             batch.into_iter().map(push).collect()
@@ -84,19 +129,15 @@ impl EventLog for MemoryLog {
     async fn read(&self, from: Position, limit: ReadLimit) -> Result<Vec<Arc<Record>>, ReadError> {
         self.check(from.topic, from.partition)?;
         Ok(self.with(|state| {
-            let records = state
-                .get(&(from.topic, from.partition))
-                .map_or(&[][..], Vec::as_slice);
-            let start = usize::try_from(from.offset.0)
-                .unwrap_or(usize::MAX)
-                .min(records.len());
+            let kept = state.get(&(from.topic, from.partition));
+            let records = kept.map_or(&[][..], |kept| kept.from(from.offset));
             let mut bytes = 0;
             let fits = |record: &&Arc<Record>| {
                 let first = bytes == 0;
                 bytes += record.size().max(1);
                 first || bytes <= limit.bytes
             };
-            records[start..]
+            records
                 .iter()
                 .take(limit.records.max(1))
                 .take_while(fits)
@@ -107,10 +148,10 @@ impl EventLog for MemoryLog {
 
     async fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, ReadError> {
         self.check(topic, partition)?;
-        let tail = self.with(|state| state.get(&(topic, partition)).map_or(0, Vec::len));
+        let tail = self.with(|state| state.get(&(topic, partition)).map(|kept| kept.tail));
         Ok(Bounds {
             start: Offset(0),
-            tail: Offset(tail as u64),
+            tail: tail.unwrap_or_default(),
         })
     }
 
@@ -126,28 +167,9 @@ impl EventLog for MemoryLog {
     async fn compact(&self, topic: Topic) -> Result<u64, AppendError> {
         Ok(self.with(|state| {
             let of_topic = state.iter_mut().filter(|((t, _), _)| *t == topic);
-            of_topic.map(|(_, records)| erase(records)).sum()
+            of_topic.map(|(_, kept)| kept.erase(self.leaves_gaps)).sum()
         }))
     }
-}
-
-fn erase(records: &mut [Arc<Record>]) -> u64 {
-    let keys: HashSet<Key> = records
-        .iter()
-        .filter(|r| r.value.is_none())
-        .map(|r| r.key)
-        .collect();
-    let mut erased = 0;
-    for record in records
-        .iter_mut()
-        .filter(|r| r.value.is_some() && keys.contains(&r.key))
-    {
-        let record = Arc::make_mut(record);
-        record.headers.clear();
-        record.value = None;
-        erased += 1;
-    }
-    erased
 }
 
 #[cfg(test)]
@@ -155,9 +177,21 @@ mod tests {
     use super::*;
     use crate::log::conformance::{self, PARTITIONS};
 
-    fn make() -> (conformance::Log, ()) {
-        (Arc::new(MemoryLog::new(PARTITIONS)), ())
+    async fn make() -> conformance::Given<()> {
+        conformance::Given::new(Arc::new(MemoryLog::new(PARTITIONS)), ())
     }
 
     conformance::suite!(make);
+
+    /// The same rules where compaction leaves gaps.
+    mod leaving_gaps {
+        use super::*;
+
+        async fn make() -> conformance::Given<()> {
+            let log = MemoryLog::new(PARTITIONS).leaving_gaps();
+            conformance::Given::new(Arc::new(log), ())
+        }
+
+        conformance::suite!(make);
+    }
 }

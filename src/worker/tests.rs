@@ -1,5 +1,6 @@
 mod commands;
 mod full;
+mod gaps;
 mod lines;
 mod repeats;
 mod restart;

@@ -9,7 +9,6 @@ use hooklog::deliver::sign;
 use hooklog::secret::Secret;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -36,17 +35,21 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// A server on an empty folder, with the source `github`.
-    pub(crate) async fn start() -> Self {
-        let app = Self::open(tempfile::tempdir().unwrap()).await;
+    /// A server on an empty folder and a new log, with the source `github`.
+    pub(crate) async fn start(on: On) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_configuration(&folder, on);
+        let log = configuration(&folder).config.log;
+        app::log::init(&log).await.unwrap();
+        let app = Self::open(folder).await;
         app.post("sources", json!({"name": "github", "secret": SECRET}))
             .await;
         app
     }
 
-    /// A server on `folder`.
+    /// A server on a `folder` that holds its configuration.
     pub(crate) async fn open(folder: TempDir) -> Self {
-        let loaded = configuration(folder.path().join("data"));
+        let loaded = configuration(&folder);
         let running = app::start(&loaded, Some(TOKEN.to_owned())).await.unwrap();
         let Running { webhooks, api, .. } = &running;
         let (webhooks, api) = (format!("http://{webhooks}"), format!("http://{api}"));
@@ -163,16 +166,56 @@ impl TestApp {
     }
 }
 
+/// What keeps the log of a server under test.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum On {
+    /// Files in its folder.
+    Embedded,
+    /// Topics of its own on the broker that `tools/services` started.
+    #[cfg(feature = "log-kafka")]
+    Kafka,
+}
+
+impl On {
+    fn section(self) -> String {
+        match self {
+            Self::Embedded => {
+                "[log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n".to_owned()
+            }
+            #[cfg(feature = "log-kafka")]
+            Self::Kafka => {
+                let broker = std::env::var("HOOKLOG_TEST_KAFKA");
+                assert!(
+                    broker.is_ok(),
+                    "HOOKLOG_TEST_KAFKA is not set: run the tests by `tools/services run kafka -- \
+                     cargo nextest run --all-features`"
+                );
+                let broker = broker.unwrap();
+                let prefix = Uuid::now_v7().simple();
+                format!(
+                    "[log]\nkind = \"kafka\"\npartitions = 3\n[log.kafka]\n\
+                     brokers = [\"{broker}\"]\ntopic_prefix = \"it.{prefix}.\"\n\
+                     replication_factor = 1\nmin_insync_replicas = 1\n"
+                )
+            }
+        }
+    }
+}
+
 /// Free ports, and deliveries to 127.0.0.1 allowed.
-pub(crate) fn configuration(data: PathBuf) -> Loaded {
-    let file = tempfile::NamedTempFile::new().unwrap();
+fn write_configuration(folder: &TempDir, on: On) {
+    let data = folder.path().join("data");
     let text = format!(
         "data = {data:?}\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n\
-         [log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n[deliver]\nallow = [\"127.0.0.0/8\"]\n"
+         {}[deliver]\nallow = [\"127.0.0.0/8\"]\n",
+        on.section()
     );
-    std::fs::write(file.path(), text).unwrap();
+    std::fs::write(folder.path().join("hooklog.toml"), text).unwrap();
+}
+
+fn configuration(folder: &TempDir) -> Loaded {
     let sources = Sources {
-        file: Some(file.path().to_owned()),
+        file: Some(folder.path().join("hooklog.toml")),
         environment: std::iter::empty(),
         flags: Vec::new(),
     };

@@ -3,6 +3,7 @@
 use hooklog_schemas::control::{ErasedReceipt, ErasureRequested};
 use hooklog_schemas::{Offset, Partition, ReceiptId};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// All receipts that orders name.
@@ -57,6 +58,24 @@ impl Erased {
             .iter()
             .filter_map(|layer| layer.receipts.get(&receipt));
         named.copied().reduce(Blank::or)
+    }
+
+    /// The receipts in this part of a partition of `webhooks` that orders name, in their order, each
+    /// once.
+    #[must_use]
+    pub fn within(&self, partition: Partition, part: &Range<Offset>) -> Vec<ErasedReceipt> {
+        let places = (partition.0, part.start)..(partition.0, part.end);
+        let layers = self.0.iter();
+        let found = layers.flat_map(|layer| layer.places.range(places.clone()));
+        let found: BTreeMap<Offset, ReceiptId> = found
+            .map(|((_, offset), receipt)| (*offset, *receipt))
+            .collect();
+        let named = |(offset, receipt)| ErasedReceipt {
+            receipt,
+            partition: partition.0,
+            offset,
+        };
+        found.into_iter().map(named).collect()
     }
 
     /// The receipt at this place of `webhooks`, if an order names it.

@@ -26,6 +26,7 @@ fn open(dir: &TempDir) -> EmbeddedLog {
         segment_bytes: 4096,
         reserve_bytes: 0,
         tail_bytes: 0,
+        ..LogConfig::default()
     };
     let mut registry = prometheus_client::registry::Registry::default();
     EmbeddedLog::open(dir.path(), &config, Metrics::register(&mut registry)).unwrap()
@@ -60,6 +61,7 @@ fn say(dir: &TempDir, arguments: &[&str]) -> anyhow::Result<(String, bool)> {
     let line = ["log"].iter().chain(arguments).chain(&data);
     let mut out = Vec::new();
     let code = match <Line as clap::Parser>::parse_from(line).command {
+        LogCommand::Init(init) => init.run(&mut out)?,
         LogCommand::Stats(stats) => stats.run(&mut out)?,
         LogCommand::Dump(dump) => dump.run(&mut out)?,
         LogCommand::Verify(verify) => verify.run(&mut out)?,
@@ -443,4 +445,19 @@ async fn a_copy_names_the_log_that_it_is_of_and_no_other_is_copied_into_it() {
     let mixed = crate::app::copy::between(other.path(), to.path(), |_| {});
     let error = format!("{:#}", mixed.await.unwrap_err());
     assert!(error.contains("copy into an empty folder"), "{error}");
+}
+
+#[test]
+fn an_embedded_log_needs_no_preparation_and_says_so() {
+    let dir = TempDir::new().unwrap();
+    let (said, done) = say(&dir, &["init"]).unwrap();
+    assert!(done && said.contains("nothing to do"), "{said}");
+}
+
+#[test]
+fn a_folder_whose_log_is_elsewhere_is_not_called_whole() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir(dir.path().join("log")).unwrap();
+    let refused = say(&dir, &["verify"]).unwrap_err();
+    assert!(refused.to_string().contains("log.kind"), "{refused}");
 }

@@ -81,6 +81,7 @@ fn every_type_can_come_from_the_environment() {
             ("HOOKLOG_RECEIVE__TRUSTED_PROXIES", "10.0.0.0/8"),
             ("HOOKLOG_RECEIVE__PROXY_PROTOCOL", "true"),
             ("HOOKLOG_TOKEN", "not configuration"),
+            ("HOOKLOG_TEST_KAFKA", "not configuration"),
             ("PATH", "/bin"),
         ],
         &[],
@@ -190,6 +191,97 @@ fn a_wrong_value_is_refused_with_its_place_key_and_value() {
         flag.starts_with("--listen: `listen` cannot be `8080`"),
         "{flag}"
     );
+}
+
+#[test]
+fn a_section_within_a_section_is_read_from_file_and_environment() {
+    let text = "[log.kafka]\ntopic_prefix = 'it.'\n[log]\npartitions = 3\n";
+    let brokers = ("HOOKLOG_LOG__KAFKA__BROKERS", "a:1, b:2");
+    let config = from(text, &[brokers], &[]).unwrap().config.log;
+    assert_eq!(
+        (config.partitions, config.kafka.topic_prefix),
+        (3, "it.".into())
+    );
+    assert_eq!(config.kafka.brokers, ["a:1", "b:2"]);
+    let typo = error("[log.kafka]\nbroker = ['a:1']", &[], &[]);
+    for part in [
+        "hooklog.toml:2:",
+        "`log.kafka.broker`",
+        "`log.kafka.brokers`",
+    ] {
+        assert!(typo.contains(part), "{typo}");
+    }
+    let section = error("[log]\nkafka = 5", &[], &[]);
+    assert!(section.contains("[log.kafka]"), "{section}");
+}
+
+#[cfg(not(feature = "log-kafka"))]
+#[test]
+fn a_back_end_that_was_not_built_is_refused_with_the_feature_that_builds_it() {
+    let told = error("[log]\nkind = 'kafka'", &[], &[]);
+    for part in ["hooklog.toml:2:", "`log.kind`", "--features log-kafka"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[cfg(feature = "log-kafka")]
+#[test]
+fn what_does_not_fit_together_for_kafka_is_refused() {
+    let kafka = |more: &str| format!("[log]\nkind = 'kafka'\n[log.kafka]\n{more}");
+    let with = |more: &str| kafka(&format!("brokers = ['a:1']\n{more}"));
+    for (text, parts) in [
+        (
+            kafka(""),
+            ["`log.kafka.brokers`", "kafka-1.acme.example:9092"],
+        ),
+        (
+            kafka("brokers = ['a']"),
+            ["`log.kafka.brokers`", "a host and a port"],
+        ),
+        (
+            with("topic_prefix = 'a/b'"),
+            ["`log.kafka.topic_prefix`", "letters"],
+        ),
+        (
+            with("min_insync_replicas = 4"),
+            ["`log.kafka.min_insync_replicas`", "copies"],
+        ),
+        (
+            with("cert_file = 'c.pem'"),
+            ["`log.kafka.cert_file`", "go together"],
+        ),
+        (
+            with("username = 'ann'"),
+            ["`log.kafka.username`", "sasl_ssl"],
+        ),
+        (
+            with("security = 'sasl_ssl'"),
+            ["`log.kafka.username`", "need a user"],
+        ),
+        (
+            with("security = 'sasl_ssl'\nusername = 'ann'"),
+            ["`log.kafka.password_file`", "the path of its file"],
+        ),
+        (
+            with("security = 'sasl_ssl'\nsasl_mechanism = 'OAUTHBEARER'"),
+            ["`log.kafka.token_file`", "a token"],
+        ),
+        (with("security = 'tls'"), ["`log.kafka.security`", "tls"]),
+        (
+            with("sasl_mechanism = 'plain'"),
+            ["`log.kafka.sasl_mechanism`", "PLAIN"],
+        ),
+        (
+            with("password = 'canary'"),
+            ["`log.kafka.password`", "`log.kafka.password_file`"],
+        ),
+    ] {
+        let error = error(&text, &[], &[]);
+        for part in parts {
+            assert!(error.contains(part), "{text:?}: {error} lacks {part}");
+        }
+    }
+    assert!(from(&with(""), &[], &[]).is_ok());
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn options() -> Options {
         segment_bytes: SEGMENT,
         reserve_bytes: 0,
         tail_bytes: 600,
+        ..LogConfig::default()
     };
     let mut registry = prometheus_client::registry::Registry::default();
     let metrics = Metrics::register(&mut registry);

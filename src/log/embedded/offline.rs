@@ -2,10 +2,10 @@
 
 use super::files::{DiskFiles, LogFiles};
 use super::frame::Head;
-use super::lock::Lock;
 use super::recovery::{CHUNK, OpenError};
 use super::scan::{self, Check, Flaw, Remains, Seen, Walked, Window};
 use super::segment::{Chain, SegmentHeader, file_name, sequence_of};
+use crate::log::lock::Lock;
 use crate::log::report::{Damage, Depth, PartitionReport, TopicReport};
 use bytes::Bytes;
 use hooklog_schemas::{Record, Topic};

@@ -8,6 +8,7 @@ use super::options::Options;
 use super::scan::{self, Check, Found, Walked, Window};
 use super::segment::{Chain, JournalId, SegmentHeader, file_name, index_name, sequence_of};
 use super::writer::{NEW, Writer, draw_segment, name_segment};
+use crate::log::lock::LockError;
 use hooklog_schemas::{EventId, Position, Topic};
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -91,6 +92,15 @@ pub enum OpenError {
         /// What the configuration says.
         asked: u32,
     },
+}
+
+impl From<LockError> for OpenError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::InUse { path, pid } => Self::InUse { path, pid },
+            LockError::Io { path, error } => Self::Io { path, error },
+        }
+    }
 }
 
 impl OpenError {

@@ -9,6 +9,7 @@ fn config() -> LogConfig {
         segment_bytes: 4096,
         reserve_bytes: 0,
         tail_bytes: 2048,
+        ..LogConfig::default()
     }
 }
 
@@ -21,12 +22,36 @@ fn try_open(dir: &TempDir) -> Result<EmbeddedLog, OpenError> {
     EmbeddedLog::open(dir.path(), &config(), Metrics::register(&mut registry))
 }
 
-fn make() -> (conformance::Log, TempDir) {
+async fn make() -> conformance::Given<TempDir> {
     let dir = TempDir::new().unwrap();
-    (Arc::new(open(&dir)), dir)
+    conformance::Given::new(Arc::new(open(&dir)), dir)
 }
 
 conformance::suite!(make);
+
+#[tokio::test]
+async fn an_erased_record_keeps_its_place_and_loses_its_bytes() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    let secret = append(1, "personal");
+    let batch = vec![secret.clone(), append(1, "x")];
+    let offset = log.append(Topic::Webhooks, batch).await.unwrap()[0];
+    let stone = conformance::tombstone(1, secret.key);
+    log.append(Topic::Webhooks, vec![stone]).await.unwrap();
+    assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 1);
+    assert_eq!(log.compact(Topic::Webhooks).await.unwrap(), 0);
+    let start = Position::new(Topic::Webhooks, Partition(1), Offset(0));
+    let read = log.read(start, ReadLimit::default()).await.unwrap();
+    assert_eq!(read.len(), 3);
+    assert_eq!(read[0].position.offset, offset);
+    assert_eq!(
+        (read[0].event_id, read[0].key),
+        (secret.event_id, secret.key)
+    );
+    assert_eq!(read[0].event_type, secret.event_type);
+    assert!(read[0].value.is_none() && read[0].headers.is_empty());
+    assert!(read[2].value.is_none());
+}
 
 #[tokio::test]
 async fn a_log_that_is_opened_again_has_what_was_acknowledged() {

@@ -41,6 +41,32 @@ impl Prefix {
         true
     }
 
+    /// Adds every offset from `start` on and before `end`, of which there may be very many.
+    pub(in crate::worker) fn insert_all(&mut self, start: Offset, end: Offset) {
+        let mut at = self.first_missing(start);
+        while at < end {
+            let next = self.ahead.range(at.0..).next().map(|(next, _)| *next);
+            let stop = next.map_or(end.0, |next| next.min(end.0));
+            // All but the last have no neighbours yet, so one range stands for them.
+            if at.0 + 1 < stop {
+                self.insert_range(at.0, stop - 1);
+            }
+            self.insert(Offset(stop - 1));
+            at = self.first_missing(at);
+        }
+    }
+
+    fn insert_range(&mut self, start: u64, end: u64) {
+        if start == self.end {
+            self.end = end;
+            return;
+        }
+        let before = self.ahead.range(..start).next_back();
+        let touching = before.filter(|(_, before_end)| **before_end == start);
+        let first = touching.map_or(start, |(before, _)| *before);
+        self.ahead.insert(first, end);
+    }
+
     /// Whether an offset is in the set.
     #[must_use]
     pub(in crate::worker) fn contains(&self, offset: Offset) -> bool {
@@ -74,6 +100,26 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #[test]
+        fn a_range_is_all_its_offsets(
+            inserted in proptest::collection::vec(0_u64..40, 0..30),
+            ranges in proptest::collection::vec((0_u64..40, 0_u64..12), 0..8),
+        ) {
+            let mut prefix = Prefix::default();
+            let mut one_by_one = Prefix::default();
+            for at in inserted {
+                prefix.insert(Offset(at));
+                one_by_one.insert(Offset(at));
+            }
+            for (start, length) in ranges {
+                prefix.insert_all(Offset(start), Offset(start + length));
+                for at in start..start + length {
+                    one_by_one.insert(Offset(at));
+                }
+                prop_assert_eq!(&prefix, &one_by_one);
+            }
+        }
+
         #[test]
         fn it_is_a_set(inserted in proptest::collection::vec(0_u64..40, 0..60)) {
             let mut prefix = Prefix::default();

@@ -115,6 +115,35 @@ impl Owner {
         Ok(())
     }
 
+    /// Passes the offsets from the cursor up to `next`, the first record there is: compaction took
+    /// what stood between. Receipts that were erased before they were routed get their decision.
+    pub(super) fn pass_gap(&mut self, number: usize, next: Offset, batch: &mut Batch) {
+        let Some(owned) = self.owned.get(number) else {
+            return;
+        };
+        let (partition, gap) = (owned.partition, owned.cursor..next);
+        if gap.is_empty() {
+            return;
+        }
+        let at = self.parts.clock.now();
+        let mut start = gap.start;
+        let erased = self.configuration.erased.within(partition, &gap);
+        for erased in erased {
+            let Some(owned) = self.owned.get_mut(number) else {
+                return;
+            };
+            owned.fold.routed.insert_all(start, erased.offset);
+            start = erased.offset.next();
+            if !owned.fold.routed.contains(erased.offset) {
+                let decision = crate::worker::routing::erased(&self.compiled, erased, at);
+                batch.add(partition, decision);
+            }
+        }
+        if let Some(owned) = self.owned.get_mut(number) {
+            owned.fold.routed.insert_all(start, gap.end);
+        }
+    }
+
     pub(super) fn current_version(&self) -> ConfigurationVersion {
         named(self.configuration.version)
     }

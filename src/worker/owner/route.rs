@@ -32,6 +32,7 @@ impl Owner {
             let records = self.next_webhooks(number).await?;
             self.look |= !records.is_empty();
             for record in records {
+                self.pass_gap(number, record.position.offset, batch);
                 self.decide(number, &record, batch).await?;
             }
         }

@@ -83,7 +83,11 @@ pub(super) fn quick() -> Policy {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let log = Arc::new(MemoryLog::new(1));
+        Self::on(MemoryLog::new(1)).await
+    }
+
+    pub(super) async fn on(log: MemoryLog) -> Self {
+        let log = Arc::new(log);
         let clock = Arc::new(Manual::at(Timestamp::from_secs(1_793_534_400)));
         let control = Control::open(log.clone(), clock.clone()).await.unwrap();
         let following = Arc::clone(&control);

@@ -1,9 +1,39 @@
-//! One process at a time.
+//! One process at a time in one data folder.
 
-use super::recovery::OpenError;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::io::{Read, Write};
 use std::path::Path;
+
+/// Why a folder cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("another hooklog (process {pid}) owns this folder, see {path}; stop it first")]
+    InUse {
+        /// The lock file.
+        path: String,
+        /// Its process id, as it wrote it.
+        pid: String,
+    },
+    /// The file system says no.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What it says.
+        error: io::Error,
+    },
+}
+
+impl LockError {
+    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io {
+            path: path.display().to_string(),
+            error,
+        }
+    }
+}
 
 /// Holds the folder of a log until it is dropped, or the process ends however it does.
 pub(crate) struct Lock(File);
@@ -18,9 +48,9 @@ impl Drop for Lock {
 
 impl Lock {
     /// Takes the folder for writing, and leaves the process id in the lock file.
-    pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn take(dir: &Path) -> Result<Self, LockError> {
         let path = dir.join("lock");
-        let fail = |error| OpenError::io(&path, error);
+        let fail = |error| LockError::io(&path, error);
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(fail)?;
@@ -33,22 +63,22 @@ impl Lock {
 
     /// Takes the folder for reading, beside other readers, without changing anything in it; `None`
     /// if no process ever opened it.
-    pub(crate) fn look(dir: &Path) -> Result<Option<Self>, OpenError> {
+    pub(crate) fn look(dir: &Path) -> Result<Option<Self>, LockError> {
         let path = dir.join("lock");
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OpenError::io(&path, error)),
+            Err(error) => return Err(LockError::io(&path, error)),
         };
         held(file.try_lock_shared(), &mut file, &path)?;
         Ok(Some(Self(file)))
     }
 }
 
-fn held(locked: Result<(), TryLockError>, file: &mut File, path: &Path) -> Result<(), OpenError> {
+fn held(locked: Result<(), TryLockError>, file: &mut File, path: &Path) -> Result<(), LockError> {
     match locked {
         Ok(()) => Ok(()),
-        Err(TryLockError::Error(error)) => Err(OpenError::io(path, error)),
+        Err(TryLockError::Error(error)) => Err(LockError::io(path, error)),
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
             // Without the number the message is still true.
@@ -58,7 +88,7 @@ fn held(locked: Result<(), TryLockError>, file: &mut File, path: &Path) -> Resul
             } else {
                 pid
             };
-            Err(OpenError::InUse {
+            Err(LockError::InUse {
                 path: path.display().to_string(),
                 pid,
             })

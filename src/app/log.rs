@@ -1,0 +1,98 @@
+//! Opens the log that the configuration names.
+
+use crate::config::{Config, LogConfig, LogKind};
+use crate::log::EventLog;
+use crate::log::embedded::{self, EmbeddedLog};
+#[cfg(feature = "log-kafka")]
+use crate::log::kafka::{self, KafkaLog, Made};
+#[cfg(feature = "log-kafka")]
+use crate::log::lock::LockError;
+use crate::metrics::Metrics;
+#[cfg(not(feature = "log-kafka"))]
+use anyhow::bail;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A log, and why it stopped, once it did.
+pub type Log = (Arc<dyn EventLog>, watch::Receiver<Option<String>>);
+
+/// Opens the log of `config`.
+///
+/// # Errors
+/// Each back end's own, which say what to change.
+pub async fn open(config: &Config, metrics: &Metrics) -> anyhow::Result<Log> {
+    match config.log.kind {
+        LogKind::Embedded => {
+            let log = EmbeddedLog::open(&config.data, &config.log, metrics.clone())?;
+            let poisoned = log.poisoned();
+            Ok((Arc::new(log), poisoned))
+        }
+        LogKind::Kafka => on_kafka(config, metrics).await,
+    }
+}
+
+/// Whether [`open`] needs a log that is in the data folder already, or makes one there.
+#[must_use]
+pub const fn is_in_the_folder(config: &LogConfig) -> bool {
+    matches!(config.kind, LogKind::Embedded)
+}
+
+/// Whether a log could not be opened because another process has its data folder.
+#[must_use]
+pub fn is_in_use(error: &anyhow::Error) -> bool {
+    #[cfg(feature = "log-kafka")]
+    if let Some(kafka::OpenError::Lock(error)) = error.downcast_ref() {
+        return matches!(error, LockError::InUse { .. });
+    }
+    let embedded = error.downcast_ref::<embedded::OpenError>();
+    matches!(embedded, Some(embedded::OpenError::InUse { .. }))
+}
+
+/// Makes what a new log of `config` needs before the first start, and tells what that was, in
+/// lines for people.
+///
+/// # Errors
+/// Each back end's own, which say what to change.
+pub async fn init(config: &LogConfig) -> anyhow::Result<Vec<String>> {
+    match config.kind {
+        LogKind::Embedded => Ok(vec![
+            "nothing to do: the first `hooklog serve` makes the embedded log".to_owned(),
+        ]),
+        LogKind::Kafka => init_kafka(config).await,
+    }
+}
+
+#[cfg(feature = "log-kafka")]
+async fn on_kafka(config: &Config, metrics: &Metrics) -> anyhow::Result<Log> {
+    let log = KafkaLog::open(&config.data, &config.log, metrics.clone()).await?;
+    let poisoned = log.poisoned();
+    Ok((Arc::new(log), poisoned))
+}
+
+#[cfg(feature = "log-kafka")]
+async fn init_kafka(config: &LogConfig) -> anyhow::Result<Vec<String>> {
+    let line = |made| match made {
+        Made::New {
+            topic,
+            partitions,
+            replicas,
+        } => format!("{topic}: made; partitions {partitions}, copies {replicas}"),
+        Made::Fits { topic } => format!("{topic}: is there, and its settings are safe"),
+    };
+    let made = kafka::make_topics(config).await?;
+    Ok(made.into_iter().map(line).collect())
+}
+
+#[cfg(not(feature = "log-kafka"))]
+async fn on_kafka(_: &Config, _: &Metrics) -> anyhow::Result<Log> {
+    bail!("{NOT_BUILT}")
+}
+
+#[cfg(not(feature = "log-kafka"))]
+async fn init_kafka(_: &LogConfig) -> anyhow::Result<Vec<String>> {
+    bail!("{NOT_BUILT}")
+}
+
+/// The configuration says the same before it comes to this, with the line that asks for it.
+#[cfg(not(feature = "log-kafka"))]
+const NOT_BUILT: &str = "this hooklog was built without the feature log-kafka";
