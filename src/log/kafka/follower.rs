@@ -50,6 +50,7 @@ fn passing(error: &KafkaError) -> Result<(), String> {
     let lost = [
         RDKafkaErrorCode::AutoOffsetReset,
         RDKafkaErrorCode::OffsetOutOfRange,
+        RDKafkaErrorCode::LogTruncation,
     ];
     match error.rdkafka_error_code() {
         Some(code) if lost.contains(&code) => Err(format!(

@@ -192,12 +192,14 @@ impl Gathered<'_> {
 fn fatal(error: &KafkaError, at: &Position) -> Result<(), ReadError> {
     use RDKafkaErrorCode as Code;
     match error.rdkafka_error_code() {
-        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Err(ReadError::Damaged {
-            position: at.to_string(),
-            reason: "the brokers do not have this offset any more: records were lost by an \
+        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation) => {
+            Err(ReadError::Damaged {
+                position: at.to_string(),
+                reason: "the brokers do not have this offset any more: records were lost by an \
                      unclean election, or deleted"
-                .into(),
-        }),
+                    .into(),
+            })
+        }
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
             Err(ReadError::Unavailable(format!("the topic of {at} is gone")))
         }

@@ -1,7 +1,7 @@
 //! What is known of the end of one partition.
 
 use crate::log::ReadLimit;
-use hooklog_schemas::{Offset, Record, Timestamp};
+use hooklog_schemas::{Key, Offset, Record, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -185,7 +185,16 @@ impl State {
         let Follow::From(mut start) = self.follow else {
             return;
         };
-        self.exists(record.position.offset);
+        let offset = record.position.offset;
+        let before = self.recent.back().map(|last| last.position.offset);
+        if offset < start || before >= Some(offset) {
+            // It was on its way when the partition was followed last.
+            return;
+        }
+        if record.value.is_none() {
+            self.erase(record.key);
+        }
+        self.exists(offset);
         self.bytes += record.size();
         self.recent.push_back(record);
         while self.bytes > self.bytes_max && self.recent.len() > 1 {
@@ -196,6 +205,16 @@ impl State {
             }
         }
         self.follow = Follow::From(start);
+    }
+
+    /// What is erased leaves memory at once; the brokers' files follow when their cleaner runs.
+    fn erase(&mut self, key: Key) {
+        for record in self.recent.iter_mut().filter(|record| record.key == key) {
+            self.bytes -= record.size();
+            let record = Arc::make_mut(record);
+            record.headers.clear();
+            record.value = None;
+        }
     }
 
     /// The append time of what stands before `at`, as far as it is known.
@@ -229,3 +248,6 @@ fn within<'a>(
     let some = records.take(limit.records.max(1));
     some.take_while(fits).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;
