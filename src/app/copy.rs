@@ -68,8 +68,10 @@ async fn target(
 ) -> anyhow::Result<Arc<dyn EventLog>> {
     let mut config = configuration(place)?;
     data_folder(&config.data)?;
-    if let (true, Some(of)) = (log::is_in_the_folder(&config.log), of) {
+    if log::is_in_the_folder(&config.log) {
         config.log.partitions = partitions;
+    }
+    if let (true, Some(of)) = (log::is_in_the_folder(&config.log), of) {
         let copy = EmbeddedLog::open_copy(&config.data, &config.log, metrics(), of);
         return Ok(Arc::new(copy?));
     }

@@ -52,7 +52,8 @@ pub async fn rebuild(
 /// There is none, or a server has it open.
 pub fn look(data: &Path) -> anyhow::Result<OfflineLog> {
     let folder = data.join("log");
-    if folder.is_dir() && !folder.join(Topic::Webhooks.as_str()).is_dir() {
+    let is_there = |topic: Topic| folder.join(topic.as_str()).is_dir();
+    if folder.is_dir() && !Topic::ALL.into_iter().any(is_there) {
         bail!(
             "there is no log in {}: its configuration keeps the log elsewhere (log.kind)",
             data.display()

@@ -107,8 +107,11 @@ pub(super) fn nearest(key: &str) -> Option<String> {
     };
     let known = all().into_keys().chain(sections());
     let nearest = known.min_by_key(by_distance)?;
-    let edits = distance(&name(&nearest), &name(key));
-    (edits * 2 < name(key).len()).then_some(nearest)
+    let (known, given) = (name(&nearest), name(key));
+    let alike = distance(&known, &given) * 2 < given.len();
+    // `password` is `password_file` half written.
+    let begun = given.len() > 3 && known.starts_with(&given);
+    (alike || begun).then_some(nearest)
 }
 
 /// Levenshtein's distance.
