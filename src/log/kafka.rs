@@ -284,6 +284,14 @@ impl EventLog for KafkaLog {
         }
     }
 
+    async fn takes_webhooks(&self) -> Result<(), AppendError> {
+        match self.poison.borrow().clone() {
+            Some(reason) => Err(AppendError::Poisoned(reason)),
+            // Brokers that are away show themselves in appends that come back too late.
+            None => Ok(()),
+        }
+    }
+
     /// Nothing: the brokers' cleaner compacts when the topic's settings say so.
     async fn compact(&self, _: Topic) -> Result<u64, AppendError> {
         Ok(0)
