@@ -12,6 +12,7 @@ mod fold;
 mod identities;
 mod lines;
 mod owner;
+mod room;
 mod routing;
 mod schedule;
 mod snapshot;

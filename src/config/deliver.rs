@@ -10,6 +10,8 @@ pub struct DeliverConfig {
     /// Attempts under way at once, of all subscriptions together. One subscription holds at most as
     /// many as are free beside it, and slow ones together at most half.
     pub in_flight_max: usize,
+    /// Bytes of large bodies (over 64 KiB) in memory for attempts under way; more of them wait.
+    pub body_bytes_in_flight_max: usize,
     /// Networks that the egress rules let through, `http://` included.
     pub allow: Vec<IpNet>,
     /// Ports that may be a target, besides those of `allow`ed networks.
@@ -30,6 +32,8 @@ impl Default for DeliverConfig {
         Self {
             // An attempt costs a connection and its body: half of the usual limit of 1,024 open files.
             in_flight_max: 512,
+            // Ten of the largest that GitHub sends.
+            body_bytes_in_flight_max: 256 << 20,
             allow: Vec::new(),
             ports: vec![443, 8443, 80],
             excerpt_bytes_max: 4 << 10,

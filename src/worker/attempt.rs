@@ -1,6 +1,7 @@
 //! One attempt of one delivery: read the body, sign, send, judge. It records nothing itself.
 
 use super::lines;
+use super::room::{Held, Room};
 use crate::clock::Clock;
 use crate::deliver::target::{Target, TargetError};
 use crate::deliver::{Answer, Excerpt, Transport, outcome};
@@ -8,7 +9,7 @@ use crate::log::{EventLog, ReadLimit};
 use futures_util::FutureExt as _;
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::deliveries::{Answered, Attempted, DeadReason, ErrorClass, Verdict};
-use hooklog_schemas::{DeliveryId, Partition, Position, ReceiptId, Record};
+use hooklog_schemas::{DeliveryId, Partition, Position, ReceiptId, Record, Timestamp};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(super) struct Surroundings {
     pub(super) log: Arc<dyn EventLog>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) transport: Arc<dyn Transport>,
+    /// For the bodies of attempts under way.
+    pub(super) room: Room,
     /// Held by the erasure that is under way.
     pub(super) erasing: tokio::sync::Mutex<()>,
 }
@@ -47,14 +50,18 @@ pub(super) struct Finished {
 
 impl Attempt {
     /// Makes the attempt. A panic in it is an internal error like any other.
-    pub(super) async fn run(self, around: &Surroundings) -> Finished {
-        let started_at = around.clock.now();
-        let made = AssertUnwindSafe(self.make(around)).catch_unwind().await;
-        let (answer, refused, guid) = made.unwrap_or_else(|_| {
-            let answer =
-                Answer::failed(ErrorClass::Internal, "the attempt panicked", Duration::ZERO);
-            (answer, false, String::new())
-        });
+    pub(super) async fn run(mut self, around: &Surroundings) -> Finished {
+        let at_hand = self.record.take();
+        let begun = around.clock.now();
+        let made = AssertUnwindSafe(self.make(at_hand, around))
+            .catch_unwind()
+            .await;
+        let Made {
+            answer,
+            refused,
+            guid,
+            started_at,
+        } = made.unwrap_or_else(|_| Made::internal("the attempt panicked", begun));
         let policy = &self.target.subscription().spec.policy;
         let verdict = if refused {
             let reason = DeadReason::Undeliverable;
@@ -94,38 +101,62 @@ impl Attempt {
         }
     }
 
-    /// The answer, whether the target is refused for good, and the GUID.
-    async fn make(&self, around: &Surroundings) -> (Answer, bool, String) {
-        let failed = |class, detail: &str| Answer::failed(class, detail, Duration::ZERO);
-        let webhook = match self.webhook(around).await {
+    async fn make(&self, at_hand: Option<Arc<Record>>, around: &Surroundings) -> Made {
+        let (webhook, _held) = match self.webhook(at_hand, around).await {
             Ok(webhook) => webhook,
-            Err(detail) => return (failed(ErrorClass::Internal, &detail), false, String::new()),
+            Err(detail) => return Made::internal(&detail, around.clock.now()),
         };
-        let guid = lines::guid(&webhook);
+        let started_at = around.clock.now();
+        let made = |answer, refused| Made {
+            answer,
+            refused,
+            guid: lines::guid(&webhook),
+            started_at,
+        };
+        let failed = |class, detail: &str| Answer::failed(class, detail, Duration::ZERO);
         if self.erased {
             let erased = failed(ErrorClass::Erased, &TargetError::Erased.to_string());
-            return (erased, false, guid);
+            return made(erased, false);
         }
-        match self
-            .target
-            .request(&webhook, self.delivery, around.clock.now())
-        {
-            Ok(request) => (around.transport.attempt(request).await, false, guid),
+        match self.target.request(&webhook, self.delivery, started_at) {
+            Ok(request) => made(around.transport.attempt(request).await, false),
             Err(error) => {
                 let (class, refused) = match &error {
                     TargetError::Refused(_) => (ErrorClass::Refused, true),
                     TargetError::Secret(_) => (ErrorClass::Internal, false),
                     TargetError::Erased => (ErrorClass::Erased, false),
                 };
-                (failed(class, &error.to_string()), refused, guid)
+                made(failed(class, &error.to_string()), refused)
             }
         }
     }
 
-    async fn webhook(&self, around: &Surroundings) -> Result<Arc<Record>, String> {
-        if let Some(record) = &self.record {
-            return Ok(Arc::clone(record));
+    /// The webhook, and the room that it takes until the attempt has ended.
+    async fn webhook(
+        &self,
+        at_hand: Option<Arc<Record>>,
+        around: &Surroundings,
+    ) -> Result<(Arc<Record>, Held), String> {
+        let mut held = Held::default();
+        if let Some(record) = at_hand
+            && held.try_grow(&around.room, record.size())
+        {
+            return Ok((record, held));
         }
+        loop {
+            let reading = around.room.reading().await;
+            let record = self.read(around).await?;
+            let size = record.size();
+            if held.try_grow(&around.room, size) {
+                return Ok((record, held));
+            }
+            // While it waits for room it holds nothing.
+            drop((record, reading));
+            held.grow(&around.room, size).await;
+        }
+    }
+
+    async fn read(&self, around: &Surroundings) -> Result<Arc<Record>, String> {
         let one = ReadLimit {
             records: 1,
             bytes: 0,
@@ -136,5 +167,26 @@ impl Attempt {
             .into_iter()
             .find(|record| record.position == self.webhook);
         found.ok_or_else(|| format!("there is no record at {}", self.webhook))
+    }
+}
+
+/// What came of it.
+struct Made {
+    answer: Answer,
+    /// The target is refused for good.
+    refused: bool,
+    guid: String,
+    /// When the request began: what it waited for before is no part of its duration.
+    started_at: Timestamp,
+}
+
+impl Made {
+    fn internal(detail: &str, started_at: Timestamp) -> Self {
+        Self {
+            answer: Answer::failed(ErrorClass::Internal, detail, Duration::ZERO),
+            refused: false,
+            guid: String::new(),
+            started_at,
+        }
     }
 }

@@ -203,7 +203,7 @@ impl On {
 }
 
 /// Free ports, and deliveries to 127.0.0.1 allowed.
-fn write_configuration(folder: &TempDir, on: On) {
+pub(crate) fn write_configuration(folder: &TempDir, on: On) {
     let data = folder.path().join("data");
     let text = format!(
         "data = {data:?}\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n\
@@ -213,7 +213,8 @@ fn write_configuration(folder: &TempDir, on: On) {
     std::fs::write(folder.path().join("hooklog.toml"), text).unwrap();
 }
 
-fn configuration(folder: &TempDir) -> Loaded {
+/// The configuration in a folder.
+pub(crate) fn configuration(folder: &TempDir) -> Loaded {
     let sources = Sources {
         file: Some(folder.path().join("hooklog.toml")),
         environment: std::iter::empty(),

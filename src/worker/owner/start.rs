@@ -9,6 +9,7 @@ use crate::worker::batch::Batch;
 use crate::worker::commands::Effects;
 use crate::worker::fold::Fold;
 use crate::worker::identities::Identities;
+use crate::worker::room::Room;
 use crate::worker::routing::Compiled;
 use crate::worker::schedule::{Entry, Schedule};
 use crate::worker::snapshot::Snapshots;
@@ -52,6 +53,7 @@ impl Owner {
             log: Arc::clone(&parts.log),
             clock: Arc::clone(&parts.clock),
             transport: Arc::clone(&parts.transport),
+            room: Room::new(parts.config.body_bytes_in_flight_max),
             erasing: tokio::sync::Mutex::default(),
         };
         let count = parts.log.partitions(Topic::Deliveries);
