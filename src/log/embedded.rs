@@ -8,6 +8,7 @@ mod frame;
 mod index;
 mod journal;
 mod offline;
+mod open_error;
 mod options;
 mod origin;
 mod queue;
@@ -20,7 +21,7 @@ mod ties;
 mod writer;
 
 pub use offline::OfflineLog;
-pub use recovery::OpenError;
+pub use open_error::OpenError;
 
 use super::lock::Lock;
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};

@@ -2,7 +2,7 @@
 
 use super::files::{DiskFiles, LogFiles as _};
 use super::offline::OfflineLog;
-use super::recovery::OpenError;
+use super::open_error::OpenError;
 use super::scan::{self, Window};
 use super::segment::{JournalId, SegmentHeader};
 use crate::log::report::TopicReport;

@@ -2,7 +2,8 @@
 
 use super::files::{DiskFiles, LogFiles};
 use super::frame::Head;
-use super::recovery::{CHUNK, OpenError};
+use super::open_error::OpenError;
+use super::recovery::CHUNK;
 use super::scan::{self, Check, Flaw, Remains, Seen, Walked, Window};
 use super::segment::{Chain, SegmentHeader, file_name, sequence_of};
 use crate::log::lock::Lock;

@@ -1,6 +1,6 @@
 //! Of which log a copy is: the file `copy-of`, which stands beside the journals of a copy.
 
-use super::recovery::OpenError;
+use super::open_error::OpenError;
 use hooklog_schemas::EventId;
 use std::fs::{self, File};
 use std::io::{self, Write as _};

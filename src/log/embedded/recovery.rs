@@ -4,12 +4,12 @@ use super::files::{LogFile, LogFiles};
 use super::frame::{Frame, TRAILER};
 use super::index::{self, Places, Sealed};
 use super::journal::{Active, Journal};
+use super::open_error::OpenError;
 use super::options::Options;
 use super::scan::{self, Check, Found, Walked, Window};
 use super::segment::{Chain, JournalId, SegmentHeader, file_name, index_name, sequence_of};
 use super::writer::{NEW, Writer, draw_segment, name_segment};
-use crate::log::lock::LockError;
-use hooklog_schemas::{EventId, Position, Topic};
+use hooklog_schemas::{Position, Topic};
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,100 +17,6 @@ use tokio::sync::watch;
 
 /// Files are walked in pieces of this.
 pub(crate) const CHUNK: usize = 1 << 20;
-
-/// Why a log cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("another hooklog (process {pid}) owns this folder, see {path}; stop it first")]
-    InUse {
-        /// The lock file.
-        path: String,
-        /// Its process id, as it wrote it.
-        pid: String,
-    },
-    /// The file system says no.
-    #[error("{path}: {error}")]
-    Io {
-        /// The file or folder.
-        path: String,
-        /// What it says.
-        error: io::Error,
-    },
-    /// What was written is not there any more.
-    #[error(
-        "{file} is damaged at byte {byte}, {position}: {reason}. Nothing was changed. \
-         `hooklog log verify --data DIR` tells how much; bring the file back from a copy"
-    )]
-    Damaged {
-        /// The segment.
-        file: String,
-        /// The byte at which the damage starts.
-        byte: u64,
-        /// The record that is there, or should be.
-        position: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A journal is gone while another one of the log has records.
-    #[error(
-        "{path} holds no segment, but {with} has records: a part of the log is missing. Nothing \
-         was changed; bring the folder back from a copy"
-    )]
-    Missing {
-        /// The folder without a journal.
-        path: String,
-        /// The folder of one with records.
-        with: String,
-    },
-    /// Two journals are not of the same log.
-    #[error(
-        "the journal in {path} is of another log than the one in {beside}. Nothing was changed; \
-         bring back the folder that belongs here"
-    )]
-    Foreign {
-        /// The folder of one.
-        path: String,
-        /// The folder of the other.
-        beside: String,
-    },
-    /// A copy would mix two logs.
-    #[error("{path} holds log {found}, not {wanted} or a copy of it; copy into an empty folder")]
-    OtherLog {
-        /// The folder.
-        path: String,
-        /// The log that is there.
-        found: EventId,
-        /// The log that is to be copied.
-        wanted: EventId,
-    },
-    /// The partitions of a log are fixed when it is made.
-    #[error("this log has {found} partitions for ever; set log.partitions to {found}, not {asked}")]
-    Partitions {
-        /// What the log has.
-        found: u32,
-        /// What the configuration says.
-        asked: u32,
-    },
-}
-
-impl From<LockError> for OpenError {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::InUse { path, pid } => Self::InUse { path, pid },
-            LockError::Io { path, error } => Self::Io { path, error },
-        }
-    }
-}
-
-impl OpenError {
-    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
-        Self::Io {
-            path: path.display().to_string(),
-            error,
-        }
-    }
-}
 
 /// Whether there is a journal of `topic` below `dir`. Its folder is made if need be.
 pub(crate) fn is_there(files: &dyn LogFiles, dir: &Path, topic: Topic) -> Result<bool, OpenError> {

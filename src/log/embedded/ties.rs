@@ -2,8 +2,9 @@
 
 use super::files::LogFiles;
 use super::journal::Journal;
+use super::open_error::OpenError;
 use super::options::Options;
-use super::recovery::{self, OpenError};
+use super::recovery;
 use super::segment::JournalId;
 use super::writer::Writer;
 use hooklog_schemas::{EventId, Partition, Topic};

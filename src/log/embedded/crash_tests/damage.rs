@@ -3,9 +3,9 @@
 use super::{Batch, History, check, compact, live, open, open_topic, options, read_all, request};
 use crate::log::AppendError;
 use crate::log::conformance::{append, same, tombstone};
+use crate::log::embedded::OpenError;
 use crate::log::embedded::fault::{Dice, FaultFiles, Plan};
 use crate::log::embedded::options::Options;
-use crate::log::embedded::recovery::OpenError;
 use hooklog_schemas::{Offset, Topic};
 use std::path::PathBuf;
 

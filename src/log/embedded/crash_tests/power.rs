@@ -2,11 +2,11 @@
 
 use super::{History, check, live, options, request};
 use crate::log::conformance::append;
+use crate::log::embedded::OpenError;
 use crate::log::embedded::fault::{Dice, FaultFiles, Left, Plan};
 use crate::log::embedded::files::LogFiles;
 use crate::log::embedded::journal::Journal;
 use crate::log::embedded::options::Options;
-use crate::log::embedded::recovery::OpenError;
 use crate::log::embedded::ties;
 use crate::log::embedded::writer::Writer;
 use hooklog_schemas::{Offset, Partition, Topic};
