@@ -21,7 +21,7 @@ pub(crate) struct Issued {
     pub(crate) about: String,
     /// The receipt to erase.
     pub(crate) receipt: Option<ReceiptId>,
-    /// What is known of it.
+    /// What is known of it; one about nothing is not in the log, whatever the status.
     pub(crate) outcome: Outcome,
     /// The answer's status; none if there was no answer.
     pub(crate) status: Option<u16>,
@@ -68,7 +68,7 @@ impl Recorder {
 
 impl fmt::Display for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "commands taken/refused/unknown:")?;
+        write!(f, "commands taken/refused or idle/unknown:")?;
         for (what, counts) in &self.counts {
             write!(f, " {what} {}/{}/{}", counts.ok, counts.fail, counts.info)?;
         }

@@ -140,13 +140,13 @@ impl Operator {
             body["reason"] = why.as_str().into();
             body
         });
-        let status = loop {
+        let (status, answer) = loop {
             let asked = self.api.ask(order.method.clone(), &path, body.clone());
             match asked.await {
                 Reply::Away if start.elapsed() > BACK_WITHIN => bail!("the server stays away"),
                 Reply::Away => tokio::time::sleep(ASK_AGAIN).await,
-                Reply::Lost => break None,
-                Reply::Answer(status, _) => break Some(status),
+                Reply::Lost => break (None, String::new()),
+                Reply::Answer(status, answer) => break (Some(status), answer),
             }
         };
         let outcome = Outcome::of(status);
@@ -155,7 +155,11 @@ impl Operator {
             what: order.what.to_owned(),
             about: order.about,
             receipt: order.receipt,
-            outcome,
+            outcome: if was_idle(&answer) {
+                Outcome::Fail
+            } else {
+                outcome
+            },
             status,
         })?;
         Ok(outcome)
@@ -165,6 +169,12 @@ impl Operator {
     fn why(&self) -> String {
         format!("order-{}", self.step)
     }
+}
+
+/// Whether an answer says that there was nothing to do, so that nothing was appended.
+fn was_idle(answer: &str) -> bool {
+    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    answer["changed"] == false || (answer["count"] == 0 && answer.get("offset").is_none())
 }
 
 /// An order as it goes to the API. `WHY` in the path stands for the reason.
@@ -187,5 +197,19 @@ impl<'a> Request<'a> {
             body: Some(body),
             receipt: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_tells_whether_there_was_anything_to_do() {
+        assert!(was_idle(r#"{"changed":false}"#));
+        assert!(was_idle(r#"{"count":0}"#));
+        assert!(!was_idle(r#"{"changed":true,"event":"e"}"#));
+        assert!(!was_idle(r#"{"count":0,"command":"e","offset":3}"#));
+        assert!(!was_idle(""));
     }
 }

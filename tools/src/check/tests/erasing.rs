@@ -182,3 +182,23 @@ fn a_record_that_changed_or_went_without_an_order_is_found() {
     renamed[0] = blank(&renamed[0]).replace("webhook.received", "webhook.denied");
     assert_eq!(compared(&before, &renamed), rule);
 }
+
+#[test]
+fn a_decision_may_lose_the_names_of_an_erased_receipt_and_nothing_else() {
+    let named = |receipt: &str| {
+        let named = "\"guid\":\"g1\",\"repository\":\"acme/app\"";
+        let line = routed(1, 0).replace("\"guid\":\"g1\"", named);
+        line.replace(&id(1), receipt)
+    };
+    let without = |line: &str| line.replace(",\"repository\":\"acme/app\"", "");
+    let ordered = named(&id(1));
+    assert_ne!(ordered, without(&ordered));
+    assert!(compared(&[ordered.clone()], &[without(&ordered)]).is_empty());
+    let rule = ["no record changes"];
+    assert_eq!(
+        compared(&[ordered.clone()], &[ordered.replace("push", "pull")]),
+        rule
+    );
+    let kept = named(&id(4));
+    assert_eq!(compared(&[kept.clone()], &[without(&kept)]), rule);
+}
