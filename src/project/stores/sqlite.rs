@@ -136,7 +136,7 @@ impl ProjectionStore for SqliteStore {
 }
 
 /// Kilobytes of pages that a connection may keep: of the live tables, and of a build.
-const CACHE_LIVE: u32 = 32 << 10;
+const CACHE_LIVE: u32 = 24 << 10;
 const CACHE_BUILD: u32 = 128 << 10;
 
 fn options(path: &Path) -> SqliteConnectOptions {
