@@ -10,10 +10,11 @@ use super::timeline::CATCH_UP;
 use super::{Api, Shared, check};
 use crate::query::Changeable;
 use axum::extract::State;
+use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::control::{
     CancelRequested, DeliveriesPaused, DeliveriesResumed, RedriveRequested, Scope,
 };
-use hooklog_schemas::{DeliveryId, Event, EventId, Offset};
+use hooklog_schemas::{DeliveryId, Event, EventId, Offset, SubscriptionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -153,7 +154,8 @@ async fn command(
     let reason = check::reason(body.reason)?;
     // What has just died, or was just commanded, is to be counted too.
     let current = api.catch_up(CATCH_UP).await.unwrap_or(false);
-    let counted = api.parts.queries.count_in_scope(&scope, what).await;
+    let gone = gone(&api.parts.control.current());
+    let counted = api.parts.queries.count_in_scope(&scope, what, &gone).await;
     if body.dry_run || (current && matches!(counted, Ok(0))) {
         return Ok(axum::Json(Commanded {
             count: Some(counted?),
@@ -168,6 +170,13 @@ async fn command(
         command: Some(submitted.event),
         offset: Some(submitted.offset),
     }))
+}
+
+/// Nothing is tried again for subscriptions that were deleted.
+fn gone(configuration: &Configuration) -> Vec<SubscriptionId> {
+    let all = configuration.subscriptions.values();
+    let gone = all.filter(|subscription| subscription.deleted);
+    gone.map(|subscription| subscription.id).collect()
 }
 
 fn all(body: AllBody) -> Result<Option<String>, Problem> {

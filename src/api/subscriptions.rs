@@ -182,7 +182,7 @@ async fn delete(
     let counted = api
         .parts
         .queries
-        .count_in_scope(&scope, Changeable::Open)
+        .count_in_scope(&scope, Changeable::Open, &[])
         .await;
     // A deletion needs no tables; a dry run is nothing but the count.
     let count = if dry_run {

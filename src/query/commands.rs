@@ -5,7 +5,7 @@ use super::{Condition, Queries, QueryError, Select, webhooks};
 use hooklog_projections::table::Value;
 use hooklog_projections::{dead_letters, deliveries};
 use hooklog_schemas::control::{ErasedReceipt, Scope};
-use hooklog_schemas::{Offset, ReceiptId};
+use hooklog_schemas::{Offset, ReceiptId, SubscriptionId};
 
 /// Which deliveries a command would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,13 @@ pub enum Erasable {
     Sender(i64),
 }
 
+/// Values of one statement, which every store takes.
+const GONE_MAX: usize = 1_000;
+
 impl Queries {
     /// How many deliveries a command with `scope` would change, as far as the tables know. A scope
-    /// that says nothing, not even `all`, is about none.
+    /// that says nothing, not even `all`, is about none. Dead letters of subscriptions that are
+    /// `gone` stay what they are.
     ///
     /// # Errors
     /// When the tables are away.
@@ -37,6 +41,7 @@ impl Queries {
         &self,
         scope: &Scope,
         which: Changeable,
+        gone: &[SubscriptionId],
     ) -> Result<u64, QueryError> {
         if *scope == Scope::default() {
             return Ok(0);
@@ -62,7 +67,16 @@ impl Queries {
             .conditions
             .extend(within("received_at", scope.from, scope.to));
         let (mut snapshot, _timer) = self.begin("count_in_scope").await?;
-        snapshot.count(&select).await
+        let mut count = snapshot.count(&select).await?;
+        if which == Changeable::Dead {
+            for some in gone.chunks(GONE_MAX) {
+                let ids = some.iter().map(|id| Value::Id(id.0.into_bytes()));
+                let left = Condition::OneOf("subscription_id", ids.collect());
+                let left = snapshot.count(&select.clone().and(left)).await?;
+                count = count.saturating_sub(left);
+            }
+        }
+        Ok(count)
     }
 
     /// The receipts that an erasure would name, as far as the tables know, in receipt order.

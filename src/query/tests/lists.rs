@@ -236,8 +236,18 @@ async fn dead_letters_and_commands_count_alike() {
         (Scope::default(), 0, 0),
     ];
     for (scope, dead, open) in table {
-        let count = async |which| asked.queries.count_in_scope(&scope, which).await.unwrap();
+        let count = async |which| {
+            asked
+                .queries
+                .count_in_scope(&scope, which, &[])
+                .await
+                .unwrap()
+        };
         assert_eq!(count(Changeable::Dead).await, dead, "{scope:?}");
         assert_eq!(count(Changeable::Open).await, open, "{scope:?}");
+        let gone = asked
+            .queries
+            .count_in_scope(&scope, Changeable::Dead, &[SUBSCRIPTION]);
+        assert_eq!(gone.await.unwrap(), 0, "{scope:?}");
     }
 }
