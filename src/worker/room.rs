@@ -5,8 +5,7 @@
 //! nothing while it waits.
 
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// A body up to this many bytes needs no room. Nine webhooks in ten are smaller (a push has 10 kB).
 const SMALL: usize = 64 << 10;

@@ -58,7 +58,11 @@ pub struct Schedule {
     numbers: HashMap<SubscriptionId, usize>,
     /// Lanes that may have something to start, in turn.
     ready: VecDeque<usize>,
-    /// Lanes that have used up their share: looked at again when a slot is given back.
+    /// Slow lanes that found no slot for any slow one: there may be thousands, so nobody looks at
+    /// them while that is so.
+    ready_slow: VecDeque<usize>,
+    /// Lanes that have used up their share: looked at again when a slot is given back. Each holds a
+    /// slot, so there are never more of them than slots.
     waiting: Vec<usize>,
     /// When to look at a lane again.
     timers: BinaryHeap<Reverse<(Timestamp, usize)>>,
@@ -76,7 +80,7 @@ struct Lane {
     in_flight: u32,
     /// Its last attempt took long.
     slow: bool,
-    /// It is in `ready` or in `waiting`.
+    /// It is in `ready`, `ready_slow` or `waiting`.
     listed: bool,
     /// The earliest timer that is set.
     wakes: Option<Timestamp>,
@@ -101,6 +105,7 @@ impl Schedule {
             lanes: Vec::new(),
             numbers: HashMap::new(),
             ready: VecDeque::new(),
+            ready_slow: VecDeque::new(),
             waiting: Vec::new(),
             timers: BinaryHeap::new(),
             in_flight: 0,
@@ -150,7 +155,7 @@ impl Schedule {
     ) -> Option<(SubscriptionId, Entry)> {
         self.fire_timers(now);
         while self.in_flight < self.in_flight_max {
-            let number = self.ready.pop_front()?;
+            let number = self.next_lane()?;
             let room = self.room(number);
             let lane = self.lanes.get_mut(number)?;
             lane.listed = false;
@@ -188,6 +193,7 @@ impl Schedule {
         policy: &Policy,
     ) {
         let number = self.number(subscription);
+        let was_slow = self.is_slow(number);
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(lane) = self.lanes.get_mut(number) {
             let held = lane.held_slow();
@@ -201,18 +207,53 @@ impl Schedule {
             }
         }
         // They stay listed: only the queue changes in which they are.
+        if was_slow && !self.is_slow(number) {
+            self.leave_slow(number);
+        }
         self.ready.extend(self.waiting.drain(..));
         self.list(number);
     }
 
+    /// A lane that has become quick waits for no slot of the slow ones any more.
+    fn leave_slow(&mut self, number: usize) {
+        let place = self.ready_slow.iter().position(|slow| *slow == number);
+        self.ready
+            .extend(place.and_then(|place| self.ready_slow.remove(place)));
+    }
+
+    /// The next lane to look at. Slow ones are passed over while no slow one may start.
+    fn next_lane(&mut self) -> Option<usize> {
+        let room = self.room_slow() > 0;
+        loop {
+            match self.ready.pop_front() {
+                Some(number) if !room && self.is_slow(number) => self.ready_slow.push_back(number),
+                Some(number) => return Some(number),
+                None if room => return self.ready_slow.pop_front(),
+                None => return None,
+            }
+        }
+    }
+
     /// How many slots a lane may hold: as many as are free for lanes like it.
     fn room(&self, number: usize) -> usize {
-        let free = self.in_flight_max.saturating_sub(self.in_flight);
-        if self.lanes.get(number).is_some_and(|lane| lane.slow) {
-            let half = self.in_flight_max.div_ceil(2);
-            return free.min(half.saturating_sub(self.in_flight_slow));
+        if self.is_slow(number) {
+            return self.room_slow();
         }
-        free
+        self.free()
+    }
+
+    /// Slots that are free for slow lanes.
+    fn room_slow(&self) -> usize {
+        let half = self.in_flight_max.div_ceil(2);
+        self.free().min(half.saturating_sub(self.in_flight_slow))
+    }
+
+    const fn free(&self) -> usize {
+        self.in_flight_max.saturating_sub(self.in_flight)
+    }
+
+    fn is_slow(&self, number: usize) -> bool {
+        self.lanes.get(number).is_some_and(|lane| lane.slow)
     }
 
     fn fire_timers(&mut self, now: Timestamp) {

@@ -248,6 +248,61 @@ fn slow_subscriptions_together_hold_half_of_the_slots_however_many_they_are() {
     assert!(schedule.in_flight_slow < before);
 }
 
+/// Many slow subscriptions that have a backlog, half of all slots taken by some of them.
+fn crowded() -> (Schedule, Vec<(SubscriptionId, u128)>) {
+    let slow: Vec<_> = (10..310).map(|number| (lane(number), 100)).collect();
+    let mut schedule = full(&slow);
+    let mut under_way = Vec::new();
+    for second in 0..40 {
+        for (lane, _) in std::mem::take(&mut under_way) {
+            schedule.finish(lane, Ended::Alive, SLOW, at(second * 1_000), &wide());
+        }
+        under_way = started(&mut schedule, second * 1_000, &wide(), V1);
+    }
+    assert_eq!((schedule.in_flight(), schedule.in_flight_slow), (50, 50));
+    (schedule, under_way)
+}
+
+#[test]
+fn a_slot_that_is_given_back_costs_no_look_at_every_slow_subscription() {
+    let (mut schedule, under_way) = crowded();
+    let policy = wide();
+    let looks = std::cell::Cell::new(0);
+    for (lane, _) in &under_way[..10] {
+        schedule.finish(*lane, Ended::Alive, SLOW, at(40_000), &policy);
+        let limits = |_| {
+            looks.set(looks.get() + 1);
+            Some(Limits {
+                policy: &policy,
+                version: V1,
+                paused: false,
+            })
+        };
+        while schedule.start(at(40_000), limits, |_| true).is_some() {}
+    }
+    assert_eq!(
+        schedule.in_flight_slow, 50,
+        "each slot was given to another"
+    );
+    // Of 300 only those are looked at that hold one of the 50 slots, and the one that gets it.
+    assert!(looks.get() <= 10 * 51, "{} looks for 10 slots", looks.get());
+}
+
+#[test]
+fn a_subscription_that_has_become_quick_waits_for_no_slot_of_the_slow() {
+    let (mut schedule, under_way) = crowded();
+    let (recovered, _) = under_way[0];
+    let (other, _) = under_way[1..]
+        .iter()
+        .find(|(l, _)| *l != recovered)
+        .unwrap();
+    schedule.finish(*other, Ended::Alive, SLOW, at(40_000), &wide());
+    started(&mut schedule, 40_000, &wide(), V1);
+    schedule.finish(recovered, Ended::Alive, QUICK, at(40_000), &wide());
+    let next = started(&mut schedule, 40_000, &wide(), V1);
+    assert!(held(&next, recovered) > 1, "{next:?}");
+}
+
 #[test]
 fn when_all_are_busy_all_get_the_same() {
     let busy: Vec<_> = (10..40).map(|number| (lane(number), 1_000)).collect();
