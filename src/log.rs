@@ -9,6 +9,7 @@ pub mod kafka;
 pub(crate) mod lock;
 pub mod memory;
 pub mod report;
+mod tell;
 
 use async_trait::async_trait;
 use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Timestamp, Topic};

@@ -24,14 +24,13 @@ pub use offline::OfflineLog;
 pub use open_error::OpenError;
 
 use super::lock::Lock;
-use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
+use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit, tell};
 use crate::clock::System;
 use crate::config::LogConfig;
 use crate::metrics::Metrics;
 use async_trait::async_trait;
 use files::{DiskFiles, LogFiles};
 use frame::{Draft, SALT};
-use futures_util::future::select_all;
 use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Timestamp, Topic};
 use journal::Journal;
 use options::Options;
@@ -213,29 +212,12 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn wait(&self, any_of: &[Position]) {
-        let mut poison = self.poison.subscribe();
-        loop {
-            let told = any_of
-                .iter()
-                .filter_map(|at| self.journal(at.topic).appended(at.partition));
-            let mut told: Vec<_> = told.map(|notify| Box::pin(notify.notified())).collect();
-            // Enabled before the check, so that nothing is missed in between.
-            told.iter_mut().for_each(|told| {
-                told.as_mut().enable();
-            });
-            if any_of.iter().any(|at| self.journal(at.topic).has(*at)) {
-                return;
-            }
-            let stopped = poison.wait_for(Option::is_some);
-            if told.is_empty() {
-                let _ = stopped.await;
-                return;
-            }
-            tokio::select! {
-                _ = stopped => return,
-                _ = select_all(told) => {}
-            }
-        }
+        let appended = any_of
+            .iter()
+            .filter_map(|at| self.journal(at.topic).appended(at.partition));
+        let appended: Vec<_> = appended.collect();
+        let readable = || any_of.iter().any(|at| self.journal(at.topic).has(*at));
+        tell::until(&appended, readable, self.poison.subscribe()).await;
     }
 
     async fn takes_webhooks(&self) -> Result<(), AppendError> {

@@ -40,12 +40,11 @@ pub use client::ClientError;
 pub use topics::Complaint;
 
 use super::lock::{Lock, LockError};
-use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
+use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit, tell};
 use crate::config::LogConfig;
 use crate::metrics::{Metrics, TopicLabel};
 use async_trait::async_trait;
 use client::Context;
-use futures_util::future::select_all;
 use hooklog_schemas::{Append, Offset, Partition, Position, Record, Topic};
 use names::Names;
 use rdkafka::config::FromClientConfigAndContext as _;
@@ -260,28 +259,10 @@ impl EventLog for KafkaLog {
     }
 
     async fn wait(&self, any_of: &[Position]) {
-        let mut poison = self.poison.subscribe();
-        loop {
-            let parts = any_of.iter().filter_map(|at| self.source.tail.of(at));
-            let told = parts.map(|part| Box::pin(part.appended.notified()));
-            let mut told: Vec<_> = told.collect();
-            // Enabled before the check, so that nothing is missed in between.
-            told.iter_mut().for_each(|told| {
-                told.as_mut().enable();
-            });
-            if any_of.iter().any(|at| self.source.readable(at)) {
-                return;
-            }
-            let stopped = poison.wait_for(Option::is_some);
-            if told.is_empty() {
-                let _ = stopped.await;
-                return;
-            }
-            tokio::select! {
-                _ = stopped => return,
-                _ = select_all(told) => {}
-            }
-        }
+        let parts = any_of.iter().filter_map(|at| self.source.tail.of(at));
+        let appended: Vec<_> = parts.map(|part| &part.appended).collect();
+        let readable = || any_of.iter().any(|at| self.source.readable(at));
+        tell::until(&appended, readable, self.poison.subscribe()).await;
     }
 
     async fn takes_webhooks(&self) -> Result<(), AppendError> {
