@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
 use crate::project::{Projector, ProjectorParts};
 use crate::query::Queries;
-use crate::receive::{self, Receiver, ReceiverParts};
+use crate::receive::{self, IntoLog, Receiver, ReceiverParts};
 use crate::route;
 use crate::secret::Secret;
 use crate::worker::{Worker, WorkerParts};
@@ -154,6 +154,7 @@ impl Parts<'_> {
         let opened = self.opened;
         Receiver::new(ReceiverParts {
             log: Arc::clone(&opened.log),
+            inlet: Arc::new(IntoLog(Arc::clone(&opened.log))),
             control: Arc::clone(&opened.control),
             keyring: Arc::clone(&opened.keyring),
             clock: Arc::clone(&opened.clock),

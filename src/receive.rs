@@ -9,6 +9,7 @@ mod body;
 mod client;
 mod envelope;
 mod facts;
+mod inlet;
 mod punctual;
 mod record;
 mod rejections;
@@ -18,6 +19,7 @@ mod verified;
 
 pub(crate) use client::behind;
 pub use facts::{About, Claim, Extracted, extract};
+pub use inlet::{Inlet, IntoLog};
 pub use signature::{Verifier, parse_signature};
 
 use crate::clock::{self, Clock};
@@ -52,8 +54,10 @@ use verified::Unverified;
 
 /// What a receiver is made of.
 pub struct ReceiverParts {
-    /// Where webhooks go.
+    /// The log: rejections are recorded there.
     pub log: Arc<dyn EventLog>,
+    /// Where webhooks go.
+    pub inlet: Arc<dyn Inlet>,
     /// Sources and their secrets.
     pub control: Arc<Control>,
     /// Opens the secrets.
@@ -242,11 +246,11 @@ impl Receiver {
         append.at = self.parts.clock.now();
         let deadline = Duration::from_millis(self.parts.config.append_deadline_ms);
         let deadline = due.min(Instant::now() + deadline);
-        let appending = self.parts.log.append(Topic::Webhooks, vec![append]);
+        let appending = self.parts.inlet.put(append);
         let appended = tokio::time::timeout_at(deadline, appending).await;
         self.punctual.note(appended.is_ok(), Instant::now());
         match appended {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(AppendError::TooLarge { .. })) => Err(Refusal::TooLarge),
             Ok(Err(error)) => Err(Refusal::Log(error.to_string())),
             Err(_) => Err(Refusal::Log("the append took too long".to_owned())),

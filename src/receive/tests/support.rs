@@ -8,7 +8,7 @@ use crate::keyring::Keyring;
 use crate::log::memory::MemoryLog;
 use crate::log::{EventLog, ReadLimit};
 use crate::metrics::Metrics;
-use crate::receive::{Receiver, ReceiverParts, serve};
+use crate::receive::{IntoLog, Receiver, ReceiverParts, serve};
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hooklog_schemas::control::{By, SealedSecret, SourceCreated, SourceSpec, WebhooksRejected};
@@ -108,8 +108,10 @@ impl Setup {
         };
         control.submit(created).await.unwrap();
         let metrics = Metrics::register(&mut Registry::default());
+        let wrapped = (self.wrap)(log.clone());
         let receiver = Receiver::new(ReceiverParts {
-            log: (self.wrap)(log.clone()),
+            log: wrapped.clone(),
+            inlet: Arc::new(IntoLog(wrapped)),
             control: control.clone(),
             keyring: keyring.clone(),
             clock: clock.clone(),
