@@ -8,6 +8,9 @@ pub mod receive;
 // The accept loop of both listeners, with its limits.
 pub mod http;
 
+// A queue in front of the log, for those who want one.
+pub mod intake;
+
 // 2. The log: the only source of truth.
 pub mod log;
 

@@ -14,6 +14,8 @@ const BACK_ENDS: &[&str] = &[
     "https::",
     "kafka::",
     "KafkaLog",
+    "MemoryIntake",
+    "MemoryQueue",
 ];
 
 /// Where they may be named: in their own files, in `config` and in `app`.
@@ -23,6 +25,7 @@ const MAY: &[&str] = &[
     "log/embedded",
     "log/kafka",
     "log/memory",
+    "intake/memory",
     "project/stores",
     "deliver/https",
 ];
