@@ -16,7 +16,6 @@ mod explain;
 mod extract;
 mod failures;
 mod filters;
-mod health;
 mod held;
 mod object;
 mod openapi;
@@ -36,6 +35,7 @@ mod webhooks;
 
 use crate::clock::Clock;
 use crate::control::Control;
+use crate::health::{self, Health};
 use crate::keyring::Keyring;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
@@ -47,9 +47,8 @@ use failures::Failures;
 use futures_util::future::BoxFuture;
 use hooklog_schemas::control::Filter;
 use ipnet::IpNet;
-use prometheus_client::registry::Registry;
 use std::sync::Arc;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -63,9 +62,6 @@ pub type CheckTarget = Arc<dyn Fn(&str) -> BoxFuture<'static, Result<(), String>
 /// Tells whether a filter can be matched. An error says which clause cannot, and why.
 pub type CheckFilter = Arc<dyn Fn(&Filter) -> Result<(), String> + Send + Sync>;
 
-/// Tells whether the receiver's appends come back in time. An error says since when they do not.
-pub type CheckAppends = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
-
 /// What the API is made of.
 pub struct ApiParts {
     /// The log, for bodies, excerpts, evidence and the live tail.
@@ -78,8 +74,8 @@ pub struct ApiParts {
     pub clock: Arc<dyn Clock>,
     /// Every metric.
     pub metrics: Metrics,
-    /// Where those metrics are registered.
-    pub registry: Arc<Registry>,
+    /// How the roles of this process are.
+    pub health: Arc<Health>,
     /// Answers from the tables.
     pub queries: Queries,
     /// The egress rules, for new destinations.
@@ -90,10 +86,6 @@ pub struct ApiParts {
     pub trusted_proxies: Vec<IpNet>,
     /// An admin token until the first named admin token exists.
     pub bootstrap_admin: Option<Secret>,
-    /// Tells whether the worker has begun.
-    pub worker_ready: watch::Receiver<bool>,
-    /// Tells whether the receiver's appends come back in time.
-    pub appends_in_time: CheckAppends,
     /// Cancelled when the process stops: streams end then, so that they do not hold it up.
     pub stop: CancellationToken,
     /// The release.
@@ -106,6 +98,7 @@ pub struct ApiParts {
 /// proxy says of it.
 pub fn router(parts: ApiParts) -> axum::Router {
     let (versioned, document) = described();
+    let machines = health::routes(Arc::clone(&parts.health));
     let api = Arc::new(Api {
         parts,
         failures: Failures::default(),
@@ -116,8 +109,20 @@ pub fn router(parts: ApiParts) -> axum::Router {
     let versioned = versioned
         .route("/api/v1/openapi.json", axum::routing::get(openapi::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    let routes = health::routes().merge(versioned);
-    routes.with_state(api).layer(from_fn(problem::finish))
+    let routes = machines.merge(versioned.with_state(api));
+    routes.layer(from_fn(problem::finish))
+}
+
+/// What a process without the role `api` answers: its health, and to all else that it has only
+/// `roles`.
+pub fn elsewhere(health: Arc<Health>, roles: &str) -> axum::Router {
+    let detail = format!(
+        "this process has not the role `api`, only `{roles}`; ask one that has it \
+         (here are only /healthz, /readyz and /metrics)"
+    );
+    let elsewhere = move || std::future::ready(problem::Problem::not_found(detail.clone()));
+    let routes = health::routes(health).fallback(elsewhere);
+    routes.layer(from_fn(problem::finish))
 }
 
 /// The description of this release's API in OpenAPI 3.1, as JSON: what `/api/v1/openapi.json` answers.

@@ -8,6 +8,7 @@ mod load;
 mod log;
 mod project;
 mod receive;
+mod role;
 mod show;
 
 pub use deliver::DeliverConfig;
@@ -15,6 +16,7 @@ pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load
 pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
 pub use project::ProjectConfig;
 pub use receive::ReceiveConfig;
+pub use role::{Role, Roles};
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -24,6 +26,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// What this process does; `all` is every role that applies.
+    pub roles: Vec<Role>,
     /// The folder that holds the log, the tables and the key file.
     pub data: PathBuf,
     /// Where webhooks come in.
@@ -47,6 +51,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            roles: vec![Role::All],
             data: PathBuf::from("data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             api_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),

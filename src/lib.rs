@@ -35,6 +35,9 @@ pub mod query;
 // REST over queries (reads) and the log (commands).
 pub mod api;
 
+// Whether the roles of a process are ready, for machines.
+pub mod health;
+
 // The command line.
 pub mod cli;
 

@@ -111,6 +111,16 @@ impl Receiver {
 }
 
 impl Receiver {
+    /// Whether webhooks are taken, and in time. An error says why not.
+    ///
+    /// # Errors
+    /// When the inlet would refuse one, or [`Receiver::appends_in_time`] fails.
+    pub async fn ready(&self) -> Result<(), String> {
+        let takes = self.parts.inlet.takes_webhooks().await;
+        takes.map_err(|error| error.to_string())?;
+        self.appends_in_time()
+    }
+
     /// Whether appends come back in time. An error says since when they do not.
     ///
     /// # Errors

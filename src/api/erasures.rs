@@ -5,7 +5,7 @@ use super::commands::Commanded;
 use super::extract::Json;
 use super::problem::Problem;
 use super::timeline::{CATCH_UP, LOOK};
-use super::{Api, Shared, check, health};
+use super::{Api, Shared, check};
 use crate::log::ReadLimit;
 use crate::query::{Erasable, ReadUpTo};
 use axum::extract::State;
@@ -109,7 +109,14 @@ fn what(body: &ErasureBody) -> Result<Erasable, Problem> {
 /// have been routed, and the tables must have read it.
 async fn ensure_complete(api: &Api) -> Result<(), Problem> {
     // A full disk is no reason to refuse: erasing makes room.
-    if let Err(reason) = health::worker(api) {
+    // A worker elsewhere shows itself by what is routed.
+    if let Some(reason) = api
+        .parts
+        .health
+        .of("work")
+        .await
+        .and_then(|work| work.reason)
+    {
         return Err(Problem::unavailable(format!("the worker is {reason}")));
     }
     let behind = |detail: &str| Err(Problem::unavailable(detail));

@@ -1,9 +1,9 @@
 //! `/status`: the server at a glance.
 
 use super::auth::Reader;
-use super::health::PartStatus;
 use super::problem::Problem;
-use super::{Api, Shared, health, schema};
+use super::{Api, Shared, schema};
+use crate::health::PartStatus;
 use crate::query::ReadUpTo;
 use axum::extract::State;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
@@ -35,9 +35,7 @@ pub(crate) struct Status {
     deliveries_paused: bool,
     /// The tables; none if they cannot be read now.
     projections: Vec<ProjectionStatus>,
-    /// Who routes and delivers.
-    worker: WorkerStatus,
-    /// What must be ready, and whether it is.
+    /// The roles of this process, and whether they are ready.
     parts: Vec<PartStatus>,
     /// The token that asks.
     token: TokenStatus,
@@ -79,16 +77,7 @@ pub(crate) struct ProjectionStatus {
     lag: u64,
 }
 
-/// Who routes and delivers.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WorkerStatus {
-    /// It routes and delivers.
-    ready: bool,
-    /// Why it does not.
-    reasons: Vec<String>,
-}
-
-/// Shows the log's partitions, the lag of the tables, and whether deliveries go out.
+/// Shows the log's partitions, the lag of the tables, and whether this process is ready.
 #[utoipa::path(get, path = "/status", tag = "server",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 async fn show(
@@ -98,7 +87,6 @@ async fn show(
     let configuration = api.parts.control.current();
     let partitions = partitions(&api).await?;
     let read = api.parts.queries.as_of().await.ok();
-    let reasons: Vec<_> = health::worker(&api).err().into_iter().collect();
     Ok(axum::Json(Status {
         build: api.parts.build.clone(),
         log_id: configuration.log.map(|(id, _)| id),
@@ -106,14 +94,10 @@ async fn show(
         deliveries_paused: configuration.deliveries_paused,
         projections: read.map_or_else(Vec::new, |read| projections(&partitions, &read)),
         partitions,
-        parts: health::parts(&api).await,
+        parts: api.parts.health.look().await,
         token: TokenStatus {
             name: caller.actor,
             role: caller.role,
-        },
-        worker: WorkerStatus {
-            ready: reasons.is_empty(),
-            reasons,
         },
     }))
 }

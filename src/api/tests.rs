@@ -9,8 +9,14 @@ mod sources;
 mod story;
 mod subscriptions;
 
+use super::elsewhere;
+use crate::health::{Health, Part};
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use harness::{Answer, Harness};
+use prometheus_client::registry::Registry;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 #[tokio::test]
 async fn every_error_is_a_problem_also_those_of_the_framework() {
@@ -147,16 +153,15 @@ async fn the_process_tells_machines_how_it_is() {
     assert_eq!(api.text("", "GET", "/healthz", "").await.status, 200);
     let answer = api.text("", "GET", "/readyz", "").await;
     assert_eq!(answer.status, 503);
-    assert_eq!(answer.json["reasons"], json!(["worker: not ready yet"]));
+    assert_eq!(answer.json["reasons"], json!(["work: not ready yet"]));
     api.worker_ready();
     assert_eq!(api.text("", "GET", "/readyz", "").await.status, 200);
     *api.late.lock().unwrap() = Some("no webhook in time 3 s ago".to_owned());
     let answer = api.text("", "GET", "/readyz", "").await;
     assert_eq!(answer.status, 503);
     let parts = json!([
-        {"name": "log", "ready": true, "reason": null},
-        {"name": "receiver", "ready": false, "reason": "no webhook in time 3 s ago"},
-        {"name": "worker", "ready": true, "reason": null},
+        {"name": "receive", "ready": false, "reason": "no webhook in time 3 s ago"},
+        {"name": "work", "ready": true, "reason": null},
     ]);
     assert_eq!(answer.json["parts"], parts);
     let status = api.get(Harness::BOOTSTRAP, "/api/v1/status").await;
@@ -173,6 +178,32 @@ async fn the_process_tells_machines_how_it_is() {
             .contains("hooklog_webhook_accept_seconds_bucket")
     );
     assert!(answer.text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn a_process_without_the_api_tells_its_health_and_who_to_ask() {
+    let ready = Part::new("receive", || std::future::ready(Ok(())));
+    let health = Health::new(vec![ready], Registry::default());
+    let router = elsewhere(health, "receive");
+    let ask = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    };
+    let (status, body) = ask("/readyz").await;
+    let parts = r#""parts":[{"name":"receive","ready":true,"reason":null}]"#;
+    assert!(status == 200 && body.contains(parts), "{body}");
+    for path in ["/healthz", "/metrics"] {
+        assert_eq!(ask(path).await.0, 200, "{path}");
+    }
+    let (status, body) = ask("/api/v1/status").await;
+    assert_eq!(status, 404);
+    assert!(
+        body.contains("has not the role `api`, only `receive`"),
+        "{body}"
+    );
 }
 
 #[tokio::test]

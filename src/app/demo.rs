@@ -42,11 +42,14 @@ pub(super) fn prepare(config: &mut Config) -> anyhow::Result<TempDir> {
     Ok(folder)
 }
 
-/// Plays beside the other parts, and stops before them.
-pub(super) fn join(running: &mut Running) {
+/// Plays beside the roles, and stops before them.
+///
+/// # Errors
+/// When they take no webhooks.
+pub(super) fn join(running: &mut Running) -> anyhow::Result<()> {
     let token = running.admin.as_ref().map_or(&[][..], Secret::expose);
     let scene = Scene {
-        webhooks: running.webhooks,
+        webhooks: running.webhooks.context("the demo needs every role")?,
         api: running.api,
         opened: running.opened.clone(),
         token: String::from_utf8_lossy(token).into_owned(),
@@ -60,6 +63,7 @@ pub(super) fn join(running: &mut Running) {
         }
     });
     running.stages.insert(0, stage);
+    Ok(())
 }
 
 /// What the demo needs of the running parts.

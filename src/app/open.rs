@@ -3,7 +3,7 @@
 mod references;
 
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{Config, Loaded, Roles};
 use crate::control::Control;
 use crate::keyring::Keyring;
 use crate::log::EventLog;
@@ -11,7 +11,6 @@ use anyhow::{Context as _, bail};
 use hooklog_projections::configuration::{Configuration, Secret};
 use hooklog_schemas::control::{LogCreated, ProcessStarted};
 use hooklog_schemas::{EventId, Offset, Partition, Topic};
-use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,9 +58,9 @@ pub fn key_file(config: &Config) -> PathBuf {
 pub async fn open(
     log: Arc<dyn EventLog>,
     clock: Arc<dyn Clock>,
-    config: &Config,
-    effective: BTreeMap<String, String>,
+    loaded: &Loaded,
 ) -> anyhow::Result<Opened> {
+    let config = &loaded.config;
     let control = Control::open(Arc::clone(&log), Arc::clone(&clock)).await?;
     let bounds = log.bounds(Topic::Control, Partition(0)).await?;
     let keyring = keyring(&key_file(config), bounds.tail == Offset(0))?;
@@ -79,10 +78,10 @@ pub async fn open(
     check_log(log.as_ref(), &control.current())?;
     references::check(log.as_ref()).await?;
     let started = ProcessStarted {
-        role: "all".into(),
+        role: Roles::of(config).to_string(),
         build: env!("CARGO_PKG_VERSION").into(),
         format: FORMAT,
-        configuration: effective,
+        configuration: loaded.effective(),
         at: clock.now(),
     };
     let process = control.record(started).await?.event;

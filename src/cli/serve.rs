@@ -20,6 +20,14 @@ pub struct ServeArgs {
 /// Flags that say which configuration is in force.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConfigurationArgs {
+    /// What this process does: receive, append, work, project, api, or all that apply [default: all]
+    #[arg(
+        long = "role",
+        visible_alias = "roles",
+        value_name = "ROLE",
+        value_delimiter = ','
+    )]
+    pub roles: Vec<String>,
     /// Folder of the log, the tables and the key file; made when it does not exist
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -39,7 +47,9 @@ impl ConfigurationArgs {
     #[must_use]
     pub fn sources(&self) -> config::Sources<Vec<(String, String)>> {
         let data = self.data.as_ref().map(|path| path.display().to_string());
+        let roles = (!self.roles.is_empty()).then(|| self.roles.join(","));
         let flags = [
+            ("roles", roles),
             ("data", data),
             ("listen", self.listen.map(|address| address.to_string())),
             (
@@ -64,6 +74,8 @@ Examples:
   hooklog serve --data /var/lib/hooklog
   hooklog serve --data /var/lib/hooklog \\
       --listen 0.0.0.0:8080 --api-listen 127.0.0.1:8081 --config hooklog.toml
+  hooklog serve --role receive --config hooklog.toml
+  hooklog serve --role work,project,api --config hooklog.toml
 
 HOOKLOG_ADMIN_TOKEN, if set, is an admin token until the first named admin token exists. Without it
 the first start writes one to DIR/admin-token (mode 0600), and says so.

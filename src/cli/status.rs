@@ -30,7 +30,7 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     let facts = [
         ("build", row.maybe("build")),
         ("log", row.maybe("log_id")),
-        ("worker", Some(worker(row.inner("worker")))),
+        ("roles", Some(roles(row))),
         ("not ready", unready(row)),
         (
             "deliveries",
@@ -64,22 +64,21 @@ fn topics(partitions: &[Row<'_>]) -> Vec<Value> {
     sums.into_iter().map(row).collect()
 }
 
-/// What beside the worker is not ready, and why.
-fn unready(row: Row<'_>) -> Option<String> {
+/// What the server that answers does.
+fn roles(row: Row<'_>) -> String {
     let parts = row.rows("parts");
-    let others = parts.iter().filter(|part| part.text("name") != "worker");
-    let told =
-        others.filter_map(|part| Some(format!("{}: {}", part.text("name"), part.maybe("reason")?)));
-    let told: Vec<_> = told.collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let names: Vec<_> = parts.iter().map(|part| part.text("name")).collect();
+    names.join(", ")
 }
 
-fn worker(row: Row<'_>) -> String {
-    match (row.holds("ready"), row.maybe("reasons")) {
-        (true, _) => "ready".to_owned(),
-        (false, Some(reasons)) => format!("not ready: {reasons}"),
-        (false, None) => "not ready".to_owned(),
-    }
+/// What is not ready, and why.
+fn unready(row: Row<'_>) -> Option<String> {
+    let parts = row.rows("parts");
+    let told = parts
+        .iter()
+        .filter_map(|part| Some(format!("{}: {}", part.text("name"), part.maybe("reason")?)));
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 #[cfg(test)]
@@ -88,9 +87,9 @@ mod tests {
 
     #[test]
     fn partitions_are_summed_by_topic_for_people() {
-        let status = json!({"build": "1", "worker": {"ready": true}, "parts": [
-            {"name": "log", "ready": false, "reason": "the disk is nearly full"},
-            {"name": "worker", "ready": true, "reason": null},
+        let status = json!({"build": "1", "parts": [
+            {"name": "receive", "ready": false, "reason": "the disk is nearly full"},
+            {"name": "work", "ready": true, "reason": null},
         ], "partitions": [
             {"topic": "webhooks", "partition": 0, "start": 2, "tail": 12},
             {"topic": "webhooks", "partition": 1, "start": 0, "tail": 5},
@@ -105,6 +104,10 @@ control            1        3
 webhooks           2       15
 ";
         assert!(text.ends_with(expected), "{text}");
-        assert!(text.contains("log: the disk is nearly full\n"), "{text}");
+        assert!(
+            text.contains("receive: the disk is nearly full\n"),
+            "{text}"
+        );
+        assert!(text.contains("receive, work\n"), "{text}");
     }
 }

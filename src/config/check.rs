@@ -1,7 +1,7 @@
 //! Values that have the right type and are still wrong, alone or together.
 
 use super::load::{ConfigError, Loaded, Origin};
-use super::{Config, KafkaConfig, LogKind, Mechanism, keys};
+use super::{Config, KafkaConfig, LogKind, Mechanism, keys, role};
 use std::ops::RangeInclusive;
 use toml::Value;
 
@@ -81,6 +81,9 @@ fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
     }
     if config.deliver.ports.contains(&0) {
         return Some(("deliver.ports", "0 is not a port"));
+    }
+    if let Some(reason) = role::objection(config) {
+        return Some(("roles", reason));
     }
     match config.log.kind {
         LogKind::Embedded => None,

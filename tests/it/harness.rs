@@ -52,7 +52,8 @@ impl TestApp {
         let loaded = configuration(&folder);
         let running = app::start(&loaded, Some(TOKEN.to_owned())).await.unwrap();
         let Running { webhooks, api, .. } = &running;
-        let (webhooks, api) = (format!("http://{webhooks}"), format!("http://{api}"));
+        let webhooks = format!("http://{}", webhooks.unwrap());
+        let api = format!("http://{api}");
         let (stop, told) = oneshot::channel();
         let running = tokio::spawn(running.until(async {
             let _ = told.await;

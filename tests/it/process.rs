@@ -100,18 +100,18 @@ async fn a_disk_at_its_reserve_is_not_ready_and_the_doctor_says_why() {
     let server = Process::start_unready(tempfile::tempdir().unwrap(), full).await;
     server.create_source().await;
     let answer = server.ready(503).await;
-    let log = answer["parts"]
+    let receive = answer["parts"]
         .as_array()
         .unwrap()
         .iter()
-        .find(|part| part["name"] == "log");
-    let reason = log.unwrap()["reason"].as_str().unwrap();
+        .find(|part| part["name"] == "receive");
+    let reason = receive.unwrap()["reason"].as_str().unwrap();
     assert!(reason.contains("nearly full"), "{answer}");
     let doctor = server.client(&["doctor"]);
     assert_eq!(doctor.status.code(), Some(1));
     let said = String::from_utf8(doctor.stdout).unwrap();
     assert!(
-        said.contains("fail  log            the disk of the log is nearly full"),
+        said.contains("fail  receive        the disk of the log is nearly full"),
         "{said}"
     );
     assert!(said.contains("of bootstrap, role admin"), "{said}");

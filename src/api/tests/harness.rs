@@ -4,6 +4,7 @@ use super::super::{ApiParts, router};
 use crate::clock::{self, Clock as _, Manual};
 use crate::config::ProjectConfig;
 use crate::control::Control;
+use crate::health::{Health, Part};
 use crate::http::ClientAddress;
 use crate::keyring::Keyring;
 use crate::log::memory::MemoryLog;
@@ -95,6 +96,20 @@ impl Drop for Harness {
     }
 }
 
+/// A receiver that says `late`, and a worker that is ready when told.
+fn health(
+    worker: &watch::Sender<bool>,
+    late: &Arc<Mutex<Option<String>>>,
+    registry: Registry,
+) -> Arc<Health> {
+    let late = Arc::clone(late);
+    let receive = Part::new("receive", move || {
+        std::future::ready(late.lock().unwrap().clone().map_or(Ok(()), Err))
+    });
+    let work = Part::watching("work", worker.subscribe());
+    Health::new(vec![receive, work], registry)
+}
+
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -133,7 +148,7 @@ impl Harness {
             keyring: Arc::new(keyring),
             clock: clock.clone(),
             metrics: metrics.clone(),
-            registry: Arc::new(registry),
+            health: health(&worker, &late, registry),
             queries: Queries::new(Arc::new(SqliteTables::new(&tables)), metrics.clone()),
             check_target: Arc::new(|to| {
                 let forbidden = to.contains("//127.").then(|| "it is loopback".to_owned());
@@ -144,11 +159,6 @@ impl Harness {
             }),
             trusted_proxies: vec!["10.9.0.0/16".parse().unwrap()],
             bootstrap_admin: Some(Secret::new(Self::BOOTSTRAP.into())),
-            worker_ready: worker.subscribe(),
-            appends_in_time: {
-                let late = late.clone();
-                Arc::new(move || late.lock().unwrap().clone().map_or(Ok(()), Err))
-            },
             stop: stop.clone(),
             build: "test".to_owned(),
         };

@@ -17,16 +17,19 @@ const STEP: u64 = 512;
 /// # Errors
 /// When it is about a webhook, or was made under a configuration, that is not in the log.
 pub(super) async fn check(log: &dyn EventLog) -> anyhow::Result<()> {
-    let control = log.bounds(Topic::Control, Partition(0)).await?.tail;
     for number in 0..log.partitions(Topic::Deliveries) {
         let partition = Partition(number);
-        let tail = log.bounds(Topic::Webhooks, partition).await?.tail;
-        if let Some(version) = newest_stamp(log, partition, tail).await? {
-            there(Topic::Control, Partition(0), version, control)?;
+        let decisions = newest_decisions(log, partition).await?;
+        let stamp = newest_stamp(log, partition).await?;
+        // Other processes append meanwhile, so what is named is read before the ends of where it
+        // must be.
+        let webhooks = log.bounds(Topic::Webhooks, partition).await?.tail;
+        let control = log.bounds(Topic::Control, Partition(0)).await?.tail;
+        for routed in &decisions {
+            there(Topic::Webhooks, partition, routed.webhook, webhooks)?;
         }
-        for routed in newest_decisions(log, partition).await? {
-            there(Topic::Webhooks, partition, routed.webhook, tail)?;
-            let version = routed.configuration.offset;
+        let versions = decisions.iter().map(|routed| routed.configuration.offset);
+        for version in versions.chain(stamp) {
             there(Topic::Control, Partition(0), version, control)?;
         }
     }
@@ -46,11 +49,8 @@ fn there(topic: Topic, partition: Partition, named: Offset, tail: Offset) -> any
 }
 
 /// The configuration that the receiver of a partition's last webhook knew.
-async fn newest_stamp(
-    log: &dyn EventLog,
-    partition: Partition,
-    tail: Offset,
-) -> anyhow::Result<Option<Offset>> {
+async fn newest_stamp(log: &dyn EventLog, partition: Partition) -> anyhow::Result<Option<Offset>> {
+    let tail = log.bounds(Topic::Webhooks, partition).await?.tail;
     let last = Position::new(Topic::Webhooks, partition, Offset(tail.0.saturating_sub(1)));
     let records = log.read(last, ReadLimit::default()).await?;
     let Some(record) = records.last().filter(|record| record.value.is_some()) else {

@@ -30,8 +30,7 @@ pub(super) async fn checks(session: &Session<'_>) -> Vec<Check> {
     };
     checks.push(token(status.row()));
     checks.push(build(status.row()));
-    checks.extend(parts(status.row()));
-    checks.push(worker(status.row()));
+    checks.extend(roles(status.row()));
     checks.push(projections(status.row()));
     checks.push(sources(api).await);
     checks.push(subscriptions(api).await);
@@ -62,7 +61,7 @@ async fn reachable(api: &Api) -> Check {
 
 async fn ready(api: &Api) -> Check {
     match api.probe("readyz").await {
-        Ok((200, _)) => Check::ok("ready", "takes webhooks and delivers"),
+        Ok((200, _)) => Check::ok("ready", "every role of this process does its work"),
         Ok((status, reasons)) => {
             let reasons = cut(&said(reasons.trim()), 300);
             let advice = "wait, if it has just started; else look at its log".to_owned();
@@ -103,29 +102,49 @@ fn token(status: Row<'_>) -> Check {
     Check::ok("token", found)
 }
 
-/// What must be ready beside the worker, which has a check of its own.
-fn parts(status: Row<'_>) -> Vec<Check> {
+/// How each role of the server is.
+fn roles(status: Row<'_>) -> Vec<Check> {
     let parts = status.rows("parts");
-    let parts = parts.iter().filter_map(|part| {
-        let (name, well, advice) = match part.text("name").as_str() {
-            "log" => (
-                "log",
-                "takes webhooks",
-                "webhooks get 503: make room on its disk, or read the server's log",
-            ),
-            "receiver" => (
-                "receiver",
-                "appends come back in time",
-                "webhooks got 503: is the disk slow, or another program busy with it?",
-            ),
-            _ => return None,
-        };
-        Some(match part.maybe("reason") {
-            Some(reason) => Check::fail(name, reason, Some(advice.to_owned())),
-            None => Check::ok(name, well),
-        })
-    });
-    parts.collect()
+    parts.iter().filter_map(|part| role(status, part)).collect()
+}
+
+fn role(status: Row<'_>, part: &Row<'_>) -> Option<Check> {
+    let (name, well, advice) = match part.text("name").as_str() {
+        "receive" => (
+            "receive",
+            "takes webhooks, and in time",
+            "webhooks get 503: make room on the disk of its log, or read the server's log",
+        ),
+        "append" => (
+            "append",
+            "moves webhooks from the intake into the log",
+            "webhooks wait in the intake: the server's log says what is in the way",
+        ),
+        "work" => (
+            "work",
+            "routes and delivers",
+            "it is reading the log, or has stopped; the server's log says which",
+        ),
+        "project" => (
+            "project",
+            "follows the log",
+            "answers are of the past until it goes on: look at the store of the tables",
+        ),
+        "api" => (
+            "api",
+            "the tables answer",
+            "look at the store of the tables; commands need none, and work",
+        ),
+        _ => return None,
+    };
+    if let Some(reason) = part.maybe("reason") {
+        return Some(Check::fail(name, reason, Some(advice.to_owned())));
+    }
+    if name == "work" && status.holds("deliveries_paused") {
+        let advice = "hooklog delivery resume --all";
+        return Some(Check::warn(name, "all deliveries are paused", advice));
+    }
+    Some(Check::ok(name, well))
 }
 
 fn build(status: Row<'_>) -> Check {
@@ -139,23 +158,6 @@ fn build(status: Row<'_>) -> Check {
         format!("the server is {server}, this command {own}"),
         "use the same release of both",
     )
-}
-
-fn worker(status: Row<'_>) -> Check {
-    let worker = status.inner("worker");
-    if !worker.holds("ready") {
-        let reasons = worker
-            .maybe("reasons")
-            .unwrap_or_else(|| "not ready".to_owned());
-        let advice =
-            "it is reading the log, or has stopped; the server's log says which".to_owned();
-        return Check::fail("worker", reasons, Some(advice));
-    }
-    if status.holds("deliveries_paused") {
-        let advice = "hooklog delivery resume --all";
-        return Check::warn("worker", "all deliveries are paused", advice);
-    }
-    Check::ok("worker", "routes and delivers")
 }
 
 fn projections(status: Row<'_>) -> Check {

@@ -1,0 +1,82 @@
+//! The roles of this process: a file each, which starts one and says when it is ready.
+
+mod api;
+mod project;
+mod receive;
+mod work;
+
+use super::open::Opened;
+use super::tasks::Stage;
+use crate::config::{Config, Role, Roles};
+use crate::deliver::egress::Egress;
+use crate::health::{Health, Part};
+use crate::metrics::Metrics;
+use crate::secret::Secret;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// What roles are made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) roles: &'a Roles,
+    pub(super) opened: &'a Opened,
+    pub(super) metrics: Metrics,
+    pub(super) grace: Duration,
+    pub(super) egress: Arc<Egress>,
+}
+
+/// What listens and answers, whatever the roles are.
+pub(super) struct Doors {
+    /// Where webhooks come in; the role `receive` has it.
+    pub(super) webhooks: Option<TcpListener>,
+    /// Where API, health and metrics are served.
+    pub(super) api: TcpListener,
+    /// The first admin token, while there is no named one.
+    pub(super) admin: Option<Secret>,
+    /// What is counted.
+    pub(super) registry: Registry,
+}
+
+/// A role that runs.
+struct Started {
+    /// How it stops.
+    stage: Stage,
+    /// When it is ready.
+    part: Part,
+}
+
+impl Parts<'_> {
+    /// Starts every role of this process, in the order in which they stop: first nothing comes in
+    /// any more, then what is under way is finished and projected, and the API answers to the end.
+    ///
+    /// # Errors
+    /// When a role cannot start.
+    pub(super) async fn start(&self, doors: Doors) -> anyhow::Result<Vec<Stage>> {
+        let mut started = Vec::new();
+        if let Some(webhooks) = doors.webhooks {
+            started.push(receive::start(self, webhooks));
+        }
+        if self.roles.has(Role::Work) {
+            started.push(work::start(self)?);
+        }
+        if self.roles.has(Role::Project) {
+            started.push(project::start(self).await?);
+        }
+        let (mut stages, mut ready) = apart(started);
+        let queries = self.roles.has(Role::Api).then(|| api::queries(self));
+        ready.extend(queries.as_ref().map(api::part));
+        let health = Health::new(ready, doors.registry);
+        stages.push(match queries {
+            Some(queries) => api::start(self, doors.api, health, queries, doors.admin),
+            None => api::elsewhere(self, doors.api, health),
+        });
+        Ok(stages)
+    }
+}
+
+fn apart(started: Vec<Started>) -> (Vec<Stage>, Vec<Part>) {
+    let pair = |role: Started| (role.stage, role.part);
+    started.into_iter().map(pair).unzip()
+}
