@@ -9,6 +9,7 @@ pub mod offline;
 pub mod open;
 mod roles;
 mod signals;
+pub mod spool;
 pub mod tasks;
 pub mod telemetry;
 

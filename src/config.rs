@@ -10,6 +10,7 @@ mod project;
 mod receive;
 mod role;
 mod show;
+mod spool;
 
 pub use deliver::DeliverConfig;
 pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
@@ -17,6 +18,7 @@ pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
 pub use project::ProjectConfig;
 pub use receive::ReceiveConfig;
 pub use role::{Role, Roles};
+pub use spool::SpoolConfig;
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -40,6 +42,8 @@ pub struct Config {
     pub shutdown_ms: u64,
     /// Receiving.
     pub receive: ReceiveConfig,
+    /// A receiver's own buffer for the time in which the log is away.
+    pub spool: SpoolConfig,
     /// The log.
     pub log: LogConfig,
     /// Delivering.
@@ -59,6 +63,7 @@ impl Default for Config {
             // GitHub waits for 10 s; one second is left for the network.
             shutdown_ms: 9_000,
             receive: ReceiveConfig::default(),
+            spool: SpoolConfig::default(),
             log: LogConfig::default(),
             deliver: DeliverConfig::default(),
             project: ProjectConfig::default(),

@@ -24,9 +24,11 @@ pub struct Health {
 pub struct Part {
     name: &'static str,
     check: Check,
+    note: Note,
 }
 
 type Check = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+type Note = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// How a role is.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -37,6 +39,9 @@ pub struct PartStatus {
     pub ready: bool,
     /// Why it does not.
     pub reason: Option<String>,
+    /// What an operator should know although it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl Part {
@@ -47,7 +52,15 @@ impl Part {
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let check: Check = Box::new(move || Box::pin(check()));
-        Self { name, check }
+        let note = Box::new(|| None);
+        Self { name, check, note }
+    }
+
+    /// The same role, about which `note` may have something to say that is no reason against it.
+    #[must_use]
+    pub fn noting(mut self, note: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        self.note = Box::new(note);
+        self
     }
 
     /// The role `name`, which is ready while `ready` is true.
@@ -65,6 +78,7 @@ impl Part {
             name: self.name,
             ready: found.is_ok(),
             reason: found.err(),
+            note: (self.note)(),
         }
     }
 }

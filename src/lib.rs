@@ -11,6 +11,9 @@ pub mod http;
 // A queue in front of the log, for those who want one.
 pub mod intake;
 
+// A receiver's own buffer for the time in which the log is away.
+pub mod spool;
+
 // 2. The log: the only source of truth.
 pub mod log;
 

@@ -90,6 +90,18 @@ metrics! {
     sync: Family<TopicLabel, Histogram> = Family::new_with_constructor(seconds), "log_sync", Seconds;
     /// Records appended.
     appended: Family<TopicLabel, Counter> = Family::default(), "log_records_appended";
+    /// 1 while webhooks go into the spool, or wait in it.
+    spooling: Gauge = Gauge::default(), "spooling";
+    /// Webhooks that wait in the spool.
+    spool_depth: Gauge = Gauge::default(), "spool_webhooks";
+    /// What the spool takes of its disk.
+    spool_bytes: Gauge = Gauge::default(), "spool", Bytes;
+    /// Since the receipt of the oldest webhook in the spool; 0 when it is empty.
+    spool_age: Gauge = Gauge::default(), "spool_oldest_age", Seconds;
+    /// Webhooks that went into the spool.
+    spooled: Counter = Counter::default(), "webhooks_spooled";
+    /// Webhooks that came out of the spool into the log.
+    drained: Counter = Counter::default(), "webhooks_drained";
     /// From reading a webhook to its recorded decision.
     routed: Histogram = seconds(), "webhook_route", Seconds;
     /// Webhooks that are not routed yet.

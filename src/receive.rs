@@ -256,7 +256,7 @@ impl Receiver {
         append.at = self.parts.clock.now();
         let deadline = Duration::from_millis(self.parts.config.append_deadline_ms);
         let deadline = due.min(Instant::now() + deadline);
-        let appending = self.parts.inlet.put(append);
+        let appending = self.parts.inlet.put_by(append, deadline);
         let appended = tokio::time::timeout_at(deadline, appending).await;
         self.punctual.note(appended.is_ok(), Instant::now());
         match appended {

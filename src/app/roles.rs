@@ -55,8 +55,11 @@ impl Parts<'_> {
     /// When a role cannot start.
     pub(super) async fn start(&self, doors: Doors) -> anyhow::Result<Vec<Stage>> {
         let mut started = Vec::new();
+        let mut draining = None;
         if let Some(webhooks) = doors.webhooks {
-            started.push(receive::start(self, webhooks));
+            let (receiving, spool) = receive::start(self, webhooks)?;
+            started.push(receiving);
+            draining = spool;
         }
         if self.roles.has(Role::Work) {
             started.push(work::start(self)?);
@@ -65,6 +68,10 @@ impl Parts<'_> {
             started.push(project::start(self).await?);
         }
         let (mut stages, mut ready) = apart(started);
+        // Right after the receiver, which is the first: nothing comes into it any more.
+        if let Some(draining) = draining {
+            stages.insert(1, draining);
+        }
         let queries = self.roles.has(Role::Api).then(|| api::queries(self));
         ready.extend(queries.as_ref().map(api::part));
         let health = Health::new(ready, doors.registry);

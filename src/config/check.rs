@@ -38,6 +38,9 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
         "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => 0..=1 << 50,
         "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,
         "deliver.redelivery_window_days" => 1..=365,
+        "spool.bytes_max" => 64 << 20..=1 << 50,
+        "spool.reserve_bytes" => 0..=1 << 50,
+        "spool.configuration_age_max_hours" => 1..=24 * 366,
         "deliver.excerpt_bytes_max" => 0..=1 << 20,
         key if key.ends_with("_ms") => 1..=24 * 3_600_000,
         _ => 1..=1 << 50,
@@ -85,10 +88,40 @@ fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
     if let Some(reason) = role::objection(config) {
         return Some(("roles", reason));
     }
+    if let Some(wrong) = spool(config) {
+        return Some(wrong);
+    }
     match config.log.kind {
         LogKind::Embedded => None,
         LogKind::Kafka => kafka(&config.log.kafka),
     }
+}
+
+fn spool(config: &Config) -> Option<(&'static str, &'static str)> {
+    let spool = &config.spool;
+    match (&spool.folder, spool.persistent) {
+        (None, false) => return None,
+        (None, true) => {
+            let reason = "name the folder in `spool.folder`; without one there is no spool";
+            return Some(("spool.persistent", reason));
+        }
+        (Some(_), false) => {
+            let reason = "webhooks in the spool were answered 200 and are nowhere else: set \
+                          `spool.persistent = true` if this folder is on a volume that outlives the \
+                          process and its container; leave `spool.folder` away if it is not";
+            return Some(("spool.folder", reason));
+        }
+        (Some(folder), true) if folder.as_os_str().is_empty() => {
+            return Some(("spool.folder", "it must name a folder"));
+        }
+        (Some(_), true) => {}
+    }
+    if spool.inlet_deadline_ms >= config.receive.append_deadline_ms {
+        let reason = "the spool would get no time to take a webhook, so it must be less than \
+                      `receive.append_deadline_ms`";
+        return Some(("spool.inlet_deadline_ms", reason));
+    }
+    None
 }
 
 fn kafka(kafka: &KafkaConfig) -> Option<(&'static str, &'static str)> {

@@ -12,6 +12,7 @@ pub(super) fn all() -> BTreeMap<String, Value> {
         key_file: file(),
         ..Config::default()
     };
+    example.spool.folder = file();
     let kafka = &mut example.log.kafka;
     kafka.username = Some("user".to_owned());
     for path in [

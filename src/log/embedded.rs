@@ -1,6 +1,7 @@
 //! The embedded log: one journal per topic, made of segment files. `docs/log-format.md` has the
 //! format, byte by byte.
 
+mod buffer;
 mod compaction;
 mod compare;
 mod files;
@@ -20,6 +21,7 @@ mod segment;
 mod ties;
 mod writer;
 
+pub use buffer::{EmbeddedBuffer, Held};
 pub use offline::OfflineLog;
 pub use open_error::OpenError;
 
@@ -280,6 +282,6 @@ fn slot(topic: Topic) -> usize {
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
-mod fault;
+pub(crate) mod fault;
 #[cfg(test)]
 mod tests;

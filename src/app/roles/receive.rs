@@ -1,19 +1,31 @@
-//! The role `receive`: webhooks come in. It needs no tables, no worker and no state of its own, so
-//! there may be many.
+//! The role `receive`: webhooks come in. It needs no tables, no worker and no state of its own but
+//! a spool, if it has one, so there may be many.
 
 use super::{Parts, Started};
+use crate::app::spool;
 use crate::app::tasks::Stage;
 use crate::config::Role;
 use crate::health::Part;
 use crate::receive::{self, Inlet, IntoLog, Receiver, ReceiverParts};
+use crate::spool::Spool;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-pub(super) fn start(parts: &Parts<'_>, listener: TcpListener) -> Started {
+/// Starts the receiver, and the drain of its spool, which stops after it.
+///
+/// # Errors
+/// When there is to be a spool, and it cannot be opened.
+pub(super) fn start(
+    parts: &Parts<'_>,
+    listener: TcpListener,
+) -> anyhow::Result<(Started, Option<Stage>)> {
     let opened = parts.opened;
+    let log: Arc<dyn Inlet> = Arc::new(IntoLog(Arc::clone(&opened.log)));
+    let spool = spool::open(parts.config, opened, &log, &parts.metrics)?;
+    let inlet = spool.clone().map_or(log, |spool| spool);
     let receiver = Receiver::new(ReceiverParts {
         log: Arc::clone(&opened.log),
-        inlet: inlet(parts),
+        inlet,
         control: Arc::clone(&opened.control),
         keyring: Arc::clone(&opened.keyring),
         clock: Arc::clone(&opened.clock),
@@ -21,21 +33,28 @@ pub(super) fn start(parts: &Parts<'_>, listener: TcpListener) -> Started {
         shutdown: parts.grace,
         metrics: parts.metrics.clone(),
     });
-    let asked = Arc::clone(&receiver);
-    let part = Part::new(Role::Receive.as_str(), move || {
-        let receiver = Arc::clone(&asked);
-        async move { receiver.ready().await }
-    });
+    let part = part(&receiver, spool.clone());
     let mut stage = Stage::new("receiver");
     let stop = stage.token();
     stage.spawn(async move {
         receive::serve(listener, receiver, stop).await;
         anyhow::Ok(())
     });
-    Started { stage, part }
+    let draining = spool.map(|spool| draining(parts, spool));
+    Ok((Started { stage, part }, draining))
 }
 
-/// Where verified webhooks go.
-fn inlet(parts: &Parts<'_>) -> Arc<dyn Inlet> {
-    Arc::new(IntoLog(Arc::clone(&parts.opened.log)))
+fn part(receiver: &Arc<Receiver>, spool: Option<Arc<Spool>>) -> Part {
+    let receiver = Arc::clone(receiver);
+    let part = Part::new(Role::Receive.as_str(), move || {
+        let receiver = Arc::clone(&receiver);
+        async move { receiver.ready().await }
+    });
+    part.noting(move || spool.as_ref()?.note())
+}
+
+fn draining(parts: &Parts<'_>, spool: Arc<Spool>) -> Stage {
+    let mut stage = Stage::new("spool");
+    stage.spawn(spool.run(stage.token(), parts.grace));
+    stage
 }

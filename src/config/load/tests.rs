@@ -315,3 +315,20 @@ fn a_network_that_is_none_is_told_how_one_is_written() {
         assert!(error.contains("CIDR form, such as 10.0.0.0/8"), "{error}");
     }
 }
+
+#[test]
+fn a_spool_needs_the_operator_s_word_that_its_folder_outlives_the_process() {
+    let folder = "[spool]\nfolder = '/var/spool/hooklog'\n";
+    let said = error(folder, &[], &[]);
+    assert!(said.contains("spool.persistent = true"), "{said}");
+    let said = error("[spool]\npersistent = true\n", &[], &[]);
+    assert!(said.contains("name the folder"), "{said}");
+    let whole = format!("{folder}persistent = true\n");
+    let loaded = from(&whole, &[], &[]).unwrap();
+    assert_eq!(
+        loaded.config.spool.folder,
+        Some("/var/spool/hooklog".into())
+    );
+    let late = format!("{whole}inlet_deadline_ms = 8000\n");
+    assert!(error(&late, &[], &[]).contains("receive.append_deadline_ms"));
+}

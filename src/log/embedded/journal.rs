@@ -115,7 +115,7 @@ impl Journal {
         let view = self.view();
         let tail = view.partitions.get(partition.0 as usize)?.tail;
         Some(Bounds {
-            start: Offset(0),
+            start: Offset(view.start(partition.0 as usize)?),
             tail: Offset(tail),
         })
     }
@@ -162,6 +162,14 @@ impl Journal {
 }
 
 impl View {
+    /// The first offset of a partition that is in a segment: 0 in a log, which drops none.
+    fn start(&self, partition: usize) -> Option<u64> {
+        match self.sealed.first() {
+            Some(sealed) => Some(sealed.spans.get(partition)?.first),
+            None => Some(self.active.places.partitions.get(partition)?.0),
+        }
+    }
+
     fn push(&mut self, at: u64, record: Arc<Record>) {
         let partition = record.position.partition.0;
         let tombstone = record.value.is_none().then_some(record.key);

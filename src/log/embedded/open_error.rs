@@ -71,6 +71,30 @@ pub enum OpenError {
         /// The log that is to be copied.
         wanted: EventId,
     },
+    /// A spool holds webhooks that belong into another log.
+    #[error(
+        "the spool in {path} holds webhooks for log {found}, and this log is {wanted}: drain it into \
+         its own with `hooklog spool drain`, or name another folder in spool.folder"
+    )]
+    OtherSpool {
+        /// The folder.
+        path: String,
+        /// The log that they are for.
+        found: EventId,
+        /// The log that is open.
+        wanted: EventId,
+    },
+    /// What a spool remembers of its drain does not fit what it holds.
+    #[error(
+        "{path} does not tell how far the spool beside it was drained: {reason}. Nothing was changed; \
+         bring the folder back from a copy"
+    )]
+    SpoolPosition {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The partitions of a log are fixed when it is made.
     #[error("this log has {found} partitions for ever; set log.partitions to {found}, not {asked}")]
     Partitions {

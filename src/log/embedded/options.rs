@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) tail_bytes: usize,
     /// Space is taken from the disk in steps of this at the most.
     pub(crate) allocate_bytes: u64,
+    /// The journal drops segments from its beginning, so the first one need not start at 0.
+    pub(crate) forgets: bool,
     pub(crate) metrics: LogMetrics,
     pub(crate) clock: Arc<dyn Clock>,
     /// Believe the tail without verifying it: the crash test must notice that.
@@ -41,6 +43,7 @@ impl Options {
             floor_bytes: 1 << 20,
             tail_bytes: config.tail_bytes,
             allocate_bytes: segment_bytes.min(32 << 20),
+            forgets: false,
             metrics: LogMetrics::new(metrics),
             clock,
             #[cfg(test)]

@@ -143,7 +143,12 @@ impl Opening<'_> {
             return Err(OpenError::Partitions { found, asked });
         }
         let start = Chain::start(found);
-        let chain = before.map_or(&start, |before| &before.chain);
+        let begun = if self.options.forgets {
+            &header.chain
+        } else {
+            &start
+        };
+        let chain = before.map_or(begun, |before| &before.chain);
         let same = before.is_none_or(|before| before.journal == header.journal);
         if *chain != header.chain || !same {
             let reason = "it does not go on where the segment before it ends; one may be missing";
