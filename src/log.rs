@@ -8,11 +8,13 @@ pub mod embedded;
 pub mod kafka;
 pub(crate) mod lock;
 pub mod memory;
+pub mod ownership;
 pub mod report;
 mod tell;
 
 use async_trait::async_trait;
 use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Timestamp, Topic};
+use ownership::{Ownership, Sole};
 use std::sync::Arc;
 
 /// An append-only sequence of records in numbered partitions of three topics.
@@ -88,6 +90,15 @@ pub trait EventLog: Send + Sync {
     /// What an append would fail with.
     async fn takes_webhooks(&self) -> Result<(), AppendError> {
         Ok(())
+    }
+
+    /// Begins to take part in owning partitions of `webhooks` and `deliveries`, which are the same.
+    /// A log that one process has is owned whole by its only worker.
+    ///
+    /// # Errors
+    /// Settings that the back end does not take.
+    fn own(&self) -> Result<Box<dyn Ownership>, ReadError> {
+        Ok(Box::new(Sole::new(self.partitions(Topic::Deliveries))))
     }
 
     /// Drops the bytes that tombstones of `topic` erase, and tells how many records lost theirs; 0

@@ -1,6 +1,6 @@
 //! Owns partitions: folds them, routes, schedules attempts and records their outcomes.
 //!
-//! One loop owns every partition. A turn of it gathers all that is to be recorded (decisions,
+//! One loop owns all partitions that are assigned to this process. A turn of it gathers all that is to be recorded (decisions,
 //! outcomes, effects of commands), appends it at once, folds it in log order, and only then acts
 //! on it. So what a worker does is always a consequence of what stands in the log.
 
@@ -70,7 +70,7 @@ pub enum WorkerError {
     /// A record is not understood.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// Another worker owns a partition now.
+    /// Another worker owns a partition now, and nobody settles who should.
     #[error("another worker has taken over deliveries/{0}; this one stops")]
     Superseded(u32),
     /// Webhooks that have their decision are not in the log: what comes in at their offsets now
@@ -94,11 +94,12 @@ pub enum WorkerError {
     Identities(#[from] fjall::Error),
 }
 
-/// The owner of all partitions.
+/// The owner of the partitions that are assigned to this process.
 pub struct Worker;
 
 impl Worker {
-    /// Owns every partition until `shutdown`; `ready` turns true once all are folded and acquired.
+    /// Owns what is assigned to it until `shutdown`; `ready` is true while all of that is restored and
+    /// acquired. While the log is away it begins anew.
     ///
     /// After `shutdown` no attempt starts; those under way are awaited for a few seconds and
     /// recorded, then a snapshot is written.
@@ -110,14 +111,17 @@ impl Worker {
         ready: watch::Sender<bool>,
         shutdown: CancellationToken,
     ) -> Result<(), WorkerError> {
-        let mut owner = tokio::select! {
-            owner = owner::Owner::ready(parts, shutdown.clone()) => owner?,
-            () = shutdown.cancelled() => return Ok(()),
-        };
-        ready.send_replace(true);
-        let ended = owner.work().await;
-        ready.send_replace(false);
-        ended
+        let mut owner = owner::Owner::open(parts, ready.clone(), shutdown.clone())?;
+        loop {
+            let ended = owner.work().await;
+            ready.send_replace(false);
+            match ended {
+                Err(error) if owner::Owner::passes(&error) && !shutdown.is_cancelled() => {
+                    owner.recover(&error).await?;
+                }
+                ended => return ended,
+            }
+        }
     }
 }
 

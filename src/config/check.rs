@@ -34,6 +34,8 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
         "log.kafka.replication_factor" | "log.kafka.min_insync_replicas" => 1..=100,
         // One record of the largest size must fit in.
         "log.kafka.queue_bytes_max" => 48 << 20..=2 << 30,
+        // More is longer than the client library may be silent.
+        "log.kafka.session_timeout_ms" => 1_000..=300_000,
         "log.segment_bytes" => 64 << 10..=1 << 40,
         "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => 0..=1 << 50,
         "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,

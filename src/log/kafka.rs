@@ -12,8 +12,9 @@
 //! - Dropping an append does not undo it, and does not split it (`writer.rs`).
 //! - A fatal error of a producer poisons the log: the process ends, and learns from the log what
 //!   was written (`writer.rs`).
-//! - Consumers are assigned with explicit offsets; no group, no commit, no rebalance, and no offset
-//!   that is reset silently: `auto.offset.reset=error` (`client.rs`, `readers.rs`, `tail.rs`).
+//! - Consumers are assigned with explicit offsets; no commit, and no offset that is reset silently:
+//!   `auto.offset.reset=error` (`client.rs`, `readers.rs`, `tail.rs`). A group decides who owns which
+//!   partitions, and nothing is read through it (`group.rs`).
 //! - Checksums are verified (`check.crcs`), records that wait in a consumer are bounded, and topics
 //!   are never made by a typing error (`client.rs`).
 //! - Gaps are passed over: offsets of a compacted topic are sparse, and the last one before the end
@@ -28,6 +29,7 @@
 
 mod admin;
 mod client;
+mod group;
 mod names;
 mod readers;
 mod record;
@@ -40,13 +42,16 @@ pub use client::ClientError;
 pub use topics::Complaint;
 
 use super::lock::{Lock, LockError};
+use super::ownership::Ownership;
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit, tell};
-use crate::config::LogConfig;
+use crate::config::{KafkaConfig, LogConfig};
 use crate::metrics::{Metrics, TopicLabel};
 use async_trait::async_trait;
 use client::Context;
+use group::Group;
 use hooklog_schemas::{Append, Offset, Partition, Position, Record, Topic};
 use names::Names;
+use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -70,6 +75,10 @@ pub struct KafkaLog {
     webhooks: Writer,
     /// Decisions and commands do not queue behind webhooks.
     others: Writer,
+    /// What members of the group of workers are made of.
+    base: ClientConfig,
+    config: KafkaConfig,
+    context: Context,
     metrics: Metrics,
     poison: watch::Sender<Option<String>>,
     _following: DropGuard,
@@ -183,6 +192,9 @@ impl KafkaLog {
             webhooks: writer(kafka.webhook_timeout_ms)?,
             others: writer(kafka.decision_timeout_ms)?,
             source,
+            base,
+            config: kafka.clone(),
+            context,
             metrics,
             poison,
             _following,
@@ -271,6 +283,13 @@ impl EventLog for KafkaLog {
             // Brokers that are away show themselves in appends that come back too late.
             None => Ok(()),
         }
+    }
+
+    fn own(&self) -> Result<Box<dyn Ownership>, ReadError> {
+        let topic = self.source.names.of(Topic::Webhooks);
+        let group = Group::join(&self.base, &self.config, topic, self.context.clone());
+        let unavailable = |error: KafkaError| ReadError::Unavailable(error.to_string());
+        Ok(Box::new(group.map_err(unavailable)?))
     }
 
     /// Nothing: the brokers' cleaner compacts when the topic's settings say so.

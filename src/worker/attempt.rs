@@ -1,5 +1,6 @@
 //! One attempt of one delivery: read the body, sign, send, judge. It records nothing itself.
 
+use super::batch::Term;
 use super::lines;
 use super::room::{Held, Room};
 use crate::clock::Clock;
@@ -9,7 +10,7 @@ use crate::log::{EventLog, ReadLimit};
 use futures_util::FutureExt as _;
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::deliveries::{Answered, Attempted, DeadReason, ErrorClass, Verdict};
-use hooklog_schemas::{DeliveryId, Partition, Position, ReceiptId, Record, Timestamp};
+use hooklog_schemas::{DeliveryId, Position, ReceiptId, Record, Timestamp};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Surroundings {
 
 /// One attempt that is to be made.
 pub(super) struct Attempt {
+    /// Who decided to make it.
+    pub(super) term: Term,
     pub(super) delivery: DeliveryId,
     pub(super) receipt: ReceiptId,
     pub(super) number: u32,
@@ -41,7 +44,7 @@ pub(super) struct Attempt {
 
 /// One attempt that was made.
 pub(super) struct Finished {
-    pub(super) partition: Partition,
+    pub(super) term: Term,
     pub(super) attempted: Attempted,
     pub(super) answered: Option<Answered>,
     pub(super) target: Arc<Target>,
@@ -93,7 +96,7 @@ impl Attempt {
             configuration: self.configuration,
         };
         Finished {
-            partition: self.webhook.partition,
+            term: self.term,
             attempted,
             answered,
             target: self.target,

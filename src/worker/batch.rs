@@ -3,36 +3,39 @@
 use crate::clock;
 use hooklog_schemas::{Append, Event, Offset, Partition, Timestamp};
 
+/// A partition, and the term of the owner who says something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    pub(super) partition: Partition,
+    pub(super) epoch: Option<Offset>,
+}
+
 /// Events of the `deliveries` topic that are to be appended together.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) events: Vec<(Partition, Event)>,
+    pub(super) events: Vec<(Term, Event)>,
 }
 
 impl Batch {
-    pub(super) fn add(&mut self, partition: Partition, event: impl Into<Event>) {
-        self.events.push((partition, event.into()));
+    pub(super) fn add(&mut self, term: Term, event: impl Into<Event>) {
+        self.events.push((term, event.into()));
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// The records to append; `epoch` tells the owner's term of a partition.
-    pub(super) fn appends(
-        &self,
-        at: Timestamp,
-        epoch: impl Fn(Partition) -> Option<Offset>,
-    ) -> Vec<Append> {
-        let encode = |(partition, event): &(Partition, Event)| {
+    /// The records to append.
+    pub(super) fn appends(&self, at: Timestamp) -> Vec<Append> {
+        let encode = |(term, event): &(Term, Event)| {
             let (event_type, version, value) = event.encode()?;
             Some(Append {
-                partition: *partition,
+                partition: term.partition,
                 event_id: clock::event_id(),
                 key: clock::key(),
                 event_type,
                 version,
-                epoch: epoch(*partition),
+                epoch: term.epoch,
                 at,
                 headers: Vec::new(),
                 value: Some(value),

@@ -1,9 +1,10 @@
 //! Which events were seen before: by host and GUID, and by signature.
 //!
 //! A derived index on disk, one keyspace a day of receipt time. It is written after the decisions
-//! are durable and replayed from where the fold starts. It may be deleted while the server is
-//! stopped: a new one is filled from the start of the log, without the signatures, so a replayed
-//! capture is suspected only of what came since.
+//! are durable, and knows how far it has read each partition: what another worker decided since, or
+//! all that the window covers if the index was deleted, is filled in from the log when a partition
+//! is restored. That leaves the signatures out, so a replayed capture of such a webhook is not
+//! suspected.
 //!
 //! The same GUID and hook mean the same event if the body is the same. Equal signatures say so at
 //! no cost; after a rotation of the secret the two bodies are compared, which reads one record.
@@ -21,7 +22,7 @@ pub(super) use marks::Marks;
 
 use fjall::config::PartitioningPolicy;
 use hooklog_schemas::deliveries::{MatchOutcome, RepeatKind, Repeats, Routed};
-use hooklog_schemas::{DeliveryId, EventId, Partition, Timestamp};
+use hooklog_schemas::{DeliveryId, EventId, Offset, Partition, Timestamp};
 use marks::{Key, key};
 use seen::Seen;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -39,8 +40,6 @@ pub(super) struct Identities {
     meta: fjall::Keyspace,
     days: BTreeMap<i64, fjall::Keyspace>,
     window_days: i64,
-    /// It holds everything that the window covers, up to the last snapshots.
-    complete: bool,
     /// What this turn adds: it is not in the log yet, so not on disk either.
     fresh: HashMap<Key, (i64, Vec<u8>)>,
     /// What this turn owes: the fold does not know it yet.
@@ -49,7 +48,7 @@ pub(super) struct Identities {
 
 impl Identities {
     /// Opens the index of this log. One of another log or format, or of a shorter window, is
-    /// emptied: it is to be filled from the start of the log, and [`Self::completed`] then.
+    /// emptied, so that it is filled from the log.
     pub(super) fn open(
         folder: &Path,
         window_days: u32,
@@ -63,33 +62,34 @@ impl Identities {
         let meta = database.keyspace("meta", options)?;
         let window = meta.get(WINDOW)?.and_then(|days| number(&days));
         let ours = is(&meta, LOG, log.0.as_bytes())? && is(&meta, FORMAT, &FORMAT_NOW)?;
+        let fits = ours && window.is_some_and(|days| days >= window_days);
         let mut identities = Self {
             database,
             meta,
             days: BTreeMap::new(),
             window_days: i64::from(window_days),
-            complete: ours && window.is_some_and(|days| days >= window_days),
             fresh: HashMap::new(),
             owed: HashSet::new(),
         };
-        if identities.complete {
-            identities.meta.insert(WINDOW, window_days.to_be_bytes())?;
-        } else {
+        identities.open_days(fits)?;
+        if !fits {
+            // Gone before the rest goes, and back after it: half an emptied index fits nothing.
             identities.meta.remove(WINDOW)?;
+            identities.forget_reached()?;
         }
-        identities.open_days()?;
         identities.meta.insert(LOG, log.0.as_bytes().as_slice())?;
         identities.meta.insert(FORMAT, FORMAT_NOW)?;
+        identities.meta.insert(WINDOW, window_days.to_be_bytes())?;
         Ok(identities)
     }
 
-    fn open_days(&mut self) -> Result<(), fjall::Error> {
+    fn open_days(&mut self, keep: bool) -> Result<(), fjall::Error> {
         for name in self.database.list_keyspace_names() {
             let Ok(day) = name.trim_start_matches('d').parse::<i64>() else {
                 continue;
             };
             let keyspace = self.database.keyspace(&name, options)?;
-            if self.complete {
+            if keep {
                 self.days.insert(day, keyspace);
             } else {
                 self.database.delete_keyspace(keyspace)?;
@@ -98,21 +98,39 @@ impl Identities {
         Ok(())
     }
 
-    /// Whether replaying from the snapshots is enough; if not, from the start of the log.
-    pub(super) const fn is_complete(&self) -> bool {
-        self.complete
+    fn forget_reached(&self) -> Result<(), fjall::Error> {
+        let mut keys = Vec::new();
+        for entry in self.meta.prefix(REACHED) {
+            keys.push(entry.key()?);
+        }
+        keys.into_iter().try_for_each(|key| self.meta.remove(key))
     }
 
-    /// Everything that the log held when the index was opened is replayed.
-    pub(super) fn completed(&mut self) -> Result<(), fjall::Error> {
-        self.commit()?;
-        if !self.complete {
-            let days = u32::try_from(self.window_days).unwrap_or(u32::MAX);
-            self.database.persist(fjall::PersistMode::SyncAll)?;
-            self.meta.insert(WINDOW, days.to_be_bytes())?;
-            self.complete = true;
+    /// Up to where the decisions of a partition are in the index: from its start, or from where the
+    /// window begins.
+    pub(super) fn reached(&self, partition: Partition) -> Result<Offset, fjall::Error> {
+        let found = self.meta.get(reached_key(partition))?;
+        let offset = found.and_then(|bytes| Some(u64::from_be_bytes(bytes[..].try_into().ok()?)));
+        Ok(Offset(offset.unwrap_or_default()))
+    }
+
+    /// What notes from another thread how far the index is.
+    pub(super) fn marker(&self) -> Marker {
+        Marker {
+            database: self.database.clone(),
+            meta: self.meta.clone(),
         }
-        Ok(())
+    }
+
+    /// The time before which nothing is looked for, given the time of now.
+    pub(super) fn begins(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0 - (self.window_days + 1) * DAY_MICROS)
+    }
+
+    /// Forgets what was noted of decisions that nobody knows to be durable.
+    pub(super) fn discard(&mut self) {
+        self.fresh.clear();
+        self.owed.clear();
     }
 
     /// What is known of an earlier receipt of this event, or of one with the same signature.
@@ -255,11 +273,6 @@ impl Identities {
         self.forget()
     }
 
-    /// A handle through which another thread makes everything written so far durable.
-    pub(super) fn database(&self) -> fjall::Database {
-        self.database.clone()
-    }
-
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, fjall::Error> {
         if let Some((_, value)) = self.fresh.get(key) {
             return Ok(Some(value.clone()));
@@ -294,12 +307,38 @@ impl Identities {
     }
 }
 
+/// Notes how far the index is, apart from its owner.
+pub(super) struct Marker {
+    database: fjall::Database,
+    meta: fjall::Keyspace,
+}
+
+impl Marker {
+    /// Notes that everything before `next` is in the index. It is written after all that, so that
+    /// no crash leaves it there alone.
+    pub(super) fn mark(&self, partition: Partition, next: Offset) -> Result<(), fjall::Error> {
+        self.meta
+            .insert(reached_key(partition), next.0.to_be_bytes())
+    }
+
+    /// Makes everything written so far durable.
+    pub(super) fn persist(&self) -> Result<(), fjall::Error> {
+        self.database.persist(fjall::PersistMode::SyncAll)
+    }
+}
+
 const LOG: &[u8] = b"log";
 const FORMAT: &[u8] = b"format";
-/// 2: the offset of the first receipt.
-const FORMAT_NOW: [u8; 1] = [2];
-/// The days of receipt time that a complete index covers.
+/// 3: how far each partition is.
+const FORMAT_NOW: [u8; 1] = [3];
+/// The days of receipt time that the index covers.
 const WINDOW: &[u8] = b"window";
+/// With a partition's number: how far it is.
+const REACHED: &[u8] = b"reached";
+
+fn reached_key(partition: Partition) -> Vec<u8> {
+    [REACHED, &partition.0.to_be_bytes()].concat()
+}
 
 /// Decisions that a replay keeps in memory before it writes them.
 const REPLAY_MAX: usize = 10_000;

@@ -1,16 +1,20 @@
-//! The loop that owns every partition.
+//! The loop that owns partitions: those that are assigned to this process.
 
+mod acquire;
 mod dispatch;
 mod effects;
 mod gone;
+mod handover;
 mod outcomes;
 mod record;
+mod recover;
+mod restore;
 mod route;
 mod save;
 mod start;
 
 use super::attempt::{Finished, Surroundings};
-use super::batch::Batch;
+use super::batch::{Batch, Term};
 use super::commands::Effects;
 use super::fold::{Change, Fold};
 use super::identities::Identities;
@@ -19,12 +23,16 @@ use super::schedule::Schedule;
 use super::snapshot::Snapshots;
 use super::{WorkerError, WorkerParts};
 use crate::deliver::target::Target;
+use crate::log::ownership::{Change as Owning, Ownership};
+use futures_util::FutureExt as _;
+use handover::Leaving;
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::{
-    DeliveryId, EventId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId, Timestamp,
-    Topic,
+    DeliveryId, Event, EventId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId,
+    Timestamp, Topic,
 };
-use std::collections::{HashMap, HashSet};
+use restore::Restore;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -41,17 +49,31 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 /// How often gauges are brought up to date.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 
-/// All partitions and what is being done about them.
+/// The partitions of this worker, and what is being done about them.
 pub(super) struct Owner {
     parts: WorkerParts,
     around: Arc<Surroundings>,
-    owned: Vec<Owned>,
+    ownership: Box<dyn Ownership>,
+    /// Changes that came while the loop was idle.
+    told: Vec<Owning>,
+    /// The first assignment has come: from then on a worker without partitions has none to restore.
+    assigned: bool,
+    ready: watch::Sender<bool>,
+    /// Assigned partitions that do not act yet.
+    restoring: BTreeMap<Partition, Restore>,
+    /// Those that were taken over although they are assigned here, and when to acquire them again.
+    contested: BTreeMap<Partition, Timestamp>,
+    /// Partitions that act, or are being left.
+    owned: BTreeMap<Partition, Owned>,
+    leaving: Vec<Leaving>,
     schedule: Schedule,
     configuration: Arc<Configuration>,
     compiled: Compiled,
     control: watch::Receiver<Offset>,
     targets: HashMap<SubscriptionId, Arc<Target>>,
-    in_flight: HashSet<DeliveryId>,
+    in_flight: HashMap<DeliveryId, Partition>,
+    /// Outcomes that nobody knows to be recorded, since their append failed.
+    unrecorded: Vec<(Term, Event)>,
     erased: HashSet<ReceiptId>,
     /// Deleted subscriptions whose deliveries are being cancelled.
     deleted: HashSet<SubscriptionId>,
@@ -85,6 +107,10 @@ struct Owned {
     effects: Effects,
     /// Where its last snapshot ends.
     saved: Offset,
+    /// What is replayed into the index of identities gets its signature too, as all before it has.
+    signed: bool,
+    /// It is being handed over: nothing new is decided or tried.
+    leaving: bool,
 }
 
 /// What tasks that this loop started have to say.
@@ -92,14 +118,18 @@ enum News {
     /// An attempt was made.
     Finished(Box<Finished>),
     /// A partition's part of an erasure is done.
-    Erased(Partition, EventId, u64),
+    Erased(Term, EventId, u64),
 }
 
 impl Owner {
     /// Works until `shutdown`, or until the log fails.
     pub(super) async fn work(&mut self) -> Result<(), WorkerError> {
         while !self.shutdown.is_cancelled() {
+            self.follow_ownership();
+            self.restore_some().await?;
             self.turn().await?;
+            self.leave_some().await;
+            self.show_ready();
             self.idle().await;
         }
         self.finish().await
@@ -115,7 +145,7 @@ impl Owner {
         let routed = started.elapsed();
         let finished = self.gather_news(&mut batch);
         self.gather_effects(&mut batch);
-        self.record(batch).await?;
+        let outcome = self.record(batch).await;
         let recorded = started.elapsed();
         for _ in 0..std::mem::take(&mut self.decided) {
             self.parts
@@ -124,6 +154,7 @@ impl Owner {
                 .observe(started.elapsed().as_secs_f64());
         }
         self.release(finished);
+        outcome?;
         self.dispatch();
         self.fresh.clear();
         self.save_some();
@@ -144,13 +175,12 @@ impl Owner {
 
     /// Waits until there is something to do.
     async fn idle(&mut self) {
-        if self.look || !self.news.is_empty() || self.has_effects() {
+        if self.look || !self.news.is_empty() || self.has_effects() || self.is_restoring() {
             // Nothing to wait for; the attempts get their turn all the same.
             return tokio::task::yield_now().await;
         }
         let cursors: Vec<Position> = self
-            .owned
-            .iter()
+            .acting()
             .map(|owned| Position::new(Topic::Webhooks, owned.partition, owned.cursor))
             .collect();
         let now = self.parts.clock.now();
@@ -159,6 +189,7 @@ impl Owner {
         tokio::select! {
             () = self.shutdown.cancelled() => {}
             got = self.news.recv() => self.early.extend(got),
+            change = self.ownership.changed() => self.told.push(change),
             changed = self.control.changed() => {
                 if changed.is_err() {
                     tokio::time::sleep(sleep).await;
@@ -167,6 +198,34 @@ impl Owner {
             () = self.parts.log.wait(&cursors) => self.look = true,
             () = tokio::time::sleep(sleep) => {}
         }
+    }
+
+    /// Takes over what is assigned to this worker and what is not any more.
+    fn follow_ownership(&mut self) {
+        let mut told = std::mem::take(&mut self.told);
+        while let Some(change) = self.ownership.changed().now_or_never() {
+            told.push(change);
+        }
+        for change in told {
+            match change {
+                Owning::Assigned(partitions) => self.assign(partitions),
+                Owning::Revoked(partitions, handover) => self.revoke(partitions, handover),
+                Owning::Lost(partitions) => self.lose(partitions),
+            }
+        }
+    }
+
+    /// Partitions for which this worker decides.
+    fn acting(&self) -> impl Iterator<Item = &Owned> {
+        self.owned.values().filter(|owned| !owned.leaving)
+    }
+
+    /// Ready is who has restored everything that is assigned.
+    fn show_ready(&self) {
+        let restored = self.restoring.is_empty() && self.contested.is_empty();
+        let ready = self.assigned && restored;
+        self.ready
+            .send_if_modified(|before| std::mem::replace(before, ready) != ready);
     }
 
     async fn finish(&mut self) -> Result<(), WorkerError> {
@@ -182,6 +241,21 @@ impl Owner {
             self.release(finished);
         }
         self.save_all().await;
+        self.ownership.leave().await;
         Ok(())
+    }
+}
+
+impl Owned {
+    const fn term(&self) -> Term {
+        Term {
+            partition: self.partition,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Whether a higher epoch in the partition is somebody else's.
+    fn is_superseded(&self) -> bool {
+        self.fold.epoch > self.epoch
     }
 }

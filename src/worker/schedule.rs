@@ -124,6 +124,15 @@ impl Schedule {
         self.list(number);
     }
 
+    /// Forgets what is queued of a partition that is another worker's. What is under way keeps its
+    /// slot.
+    pub fn forget(&mut self, partition: Partition) {
+        for lane in &mut self.lanes {
+            lane.queue
+                .retain(|Reverse(entry)| entry.partition != partition);
+        }
+    }
+
     /// Attempts under way.
     #[must_use]
     pub const fn in_flight(&self) -> usize {

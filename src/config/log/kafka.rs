@@ -37,6 +37,8 @@ pub struct KafkaConfig {
     pub decision_timeout_ms: u64,
     /// How long a read may wait for a broker before its reader fails, in milliseconds.
     pub read_timeout_ms: u64,
+    /// How long a worker may be silent before its partitions go to others, in milliseconds.
+    pub session_timeout_ms: u64,
     /// Records that wait for confirmation, in bytes; beyond it appends wait, then fail.
     pub queue_bytes_max: u64,
 }
@@ -60,6 +62,8 @@ impl Default for KafkaConfig {
             webhook_timeout_ms: 8_000,
             decision_timeout_ms: 120_000,
             read_timeout_ms: 120_000,
+            // Brokers take no less than 6 s by default; nobody delivers meanwhile.
+            session_timeout_ms: 10_000,
             // Three records of the largest size.
             queue_bytes_max: 128 << 20,
         }

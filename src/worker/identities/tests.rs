@@ -60,7 +60,6 @@ fn it_remembers_over_a_restart_and_forgets_another_log() {
     let folder = tempfile::tempdir().unwrap();
     let first = routed(1, "g1", 100);
     let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
-    identities.completed().unwrap();
     remember(&mut identities, &first);
     drop(identities);
     let identities = Identities::open(folder.path(), 8, LOG).unwrap();
@@ -113,31 +112,32 @@ fn a_rebuilt_index_still_knows_redeliveries() {
 }
 
 #[test]
-fn an_index_that_may_lack_something_is_emptied_and_filled_from_the_start() {
+fn it_knows_how_far_it_is_and_one_of_a_shorter_window_is_emptied() {
     let folder = tempfile::tempdir().unwrap();
     let first = routed(1, "g1", 100);
-    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
-    assert!(!identities.is_complete(), "it is new");
+    let mut identities = Identities::open(folder.path(), 4, LOG).unwrap();
+    assert_eq!(identities.reached(Partition(0)).unwrap(), Offset(0));
     remember(&mut identities, &first);
-    drop(identities);
-    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
-    assert!(
-        !identities.is_complete(),
-        "the replay did not come to its end"
-    );
-    assert_eq!(kind(&identities, &first), None);
-    remember(&mut identities, &first);
-    identities.completed().unwrap();
+    identities.marker().mark(Partition(0), Offset(7)).unwrap();
     drop(identities);
     let identities = Identities::open(folder.path(), 4, LOG).unwrap();
-    assert!(identities.is_complete(), "a shorter window lacks nothing");
+    assert_eq!(identities.reached(Partition(0)).unwrap(), Offset(7));
+    assert_eq!(identities.reached(Partition(1)).unwrap(), Offset(0));
     assert_eq!(kind(&identities, &first), Some(RepeatKind::Redelivery));
     drop(identities);
     let identities = Identities::open(folder.path(), 8, LOG).unwrap();
-    assert!(
-        !identities.is_complete(),
-        "the window is longer than before"
-    );
+    assert_eq!(identities.reached(Partition(0)).unwrap(), Offset(0));
+    assert_eq!(kind(&identities, &first), None);
+}
+
+#[test]
+fn what_was_noted_and_not_recorded_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut identities = Identities::open(folder.path(), 8, LOG).unwrap();
+    let first = routed(1, "g1", 100);
+    identities.note(&marks(&first), &first, None);
+    identities.discard();
+    identities.commit().unwrap();
     assert_eq!(kind(&identities, &first), None);
 }
 

@@ -1,6 +1,5 @@
 //! Starts attempts as far as limits allow.
 
-use super::record::index;
 use super::{News, Owner};
 use crate::deliver::target::Target;
 use crate::worker::attempt::Attempt;
@@ -39,30 +38,28 @@ impl Owner {
             })
         };
         let valid = |entry: &Entry| {
-            let fold = owned.get(index(entry.partition)).map(|owned| &owned.fold);
-            let delivery = fold.and_then(|fold| fold.deliveries.get(&entry.delivery));
+            let owned = owned.get(&entry.partition).filter(|owned| !owned.leaving);
+            let delivery = owned.and_then(|owned| owned.fold.deliveries.get(&entry.delivery));
             delivery.is_some_and(|delivery| delivery.state == State::Open { due: entry.due })
-                && !in_flight.contains(&entry.delivery)
+                && !in_flight.contains_key(&entry.delivery)
         };
         schedule.start(now, limits, valid)
     }
 
     fn start(&mut self, subscription: SubscriptionId, entry: Entry) {
-        let fold = self
-            .owned
-            .get(index(entry.partition))
-            .map(|owned| &owned.fold);
-        let Some(delivery) = fold
-            .and_then(|fold| fold.deliveries.get(&entry.delivery))
-            .copied()
-        else {
+        let Some(owned) = self.owned.get(&entry.partition) else {
             return;
         };
+        let Some(delivery) = owned.fold.deliveries.get(&entry.delivery).copied() else {
+            return;
+        };
+        let term = owned.term();
         let Some(target) = self.target(subscription) else {
             return;
         };
-        self.in_flight.insert(entry.delivery);
+        self.in_flight.insert(entry.delivery, entry.partition);
         let attempt = Attempt {
+            term,
             delivery: entry.delivery,
             receipt: delivery.receipt,
             number: delivery.attempts + 1,

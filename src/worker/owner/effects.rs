@@ -1,11 +1,11 @@
 //! Follows the configuration: deleted subscriptions, commands, erasures.
 
-use super::record::index;
-use super::{Batch, News, Owned, Owner, WorkerError};
+use super::{Batch, News, Owned, Owner};
 use crate::worker::attempt::Surroundings;
+use crate::worker::batch::Term;
 use crate::worker::erasure;
 use crate::worker::lines::{self, Effect};
-use crate::worker::routing::named;
+use crate::worker::routing::{self, named};
 use hooklog_projections::configuration::{Action, Command};
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::{Event, Offset, Partition, Position, Topic};
@@ -53,7 +53,7 @@ impl Owner {
         let fresh = deleted.filter(|s| self.deleted.insert(s.id));
         let fresh: HashMap<_, _> = fresh.map(|s| (s.id, s.version)).collect();
         if !fresh.is_empty() {
-            for owned in &mut self.owned {
+            for owned in self.owned.values_mut() {
                 owned.effects.cancel_deleted(&owned.fold, &fresh);
             }
         }
@@ -61,67 +61,55 @@ impl Owner {
 
     pub(super) fn has_effects(&self) -> bool {
         let commands = &self.configuration.commands;
-        self.owned
-            .iter()
-            .any(|owned| owned.effects.waiting(commands))
+        self.acting().any(|owned| owned.effects.waiting(commands))
     }
 
     /// Adds the next effects of commands and deletions.
     pub(super) fn gather_effects(&mut self, batch: &mut Batch) {
         let at = self.parts.clock.now();
-        for owned in &mut self.owned {
+        for owned in self.owned.values_mut().filter(|owned| !owned.leaving) {
             let mut erasures = Vec::new();
             let order = |command: &Arc<Command>| erasures.push(Arc::clone(command));
             let configuration = &self.configuration;
             let events = owned.effects.next(&owned.fold, configuration, at, order);
             show(&self.around, owned, &events);
             for event in events {
-                batch.add(owned.partition, event);
+                batch.add(owned.term(), event);
             }
             for command in erasures {
-                let (partition, epoch) = (owned.partition, owned.epoch);
+                let term = owned.term();
                 let (around, tell) = (Arc::clone(&self.around), self.tell.clone());
                 tokio::spawn(async move {
-                    let count = erase(&around, partition, epoch, &command).await;
+                    let count = erase(&around, term, &command).await;
                     // An error says that the owner has stopped: the next one erases again.
-                    let _ = tell.send(News::Erased(partition, command.id, count));
+                    let _ = tell.send(News::Erased(term, command.id, count));
                 });
             }
         }
     }
 
     /// Passes an offset without a body: an erased receipt gets its decision, a tombstone none.
-    pub(super) fn pass(
-        &mut self,
-        number: usize,
-        offset: Offset,
-        batch: &mut Batch,
-    ) -> Result<(), WorkerError> {
-        let partition = Partition(u32::try_from(number).unwrap_or(u32::MAX));
+    pub(super) fn pass(&mut self, partition: Partition, offset: Offset, batch: &mut Batch) {
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return;
+        };
         match self.configuration.erased.at(partition, offset) {
             Some(erased) => {
                 let at = self.parts.clock.now();
-                batch.add(
-                    partition,
-                    crate::worker::routing::erased(&self.compiled, erased, at),
-                );
+                let decision = routing::erased(&self.compiled, erased, at);
+                batch.add(owned.term(), decision);
             }
-            None => {
-                if let Some(owned) = self.owned.get_mut(index(partition)) {
-                    owned.fold.routed.insert(offset);
-                }
-            }
+            None => _ = owned.fold.routed.insert(offset),
         }
-        Ok(())
     }
 
     /// Passes the offsets from the cursor up to `next`, the first record there is: compaction took
     /// what stood between. Receipts that were erased before they were routed get their decision.
-    pub(super) fn pass_gap(&mut self, number: usize, next: Offset, batch: &mut Batch) {
-        let Some(owned) = self.owned.get(number) else {
+    pub(super) fn pass_gap(&mut self, partition: Partition, next: Offset, batch: &mut Batch) {
+        let Some(owned) = self.owned.get_mut(&partition) else {
             return;
         };
-        let (partition, gap) = (owned.partition, owned.cursor..next);
+        let gap = owned.cursor..next;
         if gap.is_empty() {
             return;
         }
@@ -129,19 +117,14 @@ impl Owner {
         let mut start = gap.start;
         let erased = self.configuration.erased.within(partition, &gap);
         for erased in erased {
-            let Some(owned) = self.owned.get_mut(number) else {
-                return;
-            };
             owned.fold.routed.insert_all(start, erased.offset);
             start = erased.offset.next();
             if !owned.fold.routed.contains(erased.offset) {
-                let decision = crate::worker::routing::erased(&self.compiled, erased, at);
-                batch.add(partition, decision);
+                let decision = routing::erased(&self.compiled, erased, at);
+                batch.add(owned.term(), decision);
             }
         }
-        if let Some(owned) = self.owned.get_mut(number) {
-            owned.fold.routed.insert_all(start, gap.end);
-        }
+        owned.fold.routed.insert_all(start, gap.end);
     }
 
     pub(super) fn current_version(&self) -> ConfigurationVersion {
@@ -175,12 +158,8 @@ fn show(around: &Surroundings, owned: &Owned, events: &[Event]) {
 }
 
 /// Erases until it succeeds: an order to erase is never given up.
-async fn erase(
-    around: &Surroundings,
-    partition: Partition,
-    epoch: Option<Offset>,
-    command: &Command,
-) -> u64 {
+async fn erase(around: &Surroundings, term: Term, command: &Command) -> u64 {
+    let Term { partition, epoch } = term;
     let Action::Erase(order) = &command.action else {
         return 0;
     };

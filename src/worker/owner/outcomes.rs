@@ -1,16 +1,16 @@
 //! Takes outcomes of attempts in, and gives their slots back once they are recorded.
 
-use super::record::index;
 use super::{Batch, GAUGES_EVERY, News, OUTCOMES_MAX, Owner, WorkerError};
 use crate::deliver::outcome;
 use crate::deliver::target::Target;
 use crate::metrics::PartitionLabel;
 use crate::worker::attempt::Finished;
+use crate::worker::batch::Term;
 use crate::worker::lines;
 use crate::worker::schedule::{Ended, Entry};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::{Attempted, CommandApplied, Outcome, Verdict};
-use hooklog_schemas::{DeliveryId, Partition, SubscriptionId, Topic};
+use hooklog_schemas::{DeliveryId, EventId, Partition, SubscriptionId, Topic};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(super) struct Done {
 impl Owner {
     /// Adds what has come in: one append takes it all.
     pub(super) fn gather_news(&mut self, batch: &mut Batch) -> Vec<Done> {
+        batch.events.append(&mut self.unrecorded);
         let mut all = std::mem::take(&mut self.early);
         while all.len() < OUTCOMES_MAX
             && let Ok(news) = self.news.try_recv()
@@ -37,32 +38,39 @@ impl Owner {
         for news in all {
             let finished = match news {
                 News::Finished(finished) => finished,
-                News::Erased(partition, command, count) => {
-                    let at = self.parts.clock.now();
-                    batch.add(
-                        partition,
-                        CommandApplied {
-                            command,
-                            count,
-                            left: 0,
-                            at,
-                        },
-                    );
+                News::Erased(term, command, count) => {
+                    self.erased_here(term, command, count, batch);
                     continue;
                 }
             };
             self.count(&finished);
             done.push(Done::new(&finished));
-            let partition = finished.partition;
-            batch.add(partition, finished.attempted);
+            let term = finished.term;
+            batch.add(term, finished.attempted);
             let answered = finished
                 .answered
                 .filter(|a| !self.erased.contains(&a.receipt));
             if let Some(answered) = answered {
-                batch.add(partition, answered);
+                batch.add(term, answered);
             }
         }
         done
+    }
+
+    /// Records that an erasure is done, unless the partition went to another owner meanwhile, who
+    /// erases again.
+    fn erased_here(&self, term: Term, command: EventId, count: u64, batch: &mut Batch) {
+        let owned = self.owned.get(&term.partition);
+        if owned.is_some_and(|owned| owned.term() == term) {
+            let at = self.parts.clock.now();
+            let applied = CommandApplied {
+                command,
+                count,
+                left: 0,
+                at,
+            };
+            batch.add(term, applied);
+        }
     }
 
     /// Gives the slots of recorded attempts back.
@@ -73,11 +81,8 @@ impl Owner {
             let policy = &done.target.subscription().spec.policy;
             self.schedule
                 .finish(done.subscription, done.ended, done.took, now, policy);
-            let fold = self
-                .owned
-                .get(index(done.partition))
-                .map(|owned| &owned.fold);
-            let delivery = fold.and_then(|fold| fold.deliveries.get(&done.delivery));
+            let owned = self.owned.get(&done.partition);
+            let delivery = owned.and_then(|owned| owned.fold.deliveries.get(&done.delivery));
             if let Some(State::Open { due }) = delivery.map(|delivery| delivery.state) {
                 let Done {
                     partition,
@@ -127,7 +132,7 @@ impl Owner {
             return Ok(());
         }
         self.gauges_at = now.plus(GAUGES_EVERY);
-        for owned in &self.owned {
+        for owned in self.owned.values() {
             let label = PartitionLabel {
                 partition: owned.partition.0,
             };
@@ -167,7 +172,7 @@ impl Done {
             _ => Ended::Alive,
         };
         Self {
-            partition: finished.partition,
+            partition: finished.term.partition,
             delivery: attempted.delivery,
             subscription: attempted.subscription,
             ended,

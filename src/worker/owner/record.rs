@@ -1,14 +1,19 @@
 //! Appends a turn's events, and folds up to them in the order of the log.
 
 use super::route::SIGNATURE;
-use super::{Batch, Owner, WorkerError};
+use super::{Batch, Owned, Owner, WorkerError};
 use crate::log::AppendError;
+use crate::worker::fold::Fold;
 use crate::worker::identities::Marks;
 use crate::worker::schedule::Entry;
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::{Routed, Verdict};
 use hooklog_schemas::{Event, Offset, Partition, Position, Record, Topic};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// An event of ours, with its place in the partition and the term in which it was said.
+type Recorded = (Offset, Option<Offset>, Event);
 
 /// How long to wait for space before the append is tried again.
 const SPACE_WAIT: Duration = Duration::from_millis(500);
@@ -19,18 +24,29 @@ impl Owner {
         if batch.is_empty() {
             return Ok(());
         }
-        let offsets = self.append(&batch).await?;
-        let mut by_partition: Vec<Vec<(Offset, Event)>> = Vec::new();
-        by_partition.resize_with(self.owned.len(), Vec::new);
-        for ((partition, event), offset) in batch.events.into_iter().zip(offsets) {
-            if let Some(events) = by_partition.get_mut(index(partition)) {
-                events.push((offset, event));
+        let offsets = match self.append(&batch).await {
+            Ok(offsets) => offsets,
+            Err(error) => {
+                self.keep_outcomes(batch);
+                return Err(error);
             }
+        };
+        let mut by_partition: BTreeMap<Partition, Vec<Recorded>> = BTreeMap::new();
+        for ((term, event), offset) in batch.events.into_iter().zip(offsets) {
+            let events = by_partition.entry(term.partition).or_default();
+            events.push((offset, term.epoch, event));
         }
-        for (number, events) in by_partition.into_iter().enumerate() {
-            self.fold_own(number, events).await?;
-            if let Some(partition) = self.owned.get(number).map(|owned| owned.partition) {
+        for (partition, events) in by_partition {
+            // What others own is theirs to fold.
+            if let Some(mut owned) = self.owned.remove(&partition) {
+                let folded = self.fold_own(&mut owned, events).await;
+                let superseded = owned.is_superseded();
+                self.owned.insert(partition, owned);
+                folded?;
                 self.schedule_changes(partition);
+                if superseded {
+                    self.superseded(partition)?;
+                }
             }
         }
         Ok(self.identities.commit()?)
@@ -38,13 +54,8 @@ impl Owner {
 
     pub(super) async fn append(&self, batch: &Batch) -> Result<Vec<Offset>, WorkerError> {
         let at = self.parts.clock.now();
-        let epoch = |partition| {
-            self.owned
-                .get(index(partition))
-                .and_then(|owned| owned.epoch)
-        };
         loop {
-            let appends = batch.appends(at, epoch);
+            let appends = batch.appends(at);
             match self.parts.log.append(Topic::Deliveries, appends).await {
                 // Nothing was written, so the same may be appended again once there is space.
                 Err(AppendError::NoSpace(reason)) => {
@@ -59,21 +70,18 @@ impl Owner {
     /// Folds one record that was read; tells the decision that the identities did not know.
     pub(super) fn fold_record(
         &mut self,
-        number: usize,
+        fold: &mut Fold,
         record: &Record,
     ) -> Result<Option<Routed>, WorkerError> {
         let event = Event::decode(record)?;
-        let decided = |owner: &Self, webhook| {
-            let owned = owner.owned.get(number);
-            owned.is_some_and(|owned| owned.fold.routed.contains(webhook))
-        };
-        let before = matches!(&event, Event::Routed(routed) if decided(self, routed.webhook));
-        self.fold_event(number, record.position.offset, record.epoch, &event)?;
+        let decided = |fold: &Fold, routed: &Routed| fold.routed.contains(routed.webhook);
+        let before = matches!(&event, Event::Routed(routed) if decided(fold, routed));
+        self.fold_event(fold, record.position.offset, record.epoch, &event)?;
         let Event::Routed(routed) = event else {
             return Ok(None);
         };
         // A decision that counts for nothing is no evidence of an earlier receipt.
-        let counts = !before && decided(self, routed.webhook);
+        let counts = !before && decided(fold, &routed);
         let partition = record.position.partition;
         let fresh = counts && self.identities.replay(partition, &routed)?;
         Ok(fresh.then_some(*routed))
@@ -85,9 +93,6 @@ impl Owner {
         partition: Partition,
         fresh: Vec<Routed>,
     ) -> Result<(), WorkerError> {
-        if !self.identities.is_complete() {
-            return Ok(());
-        }
         for routed in fresh {
             let position = Position::new(Topic::Webhooks, partition, routed.webhook);
             if let Some(webhook) = self.webhook(position).await? {
@@ -103,41 +108,32 @@ impl Owner {
     /// Folds what this owner appended. If nothing of others lies between, it need not be read.
     async fn fold_own(
         &mut self,
-        number: usize,
-        events: Vec<(Offset, Event)>,
+        owned: &mut Owned,
+        events: Vec<Recorded>,
     ) -> Result<(), WorkerError> {
-        let Some(owned) = self.owned.get(number) else {
-            return Ok(());
-        };
-        let epoch = owned.epoch;
         let expected = (owned.fold.next.0..).map(Offset);
-        if events
-            .iter()
-            .zip(expected)
-            .any(|((offset, _), expected)| *offset != expected)
-        {
-            return self.catch_up(number).await;
+        let mut offsets = events.iter().map(|(offset, ..)| *offset).zip(expected);
+        if offsets.any(|(offset, expected)| offset != expected) {
+            let end = events.last().map(|(last, ..)| last.next());
+            let end = end.unwrap_or(owned.fold.next);
+            while self.fold_next(owned, end).await? {}
+            return Ok(());
         }
-        for (offset, event) in &events {
-            self.fold_event(number, *offset, epoch, event)?;
+        for (offset, epoch, event) in &events {
+            self.fold_event(&mut owned.fold, *offset, *epoch, event)?;
         }
         Ok(())
     }
 
     fn fold_event(
         &mut self,
-        number: usize,
+        fold: &mut Fold,
         offset: Offset,
         epoch: Option<Offset>,
         event: &Event,
     ) -> Result<(), WorkerError> {
-        let Some(owned) = self.owned.get_mut(number) else {
-            return Ok(());
-        };
         let before = self.changes.len();
-        owned
-            .fold
-            .apply_event(offset, epoch, event, &mut self.changes);
+        fold.apply_event(offset, epoch, event, &mut self.changes);
         let effective = self.changes.len() > before;
         match event {
             Event::Cancelled(cancelled) if effective => {
@@ -150,7 +146,7 @@ impl Owner {
             }
             _ => {}
         }
-        owned.check_epoch()
+        Ok(())
     }
 
     /// Puts what became open into its queue. What is under way is put there when it ends; what is
@@ -163,10 +159,10 @@ impl Owner {
             let delivery = change.delivery;
             let subscription = self.configuration.subscriptions.get(&change.subscription);
             if let Some(deleted) = subscription.filter(|subscription| subscription.deleted) {
-                if let Some(owned) = self.owned.get_mut(index(partition)) {
+                if let Some(owned) = self.owned.get_mut(&partition) {
                     owned.effects.cancel(delivery, deleted.version);
                 }
-            } else if !self.in_flight.contains(&delivery) {
+            } else if !self.in_flight.contains_key(&delivery) {
                 let entry = Entry {
                     due,
                     partition,
@@ -176,9 +172,4 @@ impl Owner {
             }
         }
     }
-}
-
-/// The place of a partition among all of them: this worker owns every one.
-pub(super) fn index(partition: Partition) -> usize {
-    usize::try_from(partition.0).unwrap_or(usize::MAX)
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::{Because, Match, MatchOutcome, Requeued, Routed};
 use hooklog_schemas::webhook::Received;
-use hooklog_schemas::{DeliveryId, Offset, Position, Record, Topic};
+use hooklog_schemas::{DeliveryId, Offset, Partition, Position, Record, Topic};
 use std::sync::Arc;
 
 /// Webhooks of one partition in one turn. Their bodies are in memory until its end.
@@ -28,42 +28,45 @@ impl Owner {
         if !std::mem::take(&mut self.look) {
             return Ok(());
         }
-        for number in 0..self.owned.len() {
-            let records = self.next_webhooks(number).await?;
+        let acting: Vec<Partition> = self.acting().map(|owned| owned.partition).collect();
+        for partition in acting {
+            let records = self.next_webhooks(partition).await?;
             self.look |= !records.is_empty();
             for record in records {
-                self.pass_gap(number, record.position.offset, batch);
-                self.decide(number, &record, batch).await?;
+                self.pass_gap(partition, record.position.offset, batch);
+                self.decide(&record, batch).await?;
             }
         }
         Ok(())
     }
 
-    async fn next_webhooks(&mut self, number: usize) -> Result<Vec<Arc<Record>>, WorkerError> {
-        let Some(owned) = self.owned.get_mut(number) else {
+    async fn next_webhooks(
+        &mut self,
+        partition: Partition,
+    ) -> Result<Vec<Arc<Record>>, WorkerError> {
+        let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(Vec::new());
         };
         owned.cursor = owned.fold.routed.first_missing(owned.cursor);
-        let from = Position::new(Topic::Webhooks, owned.partition, owned.cursor);
+        let from = Position::new(Topic::Webhooks, partition, owned.cursor);
         Ok(self.parts.log.read(from, WEBHOOKS_MAX).await?)
     }
 
-    async fn decide(
-        &mut self,
-        number: usize,
-        record: &Arc<Record>,
-        batch: &mut Batch,
-    ) -> Result<(), WorkerError> {
-        let offset = record.position.offset;
-        let Some(owned) = self.owned.get_mut(number) else {
+    async fn decide(&mut self, record: &Arc<Record>, batch: &mut Batch) -> Result<(), WorkerError> {
+        let Position {
+            partition, offset, ..
+        } = record.position;
+        let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
+        let term = owned.term();
         owned.cursor = offset.next();
         if owned.fold.routed.contains(offset) {
             return Ok(());
         }
         if record.value.is_none() || is_filler(record) {
-            return self.pass(number, offset, batch);
+            self.pass(partition, offset, batch);
+            return Ok(());
         }
         let received = Received::decode(record)?;
         if !self.know(received.configuration.offset).await {
@@ -71,17 +74,16 @@ impl Owner {
         }
         let at = self.parts.clock.now();
         let mut decision = routing::decide(&self.compiled, &received, offset, at);
-        let partition = record.position.partition;
-        let requeued = self.subtract(number, record, &mut decision).await?;
+        let requeued = self.subtract(record, &mut decision).await?;
         self.fresh.insert((partition, offset), Arc::clone(record));
         self.decided += 1;
         lines::routed(record.position, &decision);
         for event in &requeued {
             lines::requeued(&decision.summary.guid, event);
         }
-        batch.add(partition, decision);
+        batch.add(term, decision);
         for event in requeued {
-            batch.add(partition, event);
+            batch.add(term, event);
         }
         Ok(())
     }
@@ -89,15 +91,15 @@ impl Owner {
     /// Takes off what the event is owed already, and requeues its dead letters.
     async fn subtract(
         &mut self,
-        number: usize,
         record: &Record,
         decision: &mut Routed,
     ) -> Result<Vec<Requeued>, WorkerError> {
         let signature = record.header(SIGNATURE).map(Bytes::as_ref);
-        let marks = Marks::new(record.position.partition, decision, signature);
+        let partition = record.position.partition;
+        let marks = Marks::new(partition, decision, signature);
         let earlier = self.earlier(&marks, record, decision).await?;
         let mut requeued = Vec::new();
-        if let (Some(earlier), Some(owned)) = (&earlier, self.owned.get(number)) {
+        if let (Some(earlier), Some(owned)) = (&earlier, self.owned.get(&partition)) {
             decision.repeats = Some(earlier.repeats.clone());
             let again = earlier.is(decision.receipt);
             let mut matches = Vec::with_capacity(decision.matches.len());

@@ -14,7 +14,7 @@ impl Owner {
         if self.saving.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
-        let due = self.owned.iter_mut().find(|owned| {
+        let due = self.owned.values_mut().find(|owned| {
             // The more there is to write, the rarer: the work stays a fraction of the folding.
             let open = u64::try_from(owned.fold.deliveries.len()).unwrap_or(u64::MAX);
             owned.fold.next.0 - owned.saved.0 >= SAVE_EVERY.max(open / 4)
@@ -32,25 +32,30 @@ impl Owner {
             // Its own outcome was logged where it ran.
             let _ = saving.await;
         }
-        for number in 0..self.owned.len() {
-            let Some(owned) = self.owned.get_mut(number) else {
-                return;
-            };
-            if owned.fold.next > owned.saved {
-                owned.saved = owned.fold.next;
-                let (partition, saved) = (owned.partition, owned.fold.save());
-                let _ = self.save(partition, saved).await;
-            }
+        let all: Vec<Partition> = self.owned.keys().copied().collect();
+        for partition in all {
+            self.save_one(partition).await;
+        }
+    }
+
+    /// Saves a partition if it has moved on.
+    pub(super) async fn save_one(&mut self, partition: Partition) {
+        if let Some(owned) = self.owned.get_mut(&partition)
+            && owned.fold.next > owned.saved
+        {
+            owned.saved = owned.fold.next;
+            let saved = owned.fold.save();
+            let _ = self.save(partition, saved).await;
         }
     }
 
     fn save(&self, partition: Partition, saved: Saved) -> tokio::task::JoinHandle<()> {
         let snapshots = self.snapshots.clone();
-        let identities = self.identities.database();
+        let marker = self.identities.marker();
         tokio::task::spawn_blocking(move || {
             // What the snapshot's position lies behind is not replayed into the index again.
-            let durable = identities.persist(fjall::PersistMode::SyncAll);
-            let written = match durable {
+            let marked = marker.mark(partition, saved.head.next);
+            let written = match marked.and_then(|()| marker.persist()) {
                 Ok(()) => snapshots.write(partition, saved),
                 Err(error) => Err(SnapshotError::Io(std::io::Error::other(error))),
             };

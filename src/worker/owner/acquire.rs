@@ -1,0 +1,131 @@
+//! Acquires partitions: says so in the log, folds through that, and only then acts.
+
+use super::{Owned, Owner};
+use crate::worker::WorkerError;
+use crate::worker::batch::Batch;
+use crate::worker::owner::restore::Restore;
+use crate::worker::schedule::Entry;
+use hooklog_projections::delivery::State;
+use hooklog_schemas::deliveries::Acquired;
+use hooklog_schemas::{Offset, Partition, Topic};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long a worker leaves a partition alone that another one took over, although it is assigned
+/// here: time for the other one to be told.
+const CONTEND_AFTER: Duration = Duration::from_secs(2);
+
+impl Owner {
+    /// Begins to restore what was assigned.
+    pub(super) fn assign(&mut self, partitions: Vec<Partition>) {
+        self.assigned = true;
+        for partition in partitions {
+            // Who is told again what it has, has it.
+            if !self.owned.contains_key(&partition) {
+                self.restoring.insert(partition, Restore::Assigned);
+            }
+        }
+    }
+
+    /// Appends `partition.acquired` for every restored partition, folds through it, and reads
+    /// `control` to its end: from then on this worker may act.
+    pub(super) async fn acquire_restored(&mut self) -> Result<(), WorkerError> {
+        let restored =
+            |(_, restore): &(&Partition, &Restore)| matches!(restore, Restore::Restored(_));
+        let restored = self.restoring.iter().filter(restored);
+        let restored: Vec<Partition> = restored.map(|(partition, _)| *partition).collect();
+        let mut all: Vec<Box<Owned>> = Vec::new();
+        for partition in restored {
+            if let Some(Restore::Restored(owned)) = self.restoring.remove(&partition) {
+                all.push(owned);
+            }
+        }
+        if all.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        let (process, at) = (self.parts.process, self.parts.clock.now());
+        for owned in &all {
+            batch.add(owned.term(), Acquired { process, at });
+        }
+        let offsets = self.append(&batch).await?;
+        for (owned, offset) in all.iter_mut().zip(offsets) {
+            while self.fold_next(owned, offset.next()).await? {}
+            owned.epoch = Some(offset);
+            owned.cursor = owned.fold.routed.first_missing(Offset(0));
+        }
+        self.changes.clear();
+        self.know_control().await?;
+        self.identities.commit()?;
+        for owned in all {
+            let marker = self.identities.marker();
+            marker.mark(owned.partition, owned.fold.next)?;
+            self.act(*owned)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all that `control` holds now is known here.
+    async fn know_control(&mut self) -> Result<(), WorkerError> {
+        let control = self.parts.log.bounds(Topic::Control, Partition(0)).await?;
+        tokio::select! {
+            () = self.parts.control.reached(control.tail) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+        self.load_configuration();
+        Ok(())
+    }
+
+    fn act(&mut self, mut owned: Owned) -> Result<(), WorkerError> {
+        if owned.is_superseded() {
+            return self.superseded(owned.partition);
+        }
+        let subscriptions = self.configuration.subscriptions.values();
+        let deleted: HashMap<_, _> = subscriptions
+            .filter(|subscription| subscription.deleted)
+            .map(|subscription| (subscription.id, subscription.version))
+            .collect();
+        if !deleted.is_empty() {
+            owned.effects.cancel_deleted(&owned.fold, &deleted);
+        }
+        let open = owned.fold.deliveries.iter();
+        for (id, delivery) in open {
+            if let State::Open { due } = delivery.state {
+                let entry = Entry {
+                    due,
+                    partition: owned.partition,
+                    delivery: *id,
+                };
+                self.schedule.push(owned.fold.subscription(delivery), entry);
+            }
+        }
+        tracing::info!(partition = %owned.partition, epoch = ?owned.epoch, "acquired");
+        self.owned.insert(owned.partition, owned);
+        self.look = true;
+        Ok(())
+    }
+
+    /// Another worker has acquired a partition of ours. If somebody settles who owns what, one of
+    /// us is late; else it is us.
+    pub(super) fn superseded(&mut self, partition: Partition) -> Result<(), WorkerError> {
+        if !self.ownership.is_settled() {
+            return Err(WorkerError::Superseded(partition.0));
+        }
+        tracing::warn!(%partition, "another worker has taken over a partition that is assigned here");
+        self.drop_partition(partition);
+        let at = self.parts.clock.now().plus(CONTEND_AFTER);
+        self.contested.insert(partition, at);
+        Ok(())
+    }
+
+    /// Takes up again what another worker took over, and what is still assigned here.
+    pub(super) fn contend(&mut self) {
+        let now = self.parts.clock.now();
+        let due = self.contested.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<Partition> = due.map(|(partition, _)| *partition).collect();
+        for partition in due {
+            self.contested.remove(&partition);
+            self.restoring.insert(partition, Restore::Assigned);
+        }
+    }
+}
