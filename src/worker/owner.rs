@@ -28,9 +28,10 @@ use futures_util::FutureExt as _;
 use handover::Leaving;
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::{
-    DeliveryId, Event, EventId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId,
-    Timestamp, Topic,
+    DeliveryId, EventId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId, Timestamp,
+    Topic,
 };
+use recover::Unsettled;
 use restore::Restore;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -72,8 +73,7 @@ pub(super) struct Owner {
     control: watch::Receiver<Offset>,
     targets: HashMap<SubscriptionId, Arc<Target>>,
     in_flight: HashMap<DeliveryId, Partition>,
-    /// Outcomes that nobody knows to be recorded, since their append failed.
-    unrecorded: Vec<(Term, Event)>,
+    unsettled: BTreeMap<Partition, Unsettled>,
     erased: HashSet<ReceiptId>,
     /// Deleted subscriptions whose deliveries are being cancelled.
     deleted: HashSet<SubscriptionId>,
@@ -138,7 +138,7 @@ impl Owner {
     /// Gathers, records, folds, acts.
     async fn turn(&mut self) -> Result<(), WorkerError> {
         let started = Instant::now();
-        let mut batch = Batch::default();
+        let mut batch = self.settle().await?;
         self.refresh();
         // Decisions come first: what they subtract is what was true before this turn's outcomes.
         self.route(&mut batch).await?;

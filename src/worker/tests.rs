@@ -2,6 +2,7 @@ mod commands;
 mod full;
 mod gaps;
 mod lines;
+mod ownership;
 mod repeats;
 mod restart;
 mod subscriber;

@@ -27,7 +27,6 @@ pub(super) struct Done {
 impl Owner {
     /// Adds what has come in: one append takes it all.
     pub(super) fn gather_news(&mut self, batch: &mut Batch) -> Vec<Done> {
-        batch.events.append(&mut self.unrecorded);
         let mut all = std::mem::take(&mut self.early);
         while all.len() < OUTCOMES_MAX
             && let Ok(news) = self.news.try_recv()

@@ -20,7 +20,7 @@ pub(super) enum Restore {
     /// It was assigned.
     Assigned,
     /// The index of identities lacks what other workers decided before the snapshot.
-    Filling(Filling, Box<Owned>),
+    Filling(Box<Filling>, Box<Owned>),
     /// Its records are folded, up to the end that it had when that began.
     Folding(Offset, Box<Owned>),
     /// It can be acquired.
@@ -102,12 +102,12 @@ impl Owner {
         fold.next = reached.max(after.await?);
         let (from, end) = (fold.next, owned.saved);
         tracing::info!(%partition, %from, %end, "the index of identities is filled from the log");
-        Ok(Restore::Filling(Filling { fold, end }, owned))
+        Ok(Restore::Filling(Box::new(Filling { fold, end }), owned))
     }
 
     async fn fill(
         &mut self,
-        mut filling: Filling,
+        mut filling: Box<Filling>,
         owned: Box<Owned>,
     ) -> Result<Restore, WorkerError> {
         let records = self.read(owned.partition, filling.fold.next).await?;
@@ -167,7 +167,8 @@ impl Owner {
         Ok(!records.is_empty())
     }
 
-    async fn read(
+    /// The next records of a partition.
+    pub(super) async fn read(
         &self,
         partition: Partition,
         from: Offset,

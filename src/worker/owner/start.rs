@@ -58,7 +58,7 @@ impl Owner {
             control: parts.control.watch(),
             targets: HashMap::new(),
             in_flight: HashMap::new(),
-            unrecorded: Vec::new(),
+            unsettled: BTreeMap::new(),
             erased: HashSet::new(),
             deleted: HashSet::new(),
             pausing: HashSet::new(),

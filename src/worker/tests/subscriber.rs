@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 #[derive(Clone)]
 pub(super) enum Reply {
@@ -14,6 +15,8 @@ pub(super) enum Reply {
     With(u16, &'static str, String),
     /// The status at once, one byte, then nothing.
     Stall(u16),
+    /// 200, once the test says so.
+    Held(Arc<Notify>),
     /// Nothing at all.
     Silence,
 }
@@ -81,6 +84,10 @@ async fn answer(
                 .status(status)
                 .body(Body::from_stream(stalled))
                 .unwrap()
+        }
+        Reply::Held(go) => {
+            go.notified().await;
+            builder.status(200).body(Body::empty()).unwrap()
         }
         Reply::Silence => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;

@@ -43,12 +43,23 @@ pub(super) struct World {
 pub(super) struct Running {
     task: tokio::task::JoinHandle<Result<(), WorkerError>>,
     stop: CancellationToken,
+    is_ready: watch::Receiver<bool>,
 }
 
 impl Running {
     pub(super) async fn stop(self) -> Result<(), WorkerError> {
         self.stop.cancel();
         self.task.await.unwrap()
+    }
+
+    pub(super) async fn ready(&mut self) {
+        let ready = self.is_ready.wait_for(|ready| *ready);
+        let ready = tokio::time::timeout(Duration::from_secs(20), ready).await;
+        ready.expect("it did not become ready").unwrap();
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        *self.is_ready.borrow()
     }
 
     /// As a kill would: nothing is finished, nothing is written.
@@ -110,11 +121,21 @@ impl World {
     }
 
     pub(super) async fn start(&self) -> Running {
-        let (ready, mut is_ready) = watch::channel(false);
+        let mut running = Self::begin(self.parts());
+        running.ready().await;
+        running
+    }
+
+    /// Starts a worker that may have to wait for what it is to own.
+    pub(super) fn begin(parts: WorkerParts) -> Running {
+        let (ready, is_ready) = watch::channel(false);
         let stop = CancellationToken::new();
-        let task = tokio::spawn(Worker::run(self.parts(), ready, stop.clone()));
-        is_ready.wait_for(|ready| *ready).await.unwrap();
-        Running { task, stop }
+        let task = tokio::spawn(Worker::run(parts, ready, stop.clone()));
+        Running {
+            task,
+            stop,
+            is_ready,
+        }
     }
 
     /// Starts a worker that is to refuse, and tells why.
@@ -136,7 +157,7 @@ impl World {
         self.log = Arc::new(left);
     }
 
-    fn parts(&self) -> WorkerParts {
+    pub(super) fn parts(&self) -> WorkerParts {
         let egress = Arc::new(Egress::new(&self.config));
         let transport = Https::new(Arc::clone(&egress), self.config.excerpt_bytes_max).unwrap();
         WorkerParts {

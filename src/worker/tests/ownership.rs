@@ -1,0 +1,300 @@
+//! Partitions come and go while a worker works.
+
+use super::subscriber::{Reply, Subscriber};
+use super::world::{P0, Running, World, attempts, ended, quick, routed};
+use crate::clock::Clock as _;
+use crate::log::memory::MemoryLog;
+use crate::log::ownership::{Change, Handover, Ownership};
+use crate::log::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
+use crate::worker::WorkerParts;
+use async_trait::async_trait;
+use hooklog_schemas::deliveries::{Acquired, MatchOutcome, Verdict};
+use hooklog_schemas::{Append, Event, EventId, Offset, Partition, Position, Record, Topic};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+/// A worker's view of the log, whose partitions a test assigns, and which is away when it says so.
+struct Shared {
+    log: Arc<MemoryLog>,
+    changes: Mutex<Option<mpsc::UnboundedReceiver<Change>>>,
+    /// Appends that are written and not confirmed, then appends that are not written.
+    unconfirmed: AtomicU32,
+    refused: AtomicU32,
+}
+
+/// What the test says to one worker.
+struct Assigner(mpsc::UnboundedSender<Change>);
+
+impl Assigner {
+    fn say(&self, change: Change) {
+        self.0.send(change).unwrap();
+    }
+}
+
+struct Scripted(mpsc::UnboundedReceiver<Change>);
+
+#[async_trait]
+impl Ownership for Scripted {
+    async fn changed(&mut self) -> Change {
+        match self.0.recv().await {
+            Some(change) => change,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        true
+    }
+}
+
+fn take_one(left: &AtomicU32) -> bool {
+    let order = Ordering::SeqCst;
+    left.fetch_update(order, order, |left| left.checked_sub(1))
+        .is_ok()
+}
+
+#[async_trait]
+impl EventLog for Shared {
+    fn partitions(&self, topic: Topic) -> u32 {
+        self.log.partitions(topic)
+    }
+
+    async fn append(&self, topic: Topic, batch: Vec<Append>) -> Result<Vec<Offset>, AppendError> {
+        let away = || AppendError::Unavailable("the brokers are away".into());
+        let outcome = |append: &Append| append.event_type.as_str() == "delivery.attempted";
+        if batch.iter().any(outcome) {
+            if take_one(&self.unconfirmed) {
+                self.log.append(topic, batch).await?;
+                return Err(away());
+            }
+            if take_one(&self.refused) {
+                return Err(away());
+            }
+        }
+        self.log.append(topic, batch).await
+    }
+
+    async fn read(&self, from: Position, limit: ReadLimit) -> Result<Vec<Arc<Record>>, ReadError> {
+        self.log.read(from, limit).await
+    }
+
+    async fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, ReadError> {
+        self.log.bounds(topic, partition).await
+    }
+
+    async fn wait(&self, any_of: &[Position]) {
+        self.log.wait(any_of).await;
+    }
+
+    async fn compact(&self, topic: Topic) -> Result<u64, AppendError> {
+        self.log.compact(topic).await
+    }
+
+    /// The first time by the test's script; who takes part again is assigned everything.
+    fn own(&self) -> Result<Box<dyn Ownership>, ReadError> {
+        let changes = self.changes.lock().unwrap().take();
+        Ok(Box::new(Scripted(changes.unwrap_or_else(|| {
+            let (tell, changes) = mpsc::unbounded_channel();
+            tell.send(Change::Assigned(vec![P0])).unwrap();
+            changes
+        }))))
+    }
+}
+
+impl World {
+    fn share(&self, unconfirmed: u32, refused: u32) -> (WorkerParts, Assigner, tempfile::TempDir) {
+        let (tell, changes) = mpsc::unbounded_channel();
+        let log = Arc::new(Shared {
+            log: Arc::clone(&self.log),
+            changes: Mutex::new(Some(changes)),
+            unconfirmed: AtomicU32::new(unconfirmed),
+            refused: AtomicU32::new(refused),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let parts = WorkerParts {
+            log,
+            data: folder.path().to_owned(),
+            process: EventId(Uuid::new_v4()),
+            ..self.parts()
+        };
+        (parts, Assigner(tell), folder)
+    }
+
+    /// A worker of its own folder that owns the only partition.
+    async fn owner(&self) -> (Running, Assigner, tempfile::TempDir) {
+        let (parts, assigner, folder) = self.share(0, 0);
+        let mut running = Self::begin(parts);
+        assigner.say(Change::Assigned(vec![P0]));
+        running.ready().await;
+        (running, assigner, folder)
+    }
+}
+
+fn acquired(events: &[Event]) -> usize {
+    let acquired = |event: &&Event| matches!(event, Event::Acquired(_));
+    events.iter().filter(acquired).count()
+}
+
+#[tokio::test]
+async fn who_owns_nothing_is_ready_and_does_nothing_until_it_is_assigned_something() {
+    let world = World::new().await;
+    let subscriber = Subscriber::start(&[], Reply::Status(200)).await;
+    world.subscribe("one", &subscriber.url, quick()).await;
+    world.receive("g1").await;
+    let (parts, assigner, _folder) = world.share(0, 0);
+    let mut running = World::begin(parts);
+    assert!(!running.is_ready());
+    assigner.say(Change::Assigned(vec![]));
+    running.ready().await;
+    assert!(world.events().await.is_empty());
+    assigner.say(Change::Assigned(vec![P0]));
+    world.until(|events| ended(events) == 1).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_partition_is_handed_over_when_its_attempts_have_ended() {
+    let world = World::new().await;
+    let go = Arc::new(Notify::new());
+    let subscriber = Subscriber::start(&[Reply::Held(go.clone())], Reply::Status(200)).await;
+    world.subscribe("one", &subscriber.url, quick()).await;
+    let (first, assigner, _first_folder) = world.owner().await;
+    world.receive("g1").await;
+    world.until(|events| routed(events).len() == 1).await;
+    let (held, handed_over) = Handover::new();
+    assigner.say(Change::Revoked(vec![P0], held));
+    world.receive("g2").await;
+    go.notify_one();
+    let waited = tokio::task::spawn_blocking(move || handed_over.wait(Duration::from_secs(20)));
+    assert!(waited.await.unwrap(), "it was not handed over");
+    let events = world.events().await;
+    assert_eq!((ended(&events), routed(&events).len()), (1, 1));
+    let (second, _assigner, _second_folder) = world.owner().await;
+    let events = world.until(|events| ended(events) == 2).await;
+    assert_eq!((attempts(&events).len(), acquired(&events)), (2, 2));
+    assert_eq!(subscriber.requests().len(), 2);
+    first.stop().await.unwrap();
+    second.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_attempt_of_a_lost_partition_delivered_is_evidence_for_the_next_owner() {
+    let world = World::new().await;
+    let go = Arc::new(Notify::new());
+    let script = [Reply::Held(go.clone()), Reply::Status(500)];
+    let subscriber = Subscriber::start(&script, Reply::Status(200)).await;
+    world.subscribe("one", &subscriber.url, quick()).await;
+    let (first, assigner, _first_folder) = world.owner().await;
+    world.receive("g1").await;
+    world.until(|events| routed(events).len() == 1).await;
+    while subscriber.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assigner.say(Change::Lost(vec![P0]));
+    let (second, _assigner, _second_folder) = world.owner().await;
+    world.until(|events| attempts(events).len() == 1).await;
+    go.notify_one();
+    let events = world.until(|events| ended(events) == 1).await;
+    let verdicts: Vec<_> = attempts(&events).into_iter().map(|a| a.verdict).collect();
+    assert!(matches!(
+        verdicts[..],
+        [Verdict::Retry { .. }, Verdict::Delivered]
+    ));
+    // What is due then is nothing.
+    world.clock.advance(Duration::from_secs(60));
+    world.receive("g2").await;
+    world.until(|events| ended(events) == 2).await;
+    assert_eq!(subscriber.requests().len(), 3);
+    first.stop().await.unwrap();
+    second.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_partition_that_somebody_late_took_over_is_acquired_again() {
+    let world = World::new().await;
+    let subscriber = Subscriber::start(&[], Reply::Status(200)).await;
+    world.subscribe("one", &subscriber.url, quick()).await;
+    let (mut running, _assigner, _folder) = world.owner().await;
+    let late = Acquired {
+        process: EventId(Uuid::new_v4()),
+        at: world.clock.now(),
+    };
+    world.append(late, None).await;
+    world.receive("g1").await;
+    // Its decision counts for nothing, since it found the other one before it.
+    world.until(|events| routed(events).len() == 1).await;
+    while running.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(Duration::from_secs(5));
+    running.ready().await;
+    let events = world.until(|events| ended(events) == 1).await;
+    assert_eq!((acquired(&events), routed(&events).len()), (3, 2));
+    assert_eq!(subscriber.requests().len(), 1);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_next_owner_knows_what_others_decided_before_its_snapshot() {
+    let world = World::new().await;
+    let subscriber = Subscriber::start(&[], Reply::Status(200)).await;
+    world.subscribe("one", &subscriber.url, quick()).await;
+    let (first, _assigner, first_folder) = world.owner().await;
+    world.receive("g1").await;
+    world.until(|events| ended(events) == 1).await;
+    first.stop().await.unwrap();
+    let (parts, assigner, folder) = world.share(0, 0);
+    copy(
+        &first_folder.path().join("snapshots"),
+        &folder.path().join("snapshots"),
+    );
+    let mut second = World::begin(parts);
+    assigner.say(Change::Assigned(vec![P0]));
+    second.ready().await;
+    world.receive("g1").await;
+    let events = world.until(|events| routed(events).len() == 2).await;
+    let outcomes: Vec<_> = routed(&events)[1]
+        .matches
+        .iter()
+        .map(|m| m.outcome)
+        .collect();
+    assert_eq!(outcomes, [MatchOutcome::AlreadyDelivered]);
+    second.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_begins_anew_when_the_log_was_away_and_forgets_no_outcome() {
+    for (unconfirmed, refused) in [(1, 0), (0, 1), (1, 1), (0, 2)] {
+        let world = World::new().await;
+        let subscriber = Subscriber::start(&[], Reply::Status(200)).await;
+        world.subscribe("one", &subscriber.url, quick()).await;
+        let (parts, assigner, _folder) = world.share(unconfirmed, refused);
+        let mut running = World::begin(parts);
+        assigner.say(Change::Assigned(vec![P0]));
+        running.ready().await;
+        world.receive("g1").await;
+        world.until(|events| ended(events) == 1).await;
+        world.receive("g2").await;
+        let events = world.until(|events| ended(events) == 2).await;
+        assert_eq!(attempts(&events).len(), 2, "{unconfirmed} {refused}");
+        assert!(acquired(&events) > 1, "{unconfirmed} {refused}");
+        assert_eq!(subscriber.requests().len(), 2);
+        running.stop().await.unwrap();
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
