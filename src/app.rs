@@ -13,6 +13,7 @@ pub mod spool;
 pub mod tasks;
 pub mod telemetry;
 
+use self::log::Log;
 use crate::cli::ServeArgs;
 use crate::clock::System;
 use crate::config::{self, Config, Loaded, Role, Roles};
@@ -86,7 +87,11 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
     open::data_folder(&config.data)?;
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let (log, poisoned) = log::open(config, &metrics).await?;
+    let Log {
+        log,
+        poisoned,
+        snapshots,
+    } = log::open(config, &metrics).await?;
     let opened = open::open(log, Arc::new(System), loaded).await?;
     let admin = first_admin(config, &roles, &opened, admin_token)?;
     let grace = Duration::from_millis(config.shutdown_ms);
@@ -95,6 +100,7 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
         config,
         roles: &roles,
         opened: &opened,
+        snapshots,
         metrics,
         grace,
         egress: Arc::new(Egress::new(&config.deliver).listening(listening)),

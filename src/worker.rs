@@ -15,10 +15,11 @@ mod owner;
 mod room;
 mod routing;
 mod schedule;
-mod snapshot;
+pub(crate) mod snapshot;
 
 pub use fold::{Change, Delivery, Fold};
 pub use schedule::{Ended, Entry, Limits, Schedule};
+pub use snapshot::{Found, Sealed, SnapshotFiles, SnapshotStore};
 
 use crate::clock::Clock;
 use crate::config::DeliverConfig;
@@ -52,7 +53,9 @@ pub struct WorkerParts {
     pub transport: Arc<dyn Transport>,
     /// The egress rules.
     pub egress: Arc<Egress>,
-    /// The data folder: snapshots and the index of identities, which can be thrown away.
+    /// Where folds are saved, which can be thrown away.
+    pub snapshots: Arc<dyn SnapshotStore>,
+    /// The data folder: the index of identities, which can be thrown away.
     pub data: PathBuf,
     /// The `process.started` event of this process.
     pub process: EventId,

@@ -47,7 +47,7 @@ async fn source(place: &Path) -> anyhow::Result<Arc<dyn EventLog>> {
             config.log.partitions = found;
         }
     }
-    Ok(log::open(&config, &metrics()).await?.0)
+    Ok(log::open(&config, &metrics()).await?.log)
 }
 
 /// The id that `log.created` names; none while the log is empty.
@@ -75,7 +75,7 @@ async fn target(
         let copy = EmbeddedLog::open_copy(&config.data, &config.log, metrics(), of);
         return Ok(Arc::new(copy?));
     }
-    Ok(log::open(&config, &metrics()).await?.0)
+    Ok(log::open(&config, &metrics()).await?.log)
 }
 
 fn configuration(place: &Path) -> anyhow::Result<Config> {

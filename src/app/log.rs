@@ -8,13 +8,21 @@ use crate::log::kafka::{self, KafkaLog, Made};
 #[cfg(feature = "log-kafka")]
 use crate::log::lock::LockError;
 use crate::metrics::Metrics;
+use crate::worker::{SnapshotFiles, SnapshotStore};
 #[cfg(not(feature = "log-kafka"))]
 use anyhow::bail;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// A log, and why it stopped, once it did.
-pub type Log = (Arc<dyn EventLog>, watch::Receiver<Option<String>>);
+/// An open log, and what belongs to it.
+pub struct Log {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// Why it stopped, once it did.
+    pub poisoned: watch::Receiver<Option<String>>,
+    /// Where its workers keep their folds.
+    pub snapshots: Arc<dyn SnapshotStore>,
+}
 
 /// Opens the log of `config`.
 ///
@@ -24,8 +32,11 @@ pub async fn open(config: &Config, metrics: &Metrics) -> anyhow::Result<Log> {
     match config.log.kind {
         LogKind::Embedded => {
             let log = EmbeddedLog::open(&config.data, &config.log, metrics.clone())?;
-            let poisoned = log.poisoned();
-            Ok((Arc::new(log), poisoned))
+            Ok(Log {
+                poisoned: log.poisoned(),
+                log: Arc::new(log),
+                snapshots: Arc::new(SnapshotFiles::new(config.data.join("snapshots"))),
+            })
         }
         LogKind::Kafka => on_kafka(config, metrics).await,
     }
@@ -65,8 +76,11 @@ pub async fn init(config: &LogConfig) -> anyhow::Result<Vec<String>> {
 #[cfg(feature = "log-kafka")]
 async fn on_kafka(config: &Config, metrics: &Metrics) -> anyhow::Result<Log> {
     let log = KafkaLog::open(&config.data, &config.log, metrics.clone()).await?;
-    let poisoned = log.poisoned();
-    Ok((Arc::new(log), poisoned))
+    Ok(Log {
+        poisoned: log.poisoned(),
+        snapshots: log.snapshots()?,
+        log: Arc::new(log),
+    })
 }
 
 #[cfg(feature = "log-kafka")]

@@ -181,7 +181,7 @@ async fn existing_log(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<
             "a server owns {data}: stop it to rebuild offline; while it runs, ask it with \
              --server URL, as in `hooklog status --server URL`"
         ))),
-        opened => Ok(opened?.0),
+        opened => Ok(opened?.log),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::deliver::egress::Egress;
 use crate::health::{Health, Part};
 use crate::metrics::Metrics;
 use crate::secret::Secret;
+use crate::worker::SnapshotStore;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
     pub(super) roles: &'a Roles,
     pub(super) opened: &'a Opened,
+    pub(super) snapshots: Arc<dyn SnapshotStore>,
     pub(super) metrics: Metrics,
     pub(super) grace: Duration,
     pub(super) egress: Arc<Egress>,

@@ -33,6 +33,7 @@ mod group;
 mod names;
 mod readers;
 mod record;
+mod snapshots;
 mod tail;
 mod topics;
 mod writer;
@@ -46,6 +47,7 @@ use super::ownership::Ownership;
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit, tell};
 use crate::config::{KafkaConfig, LogConfig};
 use crate::metrics::{Metrics, TopicLabel};
+use crate::worker::SnapshotStore;
 use async_trait::async_trait;
 use client::Context;
 use group::Group;
@@ -56,6 +58,7 @@ use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use readers::Readers;
+use snapshots::Snapshots;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -183,6 +186,13 @@ impl KafkaLog {
         let _following = stop.drop_guard();
         let found = admin::find(&source.asker, &names, kafka, &context).await?;
         admin::check(kafka, &base, &names, &found).await?;
+        let snapshots = names.snapshots();
+        if admin::answer(&source.asker, snapshots, kafka, &context)
+            .await?
+            .is_none()
+        {
+            return Err(OpenError::NoTopic(snapshots.to_owned()));
+        }
         let writer = |timeout_ms| {
             let client = client::producer(&base, timeout_ms, kafka.queue_bytes_max);
             let (names, poison) = (Arc::clone(&names), poison.clone());
@@ -200,6 +210,18 @@ impl KafkaLog {
             _following,
             _lock,
         })
+    }
+
+    /// Where workers keep their folds: a topic beside those of the log.
+    ///
+    /// # Errors
+    /// Settings that the client library does not take.
+    pub fn snapshots(&self) -> Result<Arc<dyn SnapshotStore>, OpenError> {
+        let topic = self.source.names.snapshots().to_owned();
+        let prefix = &self.config.topic_prefix;
+        let (context, patience) = (self.context.clone(), self.source.patience);
+        let snapshots = Snapshots::new(&self.base, prefix, topic, context, patience);
+        Ok(Arc::new(snapshots.map_err(setting)?))
     }
 
     /// Why the log stopped, once it did. The process must end then.

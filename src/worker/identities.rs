@@ -317,8 +317,8 @@ impl Marker {
     /// Notes that everything before `next` is in the index. It is written after all that, so that
     /// no crash leaves it there alone.
     pub(super) fn mark(&self, partition: Partition, next: Offset) -> Result<(), fjall::Error> {
-        self.meta
-            .insert(reached_key(partition), next.0.to_be_bytes())
+        let key = reached_key(partition);
+        self.meta.insert(key, next.0.to_be_bytes())
     }
 
     /// Makes everything written so far durable.

@@ -20,7 +20,6 @@ use super::fold::{Change, Fold};
 use super::identities::Identities;
 use super::routing::Compiled;
 use super::schedule::Schedule;
-use super::snapshot::Snapshots;
 use super::{WorkerError, WorkerParts};
 use crate::deliver::target::Target;
 use crate::log::ownership::{Change as Owning, Ownership};
@@ -87,7 +86,6 @@ pub(super) struct Owner {
     fresh: HashMap<(Partition, Offset), Arc<Record>>,
     changes: Vec<Change>,
     identities: Identities,
-    snapshots: Snapshots,
     saving: Option<tokio::task::JoinHandle<()>>,
     shutdown: CancellationToken,
     /// Decisions of this turn.

@@ -3,28 +3,62 @@
 //! Snapshots are derived: one that is torn, of another log, or beyond the log's end is passed over
 //! with a warning, and the log is folded from its start instead.
 
+mod files;
+
+pub use files::SnapshotFiles;
+
 use super::fold::{Delivery, Fold};
+use async_trait::async_trait;
 use hooklog_schemas::{DeliveryId, EventId, Offset, Partition};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::io;
 
-/// The version of the files. A release reads its own and its predecessor's.
+/// The version of what is kept. A release reads its own and its predecessor's.
 const FORMAT: u32 = 1;
-/// Deliveries of one chunk.
+/// Deliveries of one chunk: about 4 MB.
 const CHUNK_DELIVERIES: usize = 65_536;
-const MANIFEST: &str = "manifest";
 
-/// Where the snapshots of one log are.
-#[derive(Clone, Debug)]
-pub(super) struct Snapshots {
-    folder: PathBuf,
-    log: EventId,
+/// Where snapshots are kept: files of this machine, or a place that the next owner of a partition
+/// can read wherever it is.
+///
+/// # Rules for implementers
+/// - `put` writes the manifest only when all its chunks are durable, and forgets chunks of older
+///   generations only when the manifest is. So whoever is cut off leaves the snapshot before.
+/// - Two owners may write at once, one of them late: then either manifest may stay.
+/// - What is read need not be what was written: manifest and chunks have hashes.
+#[async_trait]
+pub trait SnapshotStore: Send + Sync {
+    /// Replaces the snapshot of a partition.
+    async fn put(&self, partition: Partition, snapshot: Sealed) -> io::Result<()>;
+
+    /// The snapshot of a partition, with the chunks that there are, also of other generations; none
+    /// if there is no manifest.
+    async fn get(&self, partition: Partition) -> io::Result<Option<Found>>;
 }
 
-/// A fold, taken apart so that another thread can write it.
+/// A snapshot, as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Grows from one snapshot of a partition to the next.
+    pub generation: u64,
+    /// Deliveries.
+    pub chunks: Vec<Vec<u8>>,
+    /// Everything else, and what the chunks must be.
+    pub manifest: Vec<u8>,
+}
+
+/// What is kept of a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The manifest that was written last.
+    pub manifest: Vec<u8>,
+    /// Chunks by generation and number.
+    pub chunks: BTreeMap<(u64, usize), Vec<u8>>,
+}
+
+/// A fold, taken apart so that another task can seal and write it.
 pub(super) struct Saved {
     /// Everything but the deliveries.
     pub(super) head: Fold,
@@ -45,6 +79,8 @@ pub(super) enum SnapshotError {
     Beyond { next: Offset, tail: Offset },
     #[error("{0} is damaged")]
     Damaged(String),
+    #[error("{0} is missing")]
+    Missing(String),
     #[error("it cannot be encoded: {0}")]
     Encode(#[from] bincode::error::EncodeError),
 }
@@ -59,57 +95,47 @@ struct Manifest {
     head: Fold,
 }
 
-impl Snapshots {
-    pub(super) const fn new(folder: PathBuf, log: EventId) -> Self {
-        Self { folder, log }
-    }
-
-    /// Writes a snapshot; the one before it stays valid until the manifest is renamed.
-    pub(super) fn write(&self, partition: Partition, saved: Saved) -> Result<(), SnapshotError> {
-        let folder = self.folder_of(partition);
-        fs::create_dir_all(&folder)?;
-        let generation = saved.head.next.0;
+impl Saved {
+    /// The bytes of a snapshot of this log.
+    pub(super) fn seal(self, log: EventId, partition: Partition) -> Result<Sealed, SnapshotError> {
+        let generation = self.head.next.0;
         let mut chunks = Vec::new();
-        for (number, deliveries) in saved.deliveries.chunks(CHUNK_DELIVERIES).enumerate() {
+        for deliveries in self.deliveries.chunks(CHUNK_DELIVERIES) {
             let bytes = bincode::serde::encode_to_vec(deliveries, bincode::config::standard())?;
-            write_synced(&folder.join(chunk_name(generation, number)), &bytes)?;
-            chunks.push(Sha256::digest(&bytes).into());
+            chunks.push(bytes);
         }
         let manifest = Manifest {
             format: FORMAT,
-            log: self.log,
+            log,
             partition,
             generation,
-            chunks,
-            head: saved.head,
+            chunks: chunks.iter().map(|c| Sha256::digest(c).into()).collect(),
+            head: self.head,
         };
         let mut bytes = bincode::serde::encode_to_vec(&manifest, bincode::config::standard())?;
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
         bytes.extend_from_slice(&digest);
-        let fresh = folder.join("manifest.new");
-        write_synced(&fresh, &bytes)?;
-        fs::rename(&fresh, folder.join(MANIFEST))?;
-        fs::File::open(&folder)?.sync_all()?;
-        forget_older(&folder, generation)
+        Ok(Sealed {
+            generation,
+            chunks,
+            manifest: bytes,
+        })
     }
+}
 
-    /// The saved fold of a partition whose log ends at `tail`; none if there is no snapshot.
-    pub(super) fn read(
+impl Found {
+    /// The saved fold of a partition of this log, which ends at `tail`.
+    pub(super) fn open(
         &self,
+        log: EventId,
         partition: Partition,
         tail: Offset,
-    ) -> Result<Option<Fold>, SnapshotError> {
-        let folder = self.folder_of(partition);
-        let bytes = match fs::read(folder.join(MANIFEST)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let manifest = read_manifest(&bytes)?;
+    ) -> Result<Fold, SnapshotError> {
+        let manifest = read_manifest(&self.manifest)?;
         if manifest.format != FORMAT {
             return Err(SnapshotError::Format(manifest.format));
         }
-        if manifest.log != self.log || manifest.partition != partition {
+        if manifest.log != log || manifest.partition != partition {
             return Err(SnapshotError::OtherLog);
         }
         let mut fold = manifest.head;
@@ -118,25 +144,22 @@ impl Snapshots {
             return Err(SnapshotError::Beyond { next, tail });
         }
         for (number, digest) in manifest.chunks.iter().enumerate() {
-            let name = chunk_name(manifest.generation, number);
-            let bytes = fs::read(folder.join(&name))?;
-            if Sha256::digest(&bytes)[..] != digest[..] {
-                return Err(SnapshotError::Damaged(name));
+            let name = || format!("chunk {number} of generation {}", manifest.generation);
+            let found = self.chunks.get(&(manifest.generation, number));
+            let bytes = found.ok_or_else(|| SnapshotError::Missing(name()))?;
+            if Sha256::digest(bytes)[..] != digest[..] {
+                return Err(SnapshotError::Damaged(name()));
             }
             let deliveries: Vec<(DeliveryId, Delivery)> =
-                decode(&bytes).ok_or(SnapshotError::Damaged(name))?;
+                decode(bytes).ok_or_else(|| SnapshotError::Damaged(name()))?;
             fold.deliveries.extend(deliveries);
         }
-        Ok(Some(fold))
-    }
-
-    fn folder_of(&self, partition: Partition) -> PathBuf {
-        self.folder.join(format!("{:05}", partition.0))
+        Ok(fold)
     }
 }
 
 fn read_manifest(bytes: &[u8]) -> Result<Manifest, SnapshotError> {
-    let damaged = || SnapshotError::Damaged(MANIFEST.to_owned());
+    let damaged = || SnapshotError::Damaged("the manifest".to_owned());
     let (body, digest) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
     if Sha256::digest(body)[..] != digest[..] {
         return Err(damaged());
@@ -149,27 +172,7 @@ fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     decoded.ok().map(|(value, _)| value)
 }
 
-fn chunk_name(generation: u64, number: usize) -> String {
-    format!("{generation:020}-{number:05}.chunk")
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), SnapshotError> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
-    Ok(file.sync_all()?)
-}
-
-fn forget_older(folder: &Path, generation: u64) -> Result<(), SnapshotError> {
-    let ours = format!("{generation:020}-");
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".chunk") && !name.starts_with(&ours) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
+#[cfg(test)]
+pub(crate) mod conformance;
 #[cfg(test)]
 mod tests;

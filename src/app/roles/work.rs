@@ -1,5 +1,5 @@
-//! The role `work`: routes and delivers. Its snapshots and its index of identities are in the data
-//! folder, and can be thrown away.
+//! The role `work`: routes and delivers. Its index of identities is in the data folder, its snapshots are there
+//! or beside the log; both can be thrown away.
 
 use super::{Parts, Started};
 use crate::app::tasks::Stage;
@@ -22,6 +22,7 @@ pub(super) fn start(parts: &Parts<'_>) -> anyhow::Result<Started> {
         metrics: parts.metrics.clone(),
         transport: Arc::new(Https::new(Arc::clone(&parts.egress), excerpt)?),
         egress: Arc::clone(&parts.egress),
+        snapshots: Arc::clone(&parts.snapshots),
         data: parts.config.data.clone(),
         process: opened.process,
     };

@@ -64,39 +64,55 @@ pub async fn make_topics(config: &LogConfig) -> Result<Vec<Made>, OpenError> {
         .into_iter()
         .filter(|topic| !there.contains_key(topic))
         .collect();
-    make(kafka, &base, &names, &missing).await?;
-    let made = |topic| {
-        let name = names.of(topic).to_owned();
-        if there.contains_key(&topic) {
-            return Made::Fits { topic: name };
-        }
-        Made::New {
-            topic: name,
-            partitions: names.partitions(topic),
-            replicas: kafka.replication_factor,
-        }
-    };
-    Ok(Topic::ALL.map(made).into())
+    let snapshots = answer(&asker, names.snapshots(), kafka, &context).await?;
+    let mut new: Vec<New> = missing
+        .iter()
+        .map(|topic| New {
+            name: names.of(*topic).to_owned(),
+            partitions: names.partitions(*topic),
+            settings: topics::of_new(*topic, kafka),
+        })
+        .collect();
+    if snapshots.is_none() {
+        new.push(New {
+            name: names.snapshots().to_owned(),
+            partitions: names.snapshot_partitions(),
+            settings: topics::of_snapshots(kafka),
+        });
+    }
+    make(kafka, &base, &new).await?;
+    let all = Topic::ALL.map(|topic| names.of(topic));
+    let all = all.into_iter().chain([names.snapshots()]);
+    Ok(all.map(|name| made(name, &new, kafka)).collect())
 }
 
-async fn make(
-    kafka: &KafkaConfig,
-    base: &ClientConfig,
-    names: &Names,
-    missing: &[Topic],
-) -> Result<(), OpenError> {
-    let settings: Vec<_> = missing
-        .iter()
-        .map(|topic| (*topic, topics::of_new(*topic, kafka)))
-        .collect();
-    let new = settings.iter().map(|(topic, settings)| {
-        let partitions = i32::try_from(names.partitions(*topic)).unwrap_or(i32::MAX);
+/// A topic that is to be made.
+struct New {
+    name: String,
+    partitions: u32,
+    settings: Vec<(&'static str, String)>,
+}
+
+fn made(name: &str, new: &[New], kafka: &KafkaConfig) -> Made {
+    let topic = name.to_owned();
+    match new.iter().find(|new| new.name == name) {
+        Some(new) => Made::New {
+            topic,
+            partitions: new.partitions,
+            replicas: kafka.replication_factor,
+        },
+        None => Made::Fits { topic },
+    }
+}
+
+async fn make(kafka: &KafkaConfig, base: &ClientConfig, new: &[New]) -> Result<(), OpenError> {
+    let new = new.iter().map(|topic| {
+        let partitions = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
         let copies = i32::try_from(kafka.replication_factor).unwrap_or(i32::MAX);
         let fixed = TopicReplication::Fixed(copies);
-        let new = NewTopic::new(names.of(*topic), partitions, fixed);
-        settings
-            .iter()
-            .fold(new, |new, (name, value)| new.set(name, value))
+        let new = NewTopic::new(&topic.name, partitions, fixed);
+        let settings = topic.settings.iter();
+        settings.fold(new, |new, (name, value)| new.set(name, value))
     });
     let new: Vec<NewTopic<'_>> = new.collect();
     if new.is_empty() {
@@ -145,33 +161,40 @@ async fn look(
     kafka: &KafkaConfig,
     context: &Context,
 ) -> Result<Vec<(Topic, Option<Found>)>, OpenError> {
-    let began = Instant::now();
     let mut found = Vec::new();
     for topic in Topic::ALL {
-        loop {
-            let (asked, name) = (Arc::clone(asker), names.of(topic).to_owned());
-            let asking = tokio::task::spawn_blocking(move || ask(&asked, &name));
-            let error = match asking.await {
-                Ok(Ok(answer)) => {
-                    found.push((topic, answer));
-                    break;
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(error) => error.to_string(),
-            };
-            if let Some(reason) = context.refused() {
-                return Err(OpenError::Refused(reason));
-            }
-            if began.elapsed() > ANSWER_MAX {
-                return Err(OpenError::Unreachable {
-                    brokers: kafka.brokers.join(", "),
-                    security: kafka.security.as_str(),
-                    reason: context.problem().map_or(error, |problem| problem.reason),
-                });
-            }
-        }
+        found.push((topic, answer(asker, names.of(topic), kafka, context).await?));
     }
     Ok(found)
+}
+
+/// What brokers say of a topic, as soon as one of them answers.
+pub(super) async fn answer(
+    asker: &Arc<BaseConsumer<Context>>,
+    name: &str,
+    kafka: &KafkaConfig,
+    context: &Context,
+) -> Result<Option<Found>, OpenError> {
+    let began = Instant::now();
+    loop {
+        let (asked, topic) = (Arc::clone(asker), name.to_owned());
+        let asking = tokio::task::spawn_blocking(move || ask(&asked, &topic));
+        let error = match asking.await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        if let Some(reason) = context.refused() {
+            return Err(OpenError::Refused(reason));
+        }
+        if began.elapsed() > ANSWER_MAX {
+            return Err(OpenError::Unreachable {
+                brokers: kafka.brokers.join(", "),
+                security: kafka.security.as_str(),
+                reason: context.problem().map_or(error, |problem| problem.reason),
+            });
+        }
+    }
 }
 
 fn ask(asker: &BaseConsumer<Context>, name: &str) -> Result<Option<Found>, KafkaError> {

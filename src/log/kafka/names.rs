@@ -2,22 +2,38 @@
 
 use hooklog_schemas::{Partition, Position, Topic};
 
-/// The names of the three topics, and how many partitions they have.
+/// The names of the log's three topics and of the one for snapshots, and how many partitions they
+/// have.
 #[derive(Debug)]
 pub(super) struct Names {
     names: [String; 3],
+    snapshots: String,
     partitions: u32,
 }
 
 impl Names {
     pub(super) fn new(prefix: &str, partitions: u32) -> Self {
         let names = Topic::ALL.map(|topic| format!("{prefix}{topic}"));
-        Self { names, partitions }
+        Self {
+            names,
+            snapshots: format!("{prefix}snapshots"),
+            partitions,
+        }
     }
 
     /// Kafka's name of `topic`.
     pub(super) fn of(&self, topic: Topic) -> &str {
         &self.names[index(topic)]
+    }
+
+    /// Kafka's name of the topic for snapshots, which is no part of the log.
+    pub(super) fn snapshots(&self) -> &str {
+        &self.snapshots
+    }
+
+    /// How many partitions that one has.
+    pub(super) fn snapshot_partitions(&self) -> u32 {
+        self.partitions
     }
 
     /// The topic that Kafka calls `name`.

@@ -8,6 +8,7 @@ mod outage;
 use super::tail::Found;
 use super::*;
 use crate::log::conformance::{self, append, everything, tombstone};
+use crate::worker::snapshot;
 use broker::Topics;
 use bytes::Bytes;
 use hooklog_schemas::{Header, Timestamp};
@@ -20,6 +21,17 @@ async fn make() -> conformance::Given<Topics> {
 }
 
 conformance::suite!(make);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_in_a_topic_keep_the_rules_and_are_found_by_another_process() {
+    let topics = Topics::make().await;
+    let here = topics.open().await.snapshots().unwrap();
+    snapshot::conformance::run(here.as_ref()).await;
+    let there = topics.open().await.snapshots().unwrap();
+    let found = there.get(Partition(0)).await.unwrap().unwrap();
+    assert_eq!(found.manifest, b"manifest of 1000000");
+    assert_eq!(found.chunks.len(), 1);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_gets_what_another_process_appends_and_reads_it_from_memory() {

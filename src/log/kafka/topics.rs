@@ -77,6 +77,23 @@ pub(super) fn of_new(topic: Topic, config: &KafkaConfig) -> Vec<(&'static str, S
     ]
 }
 
+/// The settings that a new topic for snapshots gets. Whatever they are, nothing is lost by it.
+pub(super) fn of_snapshots(config: &KafkaConfig) -> Vec<(&'static str, String)> {
+    vec![
+        ("cleanup.policy", "compact".into()),
+        ("max.message.bytes", MESSAGE_BYTES_MAX.to_string()),
+        (
+            "min.insync.replicas",
+            config.min_insync_replicas.to_string(),
+        ),
+        // Each snapshot replaces the one before, so segments are closed and cleaned soon.
+        ("segment.ms", (3_600_000_u64).to_string()),
+        ("segment.bytes", (64_u64 << 20).to_string()),
+        ("min.cleanable.dirty.ratio", "0.5".into()),
+        ("delete.retention.ms", (3_600_000_u64).to_string()),
+    ]
+}
+
 /// What is wrong with `found`.
 pub(super) fn complaints(name: &str, found: &Found) -> Vec<Complaint> {
     let mut all = Vec::new();

@@ -3,11 +3,13 @@
 //! Other partitions go on meanwhile: whoever restores a long one keeps the others waiting for
 //! moments only.
 
+use super::save::log_id;
 use super::{Owned, Owner};
 use crate::log::ReadLimit;
 use crate::worker::WorkerError;
 use crate::worker::commands::Effects;
 use crate::worker::fold::Fold;
+use crate::worker::snapshot::SnapshotError;
 use hooklog_schemas::{Offset, Partition, Position, Record, Topic};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +82,7 @@ impl Owner {
         let log = &self.parts.log;
         let tail = log.bounds(Topic::Deliveries, partition).await?.tail;
         let mut owned = Owned::new(partition);
-        match self.snapshots.read(partition, tail) {
+        match self.snapshot(partition, tail).await {
             Ok(Some(fold)) => {
                 owned.saved = fold.next;
                 owned.fold = fold;
@@ -103,6 +105,18 @@ impl Owner {
         let (from, end) = (fold.next, owned.saved);
         tracing::info!(%partition, %from, %end, "the index of identities is filled from the log");
         Ok(Restore::Filling(Box::new(Filling { fold, end }), owned))
+    }
+
+    async fn snapshot(
+        &self,
+        partition: Partition,
+        tail: Offset,
+    ) -> Result<Option<Fold>, SnapshotError> {
+        let found = self.parts.snapshots.get(partition).await?;
+        let log = log_id(&self.parts.control);
+        found
+            .map(|found| found.open(log, partition, tail))
+            .transpose()
     }
 
     async fn fill(

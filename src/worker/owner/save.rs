@@ -1,8 +1,10 @@
-//! Writes snapshots of partitions now and then, on another thread, and at the end.
+//! Writes snapshots of partitions now and then, in another task, and at the end.
 
 use super::Owner;
-use crate::worker::snapshot::{Saved, SnapshotError};
+use crate::worker::snapshot::Saved;
 use hooklog_schemas::{EventId, Partition};
+use std::io;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Records of a partition after which it is saved again, at the least.
@@ -50,14 +52,21 @@ impl Owner {
     }
 
     fn save(&self, partition: Partition, saved: Saved) -> tokio::task::JoinHandle<()> {
-        let snapshots = self.snapshots.clone();
-        let marker = self.identities.marker();
-        tokio::task::spawn_blocking(move || {
-            // What the snapshot's position lies behind is not replayed into the index again.
-            let marked = marker.mark(partition, saved.head.next);
-            let written = match marked.and_then(|()| marker.persist()) {
-                Ok(()) => snapshots.write(partition, saved),
-                Err(error) => Err(SnapshotError::Io(std::io::Error::other(error))),
+        let snapshots = Arc::clone(&self.parts.snapshots);
+        let (marker, log) = (self.identities.marker(), log_id(&self.parts.control));
+        tokio::spawn(async move {
+            let next = saved.head.next;
+            let sealing = tokio::task::spawn_blocking(move || {
+                // What the snapshot's position lies behind is not replayed into the index again.
+                let marked = marker.mark(partition, next);
+                marked
+                    .and_then(|()| marker.persist())
+                    .map_err(io::Error::other)?;
+                saved.seal(log, partition).map_err(io::Error::other)
+            });
+            let written = match sealing.await.map_err(io::Error::other) {
+                Ok(Ok(sealed)) => snapshots.put(partition, sealed).await,
+                Ok(Err(error)) | Err(error) => Err(error),
             };
             if let Err(error) = written {
                 tracing::warn!(%partition, %error, "no snapshot was written; the next start folds more");

@@ -8,7 +8,6 @@ use crate::worker::identities::Identities;
 use crate::worker::room::Room;
 use crate::worker::routing::Compiled;
 use crate::worker::schedule::Schedule;
-use crate::worker::snapshot::Snapshots;
 use crate::worker::{WorkerError, WorkerParts};
 use hooklog_schemas::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -68,7 +67,6 @@ impl Owner {
             fresh: HashMap::new(),
             changes: Vec::new(),
             identities,
-            snapshots: Snapshots::new(parts.data.join("snapshots"), log),
             saving: None,
             look: true,
             gauges_at: Timestamp(i64::MIN),

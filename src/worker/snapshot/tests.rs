@@ -18,78 +18,61 @@ fn fold() -> Fold {
     fold
 }
 
-fn written() -> (tempfile::TempDir, Snapshots) {
-    let folder = tempfile::tempdir().unwrap();
-    let snapshots = Snapshots::new(folder.path().to_owned(), LOG);
-    snapshots.write(P3, fold().save()).unwrap();
-    (folder, snapshots)
+/// The snapshot of a fold with so many deliveries, as it is found again.
+fn found(deliveries: u128) -> Found {
+    let mut saved = fold().save();
+    let delivery = Delivery::sample(State::Open { due: Timestamp(5) });
+    saved.deliveries = (0..deliveries)
+        .map(|n| (DeliveryId(Uuid::from_u128(n)), delivery))
+        .collect();
+    let sealed = saved.seal(LOG, P3).unwrap();
+    let chunks = sealed.chunks.into_iter().enumerate();
+    Found {
+        manifest: sealed.manifest,
+        chunks: chunks.map(|(n, c)| ((sealed.generation, n), c)).collect(),
+    }
 }
 
 #[test]
-fn a_snapshot_reads_as_it_was_written_and_replaces_the_one_before() {
-    let (folder, snapshots) = written();
-    assert_eq!(snapshots.read(P3, Offset(8)).unwrap(), Some(fold()));
-    assert_eq!(snapshots.read(Partition(4), Offset(8)).unwrap(), None);
-    let mut later = fold();
-    later.next = Offset(20);
-    snapshots.write(P3, later.save()).unwrap();
-    assert_eq!(snapshots.read(P3, Offset(20)).unwrap(), Some(later));
-    drop(folder);
+fn a_snapshot_opens_as_it_was_sealed() {
+    assert_eq!(found(0).open(LOG, P3, Offset(8)).unwrap(), fold());
+    let large = found(70_000);
+    assert_eq!(large.chunks.len(), 2);
+    let opened = large.open(LOG, P3, Offset(8)).unwrap();
+    assert_eq!(opened.deliveries.len(), 70_000);
 }
 
 #[test]
-fn one_of_another_log_or_beyond_the_end_is_refused() {
-    let (folder, snapshots) = written();
-    let beyond = snapshots.read(P3, Offset(7));
+fn one_of_another_log_or_partition_or_beyond_the_end_is_refused() {
+    let beyond = found(0).open(LOG, P3, Offset(7));
     assert!(matches!(beyond, Err(SnapshotError::Beyond { .. })));
-    let other = Snapshots::new(folder.path().to_owned(), EventId(Uuid::from_u128(2)));
-    assert!(matches!(
-        other.read(P3, Offset(8)),
-        Err(SnapshotError::OtherLog)
-    ));
+    let other = EventId(Uuid::from_u128(2));
+    for (log, partition) in [(other, P3), (LOG, Partition(4))] {
+        let refused = found(0).open(log, partition, Offset(8));
+        assert!(matches!(refused, Err(SnapshotError::OtherLog)));
+    }
 }
 
 #[test]
 fn every_changed_byte_of_the_manifest_is_noticed() {
-    let (folder, snapshots) = written();
-    let path = folder.path().join("00003").join(MANIFEST);
-    let whole = fs::read(&path).unwrap();
-    for at in 0..whole.len() {
+    let whole = found(0);
+    for at in 0..whole.manifest.len() {
         let mut changed = whole.clone();
-        changed[at] ^= 1;
-        fs::write(&path, &changed).unwrap();
-        assert!(
-            matches!(
-                snapshots.read(P3, Offset(8)),
-                Err(SnapshotError::Damaged(_))
-            ),
-            "{at}"
-        );
-        fs::write(&path, &whole[..at]).unwrap();
-        assert!(snapshots.read(P3, Offset(8)).is_err(), "{at}");
+        changed.manifest[at] ^= 1;
+        let refused = changed.open(LOG, P3, Offset(8));
+        assert!(matches!(refused, Err(SnapshotError::Damaged(_))), "{at}");
+        changed.manifest = whole.manifest[..at].to_vec();
+        assert!(changed.open(LOG, P3, Offset(8)).is_err(), "{at}");
     }
 }
 
 #[test]
 fn a_missing_or_changed_chunk_is_noticed() {
-    let (folder, snapshots) = written();
-    let mut saved = fold().save();
-    let delivery = Delivery::sample(State::Open { due: Timestamp(5) });
-    saved.deliveries = (0..3)
-        .map(|n| (DeliveryId(Uuid::from_u128(n)), delivery))
-        .collect();
-    snapshots.write(P3, saved).unwrap();
-    let read = snapshots.read(P3, Offset(8)).unwrap().unwrap();
-    assert_eq!(read.deliveries.len(), 3);
-    let chunk = folder.path().join("00003").join(chunk_name(8, 0));
-    fs::write(&chunk, b"something else").unwrap();
-    assert!(matches!(
-        snapshots.read(P3, Offset(8)),
-        Err(SnapshotError::Damaged(_))
-    ));
-    fs::remove_file(&chunk).unwrap();
-    assert!(matches!(
-        snapshots.read(P3, Offset(8)),
-        Err(SnapshotError::Io(_))
-    ));
+    let mut changed = found(3);
+    changed.chunks.insert((8, 0), b"something else".to_vec());
+    let refused = changed.open(LOG, P3, Offset(8));
+    assert!(matches!(refused, Err(SnapshotError::Damaged(_))));
+    changed.chunks.clear();
+    let refused = changed.open(LOG, P3, Offset(8));
+    assert!(matches!(refused, Err(SnapshotError::Missing(_))));
 }

@@ -3,9 +3,9 @@
 use super::subscriber::{Reply, Subscriber};
 use super::world::{P0, World, attempts, ended, quick, routed};
 use crate::clock::{self, Clock as _};
+use crate::worker::SnapshotStore as _;
 use crate::worker::WorkerError;
 use crate::worker::fold::Fold;
-use crate::worker::snapshot::Snapshots;
 use hooklog_schemas::deliveries::{Acquired, Because, Cancelled};
 use hooklog_schemas::{Event, EventId, Offset, Topic};
 use std::time::Duration;
@@ -114,16 +114,11 @@ async fn a_snapshot_equals_the_fold_from_the_start() {
     for record in world.records(Topic::Deliveries).await {
         fold.apply(&record).unwrap();
     }
-    let snapshots = Snapshots::new(world.folder.path().join("snapshots"), EventId(Uuid::nil()));
-    let saved = snapshots.read(P0, fold.next).unwrap().unwrap();
-    assert_eq!(saved, fold);
-    let beyond = snapshots.read(P0, Offset(fold.next.0 - 1));
-    assert!(
-        beyond
-            .unwrap_err()
-            .to_string()
-            .contains("beyond the log's end")
-    );
+    let saved = world.snapshots().get(P0).await.unwrap().unwrap();
+    let log = EventId(Uuid::nil());
+    assert_eq!(saved.open(log, P0, fold.next).unwrap(), fold);
+    let beyond = saved.open(log, P0, Offset(fold.next.0 - 1)).unwrap_err();
+    assert!(beyond.to_string().contains("beyond the log's end"));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::{EventLog, ReadLimit};
 use crate::metrics::Metrics;
 use crate::secret::Secret;
-use crate::worker::{Worker, WorkerError, WorkerParts};
+use crate::worker::{SnapshotFiles, Worker, WorkerError, WorkerParts};
 use bytes::Bytes;
 use hooklog_schemas::control::{
     By, Policy, SealedSecret, Signing, SubscriptionCreated, SubscriptionDeleted, SubscriptionSpec,
@@ -169,9 +169,14 @@ impl World {
             metrics: Metrics::register(&mut Default::default()),
             transport: Arc::new(transport),
             egress,
+            snapshots: Arc::new(self.snapshots()),
             data: self.folder.path().to_owned(),
             process: clock::event_id(),
         }
+    }
+
+    pub(super) fn snapshots(&self) -> SnapshotFiles {
+        SnapshotFiles::new(self.folder.path().join("snapshots"))
     }
 
     pub(super) async fn subscribe(&self, name: &str, to: &str, policy: Policy) -> SubscriptionId {
