@@ -160,6 +160,7 @@ async fn rebuild(log: &Arc<dyn EventLog>, path: &Path) -> Took {
         store: Box::new(store),
         metrics: Metrics::register(&mut Default::default()),
         config: ProjectConfig::default(),
+        writer: "a bench".to_owned(),
     };
     let timer = Timer::start();
     hooklog::project::rebuild(parts, &[], |_| {}).await.unwrap();

@@ -10,6 +10,7 @@ pub mod open;
 mod roles;
 mod signals;
 pub mod spool;
+mod tables;
 pub mod tasks;
 pub mod telemetry;
 

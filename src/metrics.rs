@@ -124,6 +124,8 @@ metrics! {
     due: Family<PartitionLabel, Gauge> = Family::default(), "deliveries_due";
     /// Records that a projection has not folded yet.
     projection_lag: Family<NameLabel, Gauge> = Family::default(), "projection_lag_records";
+    /// 1 while this process writes the tables, 0 while another does or their store is away.
+    projection_writing: Gauge = Gauge::default(), "projection_writing";
     /// One transaction of the projector.
     projection_batch: Histogram = seconds(), "projection_batch", Seconds;
     /// One query of the API.

@@ -12,8 +12,8 @@ pub mod stores;
 
 pub use dump::{dump, hash};
 pub use rebuild::{Progress, RebuildError, rebuild};
-pub use runner::{ProjectError, Projector, ProjectorParts, Status};
-pub use store::{ProjectionStore, StoreError, Stored};
+pub use runner::{ProjectError, Projector, ProjectorParts, Standing, Status};
+pub use store::{Advance, ProjectionStore, StoreError, Stored};
 
 use hooklog_projections::projection::PROJECTIONS;
 use hooklog_schemas::EventId;
@@ -78,5 +78,7 @@ fn fits(stored: &Stored, log: EventId) -> Result<(), Unfit> {
     Ok(())
 }
 
+#[cfg(test)]
+pub(crate) mod conformance;
 #[cfg(test)]
 pub(crate) mod tests;

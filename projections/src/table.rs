@@ -78,6 +78,10 @@ pub enum Value {
     Id([u8; 16]),
 }
 
+/// The most of a name, in bytes, before U+0000 is replaced, which makes three bytes of one. Every
+/// store has room for it in an index, with other columns.
+pub const NAME_BYTES_MAX: usize = 600;
+
 /// The values of one row, or of its key, in the order of the table's columns.
 pub type Row = Vec<Value>;
 
@@ -89,6 +93,13 @@ impl Value {
             return Self::Text(text.replace('\0', "\u{fffd}").into());
         }
         Self::Text(text.into())
+    }
+
+    /// A name, by which rows are found: a text of which no more than [`NAME_BYTES_MAX`] are kept,
+    /// since indexes have a limit. Nobody's names come near it; what is signed may hold anything.
+    #[must_use]
+    pub fn name(text: &str) -> Self {
+        Self::text(&text[..text.floor_char_boundary(NAME_BYTES_MAX)])
     }
 
     /// A text, or nothing.
@@ -146,6 +157,13 @@ impl Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_cut_between_characters() {
+        let long = "ä".repeat(NAME_BYTES_MAX);
+        assert_eq!(Value::name(&long), Value::text(&"ä".repeat(300)));
+        assert_eq!(Value::name("acme/payments"), Value::text("acme/payments"));
+    }
 
     #[test]
     fn no_text_stops_a_store() {

@@ -62,18 +62,26 @@ impl Shared {
     pub(crate) fn of(routed: &Routed) -> Self {
         let summary = &routed.summary;
         Self {
-            guid: clean(&summary.guid),
-            event: clean(&summary.event),
-            action: summary.action.as_deref().map(clean),
-            source: clean(&routed.source_name),
-            host: clean(&summary.host),
-            repository: summary.repository.as_deref().map(clean),
+            guid: name(&summary.guid),
+            event: name(&summary.event),
+            action: summary.action.as_deref().map(name),
+            source: name(&routed.source_name),
+            host: name(&summary.host),
+            repository: summary.repository.as_deref().map(name),
         }
     }
 }
 
+fn name(text: &str) -> Arc<str> {
+    text_of(Value::name(text))
+}
+
 pub(crate) fn clean(text: &str) -> Arc<str> {
-    match Value::text(text) {
+    text_of(Value::text(text))
+}
+
+fn text_of(value: Value) -> Arc<str> {
+    match value {
         Value::Text(text) => text,
         _ => Arc::default(),
     }

@@ -2,6 +2,7 @@
 
 use super::log;
 use super::open::check_secrets;
+use crate::clock;
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::log::EventLog;
@@ -42,6 +43,7 @@ pub async fn rebuild(
         store: Box::new(SqliteStore::open(&tables(&config.data)).await?),
         metrics,
         config: config.project.clone(),
+        writer: super::tables::writer(clock::event_id()),
     };
     Ok(project::rebuild(parts, names, progress).await?)
 }

@@ -2,7 +2,7 @@
 
 use super::feed;
 use super::runner::{ProjectError, load, open_tables};
-use super::store::{ProjectionStore, StoreError};
+use super::store::{Advance, ProjectionStore, StoreError};
 use super::{Projector, ProjectorParts, Unfit};
 use crate::log::EventLog;
 use hooklog_projections::checkpoint::Checkpoint;
@@ -64,7 +64,8 @@ const EVENTS: usize = 26_000;
 const OPEN_MAX: usize = if cfg!(test) { 20 } else { 100_000 };
 
 /// Rebuilds the projections `names` (all, for none) and those that their folds read, from the start
-/// of the log. `parts` is as for a projector; nobody else may write to log or store meanwhile.
+/// of the log. `parts` is as for a projector. It holds the lease of the tables to the end, so no
+/// projector may have it: they stand by meanwhile.
 ///
 /// The tables that stay are first brought to the end of the log, so that all of them stand at the
 /// same checkpoint. Tables of another log or another release are all rebuilt, whatever the names.
@@ -72,7 +73,7 @@ const OPEN_MAX: usize = if cfg!(test) { 20 } else { 100_000 };
 /// # Errors
 /// When a name is no projection's, or the log or the store fails. Nothing has changed then.
 pub async fn rebuild(
-    parts: ProjectorParts,
+    mut parts: ProjectorParts,
     names: &[String],
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<(), RebuildError> {
@@ -81,6 +82,9 @@ pub async fn rebuild(
         known: PROJECTIONS.map(|p| p.name).join(", "),
     })?;
     let log = std::sync::Arc::clone(&parts.log);
+    let lease = Duration::from_millis(parts.config.lease_ms);
+    let acquired = parts.store.acquire(&parts.writer, lease).await;
+    acquired.map_err(ProjectError::from)?;
     let mut store = if chosen.len() < PROJECTIONS.len() {
         match up_to_date(parts).await? {
             Tables::Ready(store) => store,
@@ -92,12 +96,16 @@ pub async fn rebuild(
     } else {
         parts.store
     };
-    let mut built = store.build(&chosen).await.map_err(ProjectError::from)?;
+    let id = feed::log_id(log.as_ref())
+        .await
+        .map_err(ProjectError::from)?;
+    let start = Checkpoint::start(id.ok_or(ProjectError::Empty)?);
+    let built = store.build(&chosen, &start).await;
+    let built = built.map_err(ProjectError::from)?;
     drop(store);
     let names: Vec<_> = chosen.iter().map(|p| p.name).collect();
     let started = Instant::now();
-    let checkpoint;
-    (built, checkpoint) = fold(log.as_ref(), built, &names, started, &mut progress).await?;
+    let (built, checkpoint) = fold(log.as_ref(), built, start, &names, &mut progress).await?;
     progress(Progress {
         finishing: true,
         ..told(log.as_ref(), &checkpoint, started).await?
@@ -136,12 +144,12 @@ type Store = Box<dyn ProjectionStore>;
 async fn fold(
     log: &dyn EventLog,
     store: Store,
+    start: Checkpoint,
     names: &[&str],
-    started: Instant,
     progress: &mut (impl FnMut(Progress) + Send),
 ) -> Result<(Store, Checkpoint), ProjectError> {
-    let id = feed::log_id(log).await?.ok_or(ProjectError::Empty)?;
-    let start = Checkpoint::start(id);
+    let started = Instant::now();
+    let mut from = start.clone();
     let mut folding = Folding::resume(start, Configuration::default(), &[], OPEN_MAX)
         .map_err(feed::FeedError::from)?;
     let mut writer = Writer::Idle(store);
@@ -160,10 +168,11 @@ async fn fold(
             some.iter().for_each(|decoded| folding.fold(decoded));
             tokio::task::yield_now().await;
         }
-        writer = write(writer, &mut folding, names, Holding::Open).await?;
+        writer = write(writer, &mut folding, from, names, Holding::Open).await?;
+        from = folding.checkpoint().clone();
         progress(told(log, folding.checkpoint(), started).await?);
     }
-    let writer = write(writer, &mut folding, names, Holding::Nothing).await?;
+    let writer = write(writer, &mut folding, from, names, Holding::Nothing).await?;
     let store = writer.finish().await?;
     Ok((store, folding.checkpoint().clone()))
 }
@@ -200,6 +209,7 @@ impl Writer {
 async fn write(
     writer: Writer,
     folding: &mut Folding,
+    from: Checkpoint,
     names: &[&str],
     holding: Holding,
 ) -> Result<Writer, ProjectError> {
@@ -210,9 +220,13 @@ async fn write(
     }
     let mut changes: Changes = folding.take(holding);
     changes.retain(names);
-    let checkpoint = folding.checkpoint().clone();
+    let to = folding.checkpoint().clone();
     let task = tokio::spawn(async move {
-        store.write(changes, &checkpoint).await?;
+        let advance = Advance {
+            from: &from,
+            to: &to,
+        };
+        store.write(changes, advance).await?;
         Ok(store)
     });
     Ok(Writer::Busy(task))

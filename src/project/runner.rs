@@ -1,7 +1,7 @@
 //! The projector: follows the log at its own pace, and gives way to delivery.
 
 use super::feed::{self, FeedError};
-use super::store::{ProjectionStore, StoreError};
+use super::store::{Advance, ProjectionStore, StoreError, Stored};
 use super::{Unfit, fits};
 use crate::config::ProjectConfig;
 use crate::log::{EventLog, ReadError};
@@ -23,18 +23,42 @@ pub struct ProjectorParts {
     pub store: Box<dyn ProjectionStore>,
     /// Where lag and durations are counted.
     pub metrics: Metrics,
-    /// Its pace.
+    /// Its pace, and how long its lease lasts.
     pub config: ProjectConfig,
+    /// What others are told of who writes the tables: no two projectors have the same.
+    pub writer: String,
 }
 
-/// Follows the log, and folds it into tables.
+/// Follows the log, and folds it into tables, while it has their lease; else it stands by.
 pub struct Projector {
     log: Arc<dyn EventLog>,
     store: Box<dyn ProjectionStore>,
-    folding: Folding,
+    /// None while it does not know that it may write, and from where.
+    folding: Option<Folding>,
     metrics: Metrics,
     config: ProjectConfig,
+    writer: String,
     reached: watch::Sender<Checkpoint>,
+    standing: watch::Sender<Standing>,
+    /// When the store last confirmed the lease.
+    confirmed: Instant,
+}
+
+/// What a projector does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It writes the tables.
+    Writes,
+    /// Another process writes them; this one takes over when that one stops.
+    StandsBy {
+        /// The other.
+        writer: String,
+    },
+    /// It waits for the store.
+    Waits {
+        /// What the store says.
+        reason: String,
+    },
 }
 
 /// Tells from outside how far a projector is.
@@ -42,6 +66,7 @@ pub struct Projector {
 pub struct Status {
     log: Arc<dyn EventLog>,
     reached: watch::Receiver<Checkpoint>,
+    standing: watch::Receiver<Standing>,
 }
 
 /// Why a projector cannot go on.
@@ -71,28 +96,33 @@ const OPEN_MAX: usize = if cfg!(test) { 20 } else { 50_000 };
 const STORE_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1_000 });
 
 impl Projector {
-    /// Opens the tables, and creates them in a fresh store.
+    /// Opens the tables, and creates them in a fresh store. Where another process writes them, or
+    /// the store is away, it will stand by.
     ///
     /// # Errors
-    /// When the tables do not belong to this log or this release, or the log or store fails.
+    /// When the tables do not belong to this log or this release, or the log or store fails in a
+    /// way that does not pass.
     pub async fn open(parts: ProjectorParts) -> Result<Self, ProjectError> {
-        let ProjectorParts {
-            log,
-            mut store,
-            metrics,
-            config,
-        } = parts;
-        let checkpoint = open_tables(log.as_ref(), store.as_mut()).await?;
-        let reached = watch::Sender::new(checkpoint.clone());
-        let folding = feed::resume(log.as_ref(), store.as_mut(), checkpoint, OPEN_MAX).await?;
-        Ok(Self {
-            log,
-            store,
-            folding,
-            metrics,
-            config,
-            reached,
-        })
+        let id = feed::log_id(parts.log.as_ref()).await?;
+        let reached = Checkpoint::start(id.ok_or(ProjectError::Empty)?);
+        let reason = String::new();
+        let mut projector = Self {
+            log: parts.log,
+            store: parts.store,
+            folding: None,
+            metrics: parts.metrics,
+            config: parts.config,
+            writer: parts.writer,
+            reached: watch::Sender::new(reached),
+            standing: watch::Sender::new(Standing::Waits { reason }),
+            confirmed: Instant::now(),
+        };
+        match projector.begin().await {
+            Ok(()) => {}
+            Err(ProjectError::Store(error)) if error.may_pass() => projector.stand_by(&error),
+            Err(error) => return Err(error),
+        }
+        Ok(projector)
     }
 
     /// Tells from outside how far it is.
@@ -101,31 +131,29 @@ impl Projector {
         Status {
             log: Arc::clone(&self.log),
             reached: self.reached.subscribe(),
+            standing: self.standing.subscribe(),
         }
     }
 
-    /// Follows until `shutdown`. While the store is away it waits, and tries again.
+    /// Follows until `shutdown`. While the store is away, or another process writes the tables, it
+    /// waits, and tries again.
     ///
     /// # Errors
     /// When the log cannot be read, or holds something that this release does not know.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), ProjectError> {
-        let mut whole = true;
+        let renewal = self.renewal();
         while !shutdown.is_cancelled() {
-            if !whole {
-                whole = self.resume().await?;
-            }
-            let pause = match self.step_if(whole).await {
+            let pause = match self.step().await {
                 Ok(Step::Idle) => {
                     tokio::select! {
-                        () = shutdown.cancelled() => return Ok(()),
+                        () = shutdown.cancelled() => break,
                         () = self.wait() => Duration::ZERO,
+                        () = tokio::time::sleep(renewal) => Duration::ZERO,
                     }
                 }
                 Ok(Step::Folded { full, took }) => self.pause(full, took),
-                Ok(Step::Away) => STORE_PAUSE,
                 Err(ProjectError::Store(error)) => {
-                    tracing::warn!(%error, "the tables stand still until their store is back");
-                    whole = false;
+                    self.stand_by(&error);
                     STORE_PAUSE
                 }
                 Err(error) => return Err(error),
@@ -135,75 +163,133 @@ impl Projector {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        self.leave().await;
         Ok(())
     }
 
     /// Folds until the end of the log as it is now.
     ///
     /// # Errors
-    /// When the log or the store fails, or the log holds something unknown.
+    /// When the log or the store fails, another process writes the tables, or the log holds
+    /// something unknown.
     pub async fn catch_up(&mut self) -> Result<(), ProjectError> {
         while !matches!(self.step().await?, Step::Idle) {}
         Ok(())
     }
 
-    /// The store, when the projector is done.
+    /// The store, with its lease, when the projector is done.
     #[must_use]
     pub fn into_store(self) -> Box<dyn ProjectionStore> {
         self.store
     }
 
+    /// One batch. After an error it is open how far the tables are, and who writes them: the next
+    /// step begins with what is stored then.
     async fn step(&mut self) -> Result<Step, ProjectError> {
-        let log = self.log.as_ref();
-        let events_max = self.config.batch_events_max;
-        let batch = feed::read(log, self.folding.checkpoint(), events_max).await?;
+        if self.folding.is_none() {
+            self.begin().await?;
+        }
+        let Some(mut folding) = self.folding.take() else {
+            return Ok(Step::Idle);
+        };
+        let step = self.fold(&mut folding).await?;
+        if self.confirmed.elapsed() >= self.renewal() {
+            self.store.renew().await?;
+            self.confirmed = Instant::now();
+        }
+        self.tell_lag(folding.checkpoint()).await?;
+        self.folding = Some(folding);
+        Ok(step)
+    }
+
+    /// Takes the lease, and starts the fold at what is stored under it.
+    async fn begin(&mut self) -> Result<(), ProjectError> {
+        let (log, store) = (self.log.as_ref(), self.store.as_mut());
+        // Tables that do not fit are told of before anybody loses the lease for them.
+        if let Some(stored) = fitting(log, store).await? {
+            self.reached.send_replace(stored.checkpoint.clone());
+            self.tell_lag(&stored.checkpoint).await?;
+        }
+        let (log, store) = (self.log.as_ref(), self.store.as_mut());
+        let lease = Duration::from_millis(self.config.lease_ms);
+        store.acquire(&self.writer, lease).await?;
+        let checkpoint = open_tables(log, store).await?;
+        self.confirmed = Instant::now();
+        self.reached.send_replace(checkpoint.clone());
+        self.folding = Some(feed::resume(log, store, checkpoint, OPEN_MAX).await?);
+        self.stand(Standing::Writes);
+        Ok(())
+    }
+
+    async fn fold(&mut self, folding: &mut Folding) -> Result<Step, ProjectError> {
+        let (log, store) = (self.log.as_ref(), self.store.as_mut());
+        let from = folding.checkpoint().clone();
+        let batch = feed::read(log, &from, self.config.batch_events_max).await?;
         if batch.records.is_empty() {
-            self.tell_lag().await?;
             return Ok(Step::Idle);
         }
         let started = Instant::now();
-        let store = self.store.as_mut();
-        let wanted = self.folding.wanted_before(&batch.records);
-        load(&mut self.folding, store, &wanted).await?;
+        let wanted = folding.wanted_before(&batch.records);
+        load(folding, store, &wanted).await?;
         for some in batch.records.chunks(feed::EVENTS_PER_TURN) {
-            some.iter().for_each(|decoded| self.folding.fold(decoded));
+            some.iter().for_each(|decoded| folding.fold(decoded));
             tokio::task::yield_now().await;
         }
-        let wanted = self.folding.wanted_after();
-        load(&mut self.folding, store, &wanted).await?;
-        let changes = self.folding.take(Holding::Nothing);
-        store.write(changes, self.folding.checkpoint()).await?;
+        let wanted = folding.wanted_after();
+        load(folding, store, &wanted).await?;
+        let changes = folding.take(Holding::Nothing);
+        let to = folding.checkpoint();
+        let advance = Advance { from: &from, to };
+        store.write(changes, advance).await?;
+        self.confirmed = Instant::now();
         let took = started.elapsed();
         self.metrics.projection_batch.observe(took.as_secs_f64());
-        self.reached.send_replace(self.folding.checkpoint().clone());
-        self.tell_lag().await?;
+        self.reached.send_replace(to.clone());
         let full = batch.full;
         Ok(Step::Folded { full, took })
     }
 
-    async fn step_if(&mut self, whole: bool) -> Result<Step, ProjectError> {
-        if whole {
-            self.step().await
-        } else {
-            Ok(Step::Away)
+    fn stand_by(&self, error: &StoreError) {
+        self.stand(match error {
+            StoreError::Held { by, .. } | StoreError::Superseded { by } => {
+                Standing::StandsBy { writer: by.clone() }
+            }
+            error => Standing::Waits {
+                reason: error.to_string(),
+            },
+        });
+    }
+
+    /// Tells what it does, once.
+    fn stand(&self, standing: Standing) {
+        self.metrics
+            .projection_writing
+            .set(i64::from(standing == Standing::Writes));
+        if *self.standing.borrow() == standing {
+            return;
+        }
+        match &standing {
+            Standing::Writes => tracing::info!("this process writes the tables"),
+            Standing::StandsBy { writer } => {
+                tracing::info!(%writer, "another process writes the tables; this one stands by");
+            }
+            Standing::Waits { reason } => {
+                tracing::warn!(%reason, "the tables stand still until their store is back");
+            }
+        }
+        self.standing.send_replace(standing);
+    }
+
+    /// Hands over at once. If it cannot, the lease ends by itself.
+    async fn leave(mut self) {
+        if let Err(error) = self.store.release().await {
+            tracing::debug!(%error, "the lease of the tables was not given back");
         }
     }
 
-    /// The fold may be ahead of a store that failed, or behind it, if the store failed after it
-    /// had written: it begins again from what is stored. False while the store is away.
-    async fn resume(&mut self) -> Result<bool, ProjectError> {
-        let checkpoint = match self.store.stored().await {
-            Ok(Some(stored)) => stored.checkpoint,
-            Ok(None) | Err(_) => return Ok(false),
-        };
-        self.reached.send_replace(checkpoint.clone());
-        let store = self.store.as_mut();
-        match feed::resume(self.log.as_ref(), store, checkpoint, OPEN_MAX).await {
-            Ok(folding) => self.folding = folding,
-            Err(FeedError::Store(_)) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(true)
+    /// How long the lease may go without being renewed: two renewals may be lost.
+    const fn renewal(&self) -> Duration {
+        Duration::from_millis(self.config.lease_ms / 3)
     }
 
     /// The pause after a batch: the usual one, or, when behind, as long as the batch took, so that
@@ -213,8 +299,12 @@ impl Projector {
         if full { took.min(usual) } else { usual }
     }
 
+    /// Until there are records to fold.
     async fn wait(&mut self) {
-        let next = self.folding.checkpoint();
+        let Some(folding) = &self.folding else {
+            return;
+        };
+        let next = folding.checkpoint();
         let next: Vec<Position> = feed::partitions(self.log.as_ref())
             .into_iter()
             .map(|(topic, partition)| next.next(topic, partition))
@@ -222,8 +312,8 @@ impl Projector {
         self.log.wait(&next).await;
     }
 
-    async fn tell_lag(&mut self) -> Result<(), ProjectError> {
-        let behind = feed::behind(self.log.as_ref(), self.folding.checkpoint()).await?;
+    async fn tell_lag(&mut self, checkpoint: &Checkpoint) -> Result<(), ProjectError> {
+        let behind = feed::behind(self.log.as_ref(), checkpoint).await?;
         for projection in PROJECTIONS {
             let name = projection.name;
             let gauge = self
@@ -241,8 +331,6 @@ enum Step {
     Idle,
     /// A batch is in the tables.
     Folded { full: bool, took: Duration },
-    /// The store is away.
-    Away,
 }
 
 impl Status {
@@ -261,6 +349,18 @@ impl Status {
         self.reached.borrow().clone()
     }
 
+    /// What it does now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    /// Resolves when it does this; false if the projector ended before.
+    pub async fn stands(&self, wanted: impl Fn(&Standing) -> bool) -> bool {
+        let mut standing = self.standing.clone();
+        standing.wait_for(wanted).await.is_ok()
+    }
+
     /// Resolves when everything before these positions is in the tables; false if the projector
     /// ended before.
     pub async fn reached(&self, positions: &[Position]) -> bool {
@@ -273,22 +373,34 @@ impl Status {
     }
 }
 
+/// What is stored, if it fits to this log and this release; nothing in a fresh store.
+async fn fitting(
+    log: &dyn EventLog,
+    store: &mut dyn ProjectionStore,
+) -> Result<Option<Stored>, ProjectError> {
+    let id = feed::log_id(log).await?.ok_or(ProjectError::Empty)?;
+    let Some(stored) = store.stored().await? else {
+        return Ok(None);
+    };
+    fits(&stored, id)?;
+    match feed::is_within(log, &stored.checkpoint).await? {
+        Some(unfit) => Err(unfit.into()),
+        None => Ok(Some(stored)),
+    }
+}
+
 /// Checks the tables that are there, or creates them; tells where they stand.
 pub(super) async fn open_tables(
     log: &dyn EventLog,
     store: &mut dyn ProjectionStore,
 ) -> Result<Checkpoint, ProjectError> {
-    let id = feed::log_id(log).await?.ok_or(ProjectError::Empty)?;
-    let Some(stored) = store.stored().await? else {
-        let checkpoint = Checkpoint::start(id);
-        store.create(&checkpoint).await?;
-        return Ok(checkpoint);
-    };
-    fits(&stored, id)?;
-    match feed::is_within(log, &stored.checkpoint).await? {
-        Some(unfit) => Err(unfit.into()),
-        None => Ok(stored.checkpoint),
+    if let Some(stored) = fitting(log, store).await? {
+        return Ok(stored.checkpoint);
     }
+    let id = feed::log_id(log).await?.ok_or(ProjectError::Empty)?;
+    let checkpoint = Checkpoint::start(id);
+    store.create(&checkpoint).await?;
+    Ok(checkpoint)
 }
 
 pub(super) async fn load(

@@ -1,3 +1,7 @@
 //! The stores: one file each, and nothing outside it knows its name but the composition root.
 
+mod names;
+#[cfg(feature = "store-postgres")]
+pub mod postgres;
 pub mod sqlite;
+mod statement;

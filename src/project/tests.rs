@@ -3,7 +3,7 @@
 pub(crate) mod history;
 mod running;
 
-use super::stores::sqlite::SqliteStore;
+use super::conformance::Place;
 use super::*;
 use crate::clock;
 use crate::config::ProjectConfig;
@@ -17,8 +17,8 @@ use hooklog_projections::projection::Projection;
 use hooklog_projections::table::{Row, Table, Value};
 use hooklog_schemas::{Append, EventType, Partition, Position, Timestamp, Topic};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const PARTITIONS: u32 = 3;
@@ -31,40 +31,89 @@ async fn log_of(appends: &[(Topic, Append)]) -> Arc<dyn EventLog> {
     Arc::new(log)
 }
 
-fn parts(log: &Arc<dyn EventLog>, store: SqliteStore, batch: usize) -> ProjectorParts {
+/// Makes a test of every sentence, on every store.
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::project::tests::On::Sqlite).await;
+            })*
+        }
+
+        #[cfg(feature = "store-postgres")]
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::project::tests::On::Postgres).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_every_store;
+
+/// What keeps the tables of a test.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum On {
+    Sqlite,
+    #[cfg(feature = "store-postgres")]
+    Postgres,
+}
+
+/// A fresh place for tables.
+pub(crate) async fn place(on: On) -> Arc<dyn Place> {
+    match on {
+        On::Sqlite => super::stores::sqlite::tests::place().await,
+        #[cfg(feature = "store-postgres")]
+        On::Postgres => super::stores::postgres::tests::place().await,
+    }
+}
+
+fn parts(log: &Arc<dyn EventLog>, store: Box<dyn ProjectionStore>, batch: usize) -> ProjectorParts {
     ProjectorParts {
         log: Arc::clone(log),
-        store: Box::new(store),
+        store,
         metrics: Metrics::register(&mut Default::default()),
         config: ProjectConfig {
             batch_events_max: batch,
             batch_wait_ms: 0,
+            ..ProjectConfig::default()
         },
+        writer: "a test".to_owned(),
     }
 }
 
-pub(crate) async fn catch_up(log: &Arc<dyn EventLog>, path: &Path, batch: usize) {
-    let store = SqliteStore::open(path).await.unwrap();
+pub(crate) async fn catch_up(log: &Arc<dyn EventLog>, place: &dyn Place, batch: usize) {
+    let store = place.open().await;
     let mut projector = Projector::open(parts(log, store, batch)).await.unwrap();
     projector.catch_up().await.unwrap();
 }
 
-pub(crate) async fn rebuild_at(log: &Arc<dyn EventLog>, path: &Path, names: &[&str]) {
-    let store = SqliteStore::open(path).await.unwrap();
+pub(crate) async fn rebuild_at(log: &Arc<dyn EventLog>, place: &dyn Place, names: &[&str]) {
+    let store = place.open().await;
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     rebuild(parts(log, store, 1_000), &names, |_| {})
         .await
         .unwrap();
 }
 
-async fn dump_of(path: &Path) -> String {
-    let mut store = SqliteStore::open(path).await.unwrap();
+async fn dump_of(place: &dyn Place) -> String {
+    let mut store = place.open().await;
     let mut text = String::new();
-    dump(&mut store, |piece| text.push_str(piece))
+    dump(store.as_mut(), |piece| text.push_str(piece))
         .await
         .unwrap();
     text
 }
+
+on_every_store!(
+    rebuilt_equals_live_whatever_the_batches_and_the_order_of_partitions,
+    a_projector_that_starts_again_between_batches_goes_on_where_it_was,
+    each_projection_can_be_rebuilt_alone_and_stays_the_same,
+    a_rebuild_after_compaction_equals_the_tables_that_lived,
+    writing_the_same_twice_is_writing_it_once,
+    hashes_of_equal_tables_are_equal,
+);
 
 async fn tails(log: &Arc<dyn EventLog>) -> Vec<Position> {
     let mut tails = Vec::new();
@@ -73,12 +122,6 @@ async fn tails(log: &Arc<dyn EventLog>) -> Vec<Position> {
         tails.push(Position::new(topic, partition, tail));
     }
     tails
-}
-
-fn file() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(super::stores::sqlite::FILE);
-    (folder, path)
 }
 
 /// The same records with the partitions one after the other, instead of in turn.
@@ -94,96 +137,100 @@ fn sorted(appends: &[(Topic, Append)]) -> Vec<(Topic, Append)> {
     by_partition.into_iter().flat_map(flat).collect()
 }
 
-#[tokio::test]
-async fn rebuilt_equals_live_whatever_the_batches_and_the_order_of_partitions() {
+async fn rebuilt_equals_live_whatever_the_batches_and_the_order_of_partitions(on: On) {
     for seed in 1..=6 {
         println!("seed {seed}");
         let mut history = History::begin(seed, PARTITIONS);
         history.write(1_500);
         let log = log_of(&history.appends).await;
-        let (_folder, live) = file();
-        catch_up(&log, &live, 4_000).await;
-        let expected = dump_of(&live).await;
+        let live = place(on).await;
+        catch_up(&log, live.as_ref(), 4_000).await;
+        let expected = dump_of(live.as_ref()).await;
         assert!(expected.lines().count() > 1_500, "the history is too thin");
 
-        let (_folder, small) = file();
-        catch_up(&log, &small, 17 * seed as usize).await;
-        assert_eq!(dump_of(&small).await, expected);
+        let small = place(on).await;
+        catch_up(&log, small.as_ref(), 17 * seed as usize).await;
+        assert_eq!(dump_of(small.as_ref()).await, expected);
 
-        let (_folder, fresh) = file();
-        rebuild_at(&log, &fresh, &[]).await;
-        assert_eq!(dump_of(&fresh).await, expected);
+        let fresh = place(on).await;
+        rebuild_at(&log, fresh.as_ref(), &[]).await;
+        assert_eq!(dump_of(fresh.as_ref()).await, expected);
 
         let other = log_of(&sorted(&history.appends)).await;
-        let (_folder, ordered) = file();
-        catch_up(&other, &ordered, 100).await;
-        assert_eq!(dump_of(&ordered).await, expected);
+        let ordered = place(on).await;
+        catch_up(&other, ordered.as_ref(), 100).await;
+        assert_eq!(dump_of(ordered.as_ref()).await, expected);
     }
 }
 
-#[tokio::test]
-async fn a_projector_that_starts_again_between_batches_goes_on_where_it_was() {
+async fn a_projector_that_starts_again_between_batches_goes_on_where_it_was(on: On) {
     for seed in 10..13 {
         println!("seed {seed}");
         let mut history = History::begin(seed, PARTITIONS);
         history.write(900);
         let log = log_of(&history.appends).await;
-        let (_folder, whole) = file();
-        catch_up(&log, &whole, 4_000).await;
+        let whole = place(on).await;
+        catch_up(&log, whole.as_ref(), 4_000).await;
 
-        let (_folder, path) = file();
+        let tables = place(on).await;
         for end in (100..=history.appends.len()).step_by(97) {
             let prefix = log_of(&history.appends[..end]).await;
-            catch_up(&prefix, &path, 50).await;
+            catch_up(&prefix, tables.as_ref(), 50).await;
         }
-        catch_up(&log, &path, 50).await;
-        assert_eq!(dump_of(&path).await, dump_of(&whole).await);
+        catch_up(&log, tables.as_ref(), 50).await;
+        assert_eq!(
+            dump_of(tables.as_ref()).await,
+            dump_of(whole.as_ref()).await
+        );
     }
 }
 
-#[tokio::test]
-async fn each_projection_can_be_rebuilt_alone_and_stays_the_same() {
+async fn each_projection_can_be_rebuilt_alone_and_stays_the_same(on: On) {
     let mut history = History::begin(20, PARTITIONS);
     history.write(600);
     let log = log_of(&history.appends[..500]).await;
-    let (_folder, path) = file();
-    catch_up(&log, &path, 1_000).await;
+    let tables = place(on).await;
+    catch_up(&log, tables.as_ref(), 1_000).await;
     let longer = log_of(&history.appends).await;
-    let (_folder, whole) = file();
-    catch_up(&longer, &whole, 1_000).await;
-    let expected = dump_of(&whole).await;
+    let whole = place(on).await;
+    catch_up(&longer, whole.as_ref(), 1_000).await;
+    let expected = dump_of(whole.as_ref()).await;
     for projection in PROJECTIONS {
-        rebuild_at(&longer, &path, &[projection.name]).await;
-        assert_eq!(dump_of(&path).await, expected, "{}", projection.name);
+        rebuild_at(&longer, tables.as_ref(), &[projection.name]).await;
+        assert_eq!(
+            dump_of(tables.as_ref()).await,
+            expected,
+            "{}",
+            projection.name
+        );
     }
 }
 
-#[tokio::test]
-async fn a_rebuild_after_compaction_equals_the_tables_that_lived() {
+async fn a_rebuild_after_compaction_equals_the_tables_that_lived(on: On) {
     let mut history = History::begin(30, PARTITIONS);
     history.write(2_000);
     let log = log_of(&history.appends).await;
-    let (_folder, live) = file();
-    catch_up(&log, &live, 1_000).await;
+    let live = place(on).await;
+    catch_up(&log, live.as_ref(), 1_000).await;
     let erased = log.compact(Topic::Deliveries).await.unwrap();
     assert!(erased > 0, "the history has no tombstones");
-    let (_folder, fresh) = file();
-    rebuild_at(&log, &fresh, &[]).await;
-    assert_eq!(dump_of(&fresh).await, dump_of(&live).await);
+    let fresh = place(on).await;
+    rebuild_at(&log, fresh.as_ref(), &[]).await;
+    assert_eq!(dump_of(fresh.as_ref()).await, dump_of(live.as_ref()).await);
 }
 
-#[tokio::test]
-async fn writing_the_same_twice_is_writing_it_once() {
+async fn writing_the_same_twice_is_writing_it_once(on: On) {
     let mut history = History::begin(40, PARTITIONS);
     history.write(400);
     let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    catch_up(&log, &path, 1_000).await;
-    let expected = dump_of(&path).await;
-    catch_up(&log, &path, 1_000).await;
-    assert_eq!(dump_of(&path).await, expected);
+    let tables = place(on).await;
+    catch_up(&log, tables.as_ref(), 1_000).await;
+    let expected = dump_of(tables.as_ref()).await;
+    catch_up(&log, tables.as_ref(), 1_000).await;
+    assert_eq!(dump_of(tables.as_ref()).await, expected);
 
-    let mut store = SqliteStore::open(&path).await.unwrap();
+    let mut store = tables.open().await;
+    store.acquire("a test", Duration::ZERO).await.unwrap();
     let stored = store.stored().await.unwrap().unwrap();
     for projection in PROJECTIONS {
         for table in projection.tables {
@@ -191,26 +238,30 @@ async fn writing_the_same_twice_is_writing_it_once() {
             let delete = Vec::new();
             let tables = vec![hooklog_projections::folding::TableChanges { table, put, delete }];
             let changes = Changes { tables };
-            store.write(changes, &stored.checkpoint).await.unwrap();
+            let here = &stored.checkpoint;
+            let advance = Advance {
+                from: here,
+                to: here,
+            };
+            store.write(changes, advance).await.unwrap();
         }
     }
-    assert_eq!(dump_of(&path).await, expected);
+    assert_eq!(dump_of(tables.as_ref()).await, expected);
     assert_eq!(store.stored().await.unwrap().unwrap(), stored);
 }
 
-#[tokio::test]
-async fn hashes_of_equal_tables_are_equal() {
+async fn hashes_of_equal_tables_are_equal(on: On) {
     let mut history = History::begin(56, PARTITIONS);
     history.write(100);
     let log = log_of(&history.appends).await;
-    let (_folder, a) = file();
-    let (_folder_b, b) = file();
-    catch_up(&log, &a, 1_000).await;
-    catch_up(&log, &b, 7).await;
+    let a = place(on).await;
+    let b = place(on).await;
+    catch_up(&log, a.as_ref(), 1_000).await;
+    catch_up(&log, b.as_ref(), 7).await;
     let mut hashes = Vec::new();
-    for path in [&a, &b] {
-        let mut store = SqliteStore::open(path).await.unwrap();
-        hashes.push(hash(&mut store).await.unwrap());
+    for tables in [&a, &b] {
+        let mut store = tables.open().await;
+        hashes.push(hash(store.as_mut()).await.unwrap());
     }
     assert_eq!(hashes[0], hashes[1]);
 }

@@ -8,18 +8,28 @@ mod lists;
 use super::*;
 use crate::log::EventLog;
 use crate::log::memory::MemoryLog;
-use crate::project::stores::sqlite::SqliteTables;
-use crate::project::tests::catch_up;
+use crate::project::conformance::Place;
+use crate::project::tests::{On, catch_up, on_every_store, place};
 use given::{Given, SECOND, START, SUBSCRIPTION, dead, delivery, receipt, retry};
 use hooklog_schemas::control::{LogCreated, Scope};
 use hooklog_schemas::deliveries::{MatchOutcome, Verdict};
 use hooklog_schemas::{EventId, SourceId, SubscriptionId, Timestamp, Topic};
 use uuid::Uuid;
 
+on_every_store!(
+    before_there_are_tables_the_answer_says_so,
+    a_timeline_tells_the_whole_life_of_an_event_and_up_to_where_it_knows,
+    what_was_erased_is_blank_in_every_answer,
+    counts_are_summed_and_cut_by_minutes,
+    a_history_tells_who_changed_what_and_what_became_of_it,
+    readers_follow_a_rebuild,
+);
+
 /// Tables of what was given, and questions to them.
 struct Asked {
     queries: Queries,
-    _folder: tempfile::TempDir,
+    /// Keeps the tables.
+    _place: Arc<dyn Place>,
 }
 
 fn given() -> Given {
@@ -32,36 +42,32 @@ fn given() -> Given {
     given
 }
 
-async fn ask(given: &Given) -> Asked {
+async fn ask(on: On, given: &Given) -> Asked {
     let log = MemoryLog::new(1);
     for (topic, append) in &given.appends {
         log.append(*topic, vec![append.clone()]).await.unwrap();
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(crate::project::stores::sqlite::FILE);
-    let log: std::sync::Arc<dyn EventLog> = std::sync::Arc::new(log);
-    catch_up(&log, &path, 1_000).await;
+    let place = place(on).await;
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    catch_up(&log, place.as_ref(), 1_000).await;
     Asked {
-        queries: queries(&path),
-        _folder: folder,
+        queries: queries(place.as_ref()),
+        _place: place,
     }
 }
 
-fn queries(path: &std::path::Path) -> Queries {
+fn queries(place: &dyn Place) -> Queries {
     let metrics = Metrics::register(&mut Default::default());
-    Queries::new(Arc::new(SqliteTables::new(path)), metrics)
+    Queries::new(place.tables(), metrics)
 }
 
-#[tokio::test]
-async fn before_there_are_tables_the_answer_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let queries = queries(&folder.path().join(crate::project::stores::sqlite::FILE));
+async fn before_there_are_tables_the_answer_says_so(on: On) {
+    let queries = queries(place(on).await.as_ref());
     let error = queries.as_of().await.unwrap_err();
     assert!(matches!(error, QueryError::Unavailable(_)), "{error}");
 }
 
-#[tokio::test]
-async fn a_timeline_tells_the_whole_life_of_an_event_and_up_to_where_it_knows() {
+async fn a_timeline_tells_the_whole_life_of_an_event_and_up_to_where_it_knows(on: On) {
     let mut given = given();
     let id = given.owed(0);
     given.attempted(id, 1, 10, retry(20));
@@ -69,7 +75,7 @@ async fn a_timeline_tells_the_whole_life_of_an_event_and_up_to_where_it_knows() 
     given.attempted(id, 2, 20, dead());
     given.requeued(id, 30);
     given.attempted(id, 1, 31, Verdict::Delivered);
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let timeline = asked.queries.timeline("guid-0").await.unwrap();
     assert_eq!(timeline.receipts.len(), 1);
     let detail = &timeline.deliveries[0];
@@ -118,8 +124,7 @@ async fn a_timeline_tells_the_whole_life_of_an_event_and_up_to_where_it_knows() 
     assert_eq!(asked.queries.webhook(receipt(9)).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn what_was_erased_is_blank_in_every_answer() {
+async fn what_was_erased_is_blank_in_every_answer(on: On) {
     let mut given = given();
     given.owed(0);
     given.erasure(0, None, None);
@@ -128,7 +133,7 @@ async fn what_was_erased_is_blank_in_every_answer() {
     (1..4).for_each(|number| {
         given.owed(number);
     });
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let rows = asked
         .queries
         .webhooks(&Filter::default(), &Page::first())
@@ -187,13 +192,12 @@ async fn what_was_erased_is_blank_in_every_answer() {
     );
 }
 
-#[tokio::test]
-async fn counts_are_summed_and_cut_by_minutes() {
+async fn counts_are_summed_and_cut_by_minutes(on: On) {
     let mut given = given();
     given.owed(0);
     given.owed(1);
     given.owed(60);
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let all = asked
         .queries
         .counts(&CountsFilter::default())
@@ -217,13 +221,12 @@ async fn counts_are_summed_and_cut_by_minutes() {
     assert!(asked.queries.counts(&other).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_history_tells_who_changed_what_and_what_became_of_it() {
+async fn a_history_tells_who_changed_what_and_what_became_of_it(on: On) {
     let mut given = given();
     let created = given.subscription_created();
     given.subscription_renamed(created, "second");
     given.subscription_renamed(created, "third");
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let page = Page {
         limit: 2,
         cursor: None,
@@ -268,20 +271,18 @@ async fn a_history_tells_who_changed_what_and_what_became_of_it() {
     assert!(none.items.is_empty());
 }
 
-#[tokio::test]
-async fn readers_follow_a_rebuild() {
+async fn readers_follow_a_rebuild(on: On) {
     let mut given = given();
     given.owed(0);
     let log = MemoryLog::new(1);
     for (topic, append) in &given.appends {
         log.append(*topic, vec![append.clone()]).await.unwrap();
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(crate::project::stores::sqlite::FILE);
+    let place = place(on).await;
     let log: Arc<dyn EventLog> = Arc::new(log);
-    catch_up(&log, &path, 1_000).await;
-    let queries = queries(&path);
+    catch_up(&log, place.as_ref(), 1_000).await;
+    let queries = queries(place.as_ref());
     let before = queries.timeline("guid-0").await.unwrap();
-    crate::project::tests::rebuild_at(&log, &path, &[]).await;
+    crate::project::tests::rebuild_at(&log, place.as_ref(), &[]).await;
     assert_eq!(queries.timeline("guid-0").await.unwrap(), before);
 }

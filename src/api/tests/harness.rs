@@ -186,6 +186,7 @@ impl Harness {
             store: Box::new(SqliteStore::open(&self.tables).await.unwrap()),
             metrics: self.metrics.clone(),
             config: ProjectConfig::default(),
+            writer: "a test".to_owned(),
         };
         Projector::open(parts)
             .await

@@ -1,8 +1,8 @@
 //! The role `project`: folds the log into tables.
 
 use super::{Parts, Started};
-use crate::app::offline;
 use crate::app::tasks::Stage;
+use crate::app::{offline, tables};
 use crate::config::Role;
 use crate::health::Part;
 use crate::project::stores::sqlite::SqliteStore;
@@ -17,6 +17,7 @@ pub(super) async fn start(parts: &Parts<'_>) -> anyhow::Result<Started> {
         store: Box::new(SqliteStore::open(&offline::tables(&parts.config.data)).await?),
         metrics: parts.metrics.clone(),
         config: parts.config.project.clone(),
+        writer: tables::writer(parts.opened.process),
     })
     .await?;
     let mut stage = Stage::new("projector");

@@ -4,6 +4,7 @@
 //! one. They are folded again, so nothing is lost.
 
 mod build;
+mod lease;
 mod reader;
 mod schema;
 mod values;
@@ -11,13 +12,14 @@ mod write;
 
 pub use reader::SqliteTables;
 
-use super::super::store::{ProjectionStore, StoreError, Stored};
+use super::names::Names;
+use crate::project::store::{Advance, ProjectionStore, StoreError, Stored};
 use async_trait::async_trait;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::folding::{Changes, Wanted};
 use hooklog_projections::projection::{PROJECTIONS, Projection};
 use hooklog_projections::table::{Row, Table, Value};
-use schema::Names;
+use lease::Lease;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::path::{Path, PathBuf};
@@ -39,6 +41,7 @@ pub struct SqliteStore {
     path: PathBuf,
     names: Names,
     set: String,
+    lease: Option<Lease>,
     statements: Statements,
 }
 
@@ -50,10 +53,11 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let mut connection = connect(path, CACHE_LIVE, JOURNAL_LIVE).await?;
         check_version(&mut connection).await?;
-        sqlx::raw_sql(schema::CHECKPOINTS)
-            .execute(&mut connection)
-            .await
-            .map_err(failed("making its checkpoints"))?;
+        for migration in schema::MIGRATIONS {
+            let made = sqlx::raw_sql(migration).execute(&mut connection);
+            made.await
+                .map_err(failed("making what replay cannot recreate"))?;
+        }
         wait_for_writer(&mut connection).await?;
         let names = schema::active(&mut connection).await?;
         Ok(Self {
@@ -61,6 +65,7 @@ impl SqliteStore {
             path: path.to_owned(),
             names,
             set: LIVE.to_owned(),
+            lease: None,
             statements: Statements::default(),
         })
     }
@@ -68,6 +73,24 @@ impl SqliteStore {
 
 #[async_trait]
 impl ProjectionStore for SqliteStore {
+    async fn acquire(&mut self, writer: &str, _: Duration) -> Result<(), StoreError> {
+        self.lease = Some(lease::acquire(&mut self.connection, writer).await?);
+        // Whoever wrote before may have switched.
+        self.names = schema::active(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        lease::fence(&mut self.connection, self.lease.as_ref()).await
+    }
+
+    async fn release(&mut self) -> Result<(), StoreError> {
+        match self.lease.take() {
+            Some(lease) => lease::release(&mut self.connection, &lease).await,
+            None => Ok(()),
+        }
+    }
+
     async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
         let checkpoint = schema::checkpoint(&mut self.connection, &self.set).await?;
         let versions = schema::versions(&mut self.connection).await?;
@@ -81,6 +104,7 @@ impl ProjectionStore for SqliteStore {
         let names = Names::of(PROJECTIONS.iter().map(|p| (*p, String::new())));
         let failed = failed("creating the tables");
         let mut tx = self.connection.begin().await.map_err(&failed)?;
+        lease::fence(&mut tx, self.lease.as_ref()).await?;
         for projection in PROJECTIONS {
             let files = schema::files(projection.name);
             for template in [files.tables, files.indexes] {
@@ -101,15 +125,17 @@ impl ProjectionStore for SqliteStore {
         values::load(&mut self.connection, table, wanted).await
     }
 
-    async fn write(&mut self, changes: Changes, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+    async fn write(&mut self, changes: Changes, advance: Advance<'_>) -> Result<(), StoreError> {
         let failed = failed("writing rows");
         let mut tx = self.connection.begin().await.map_err(&failed)?;
+        lease::fence(&mut tx, self.lease.as_ref()).await?;
+        lease::compare(&mut tx, &self.set, advance.from).await?;
         for changes in changes.tables {
             let table = self.names.get(changes.table)?;
             write::delete(&mut tx, table, &changes).await?;
             write::put(&mut tx, table, changes, &mut self.statements).await?;
         }
-        schema::write_checkpoint(&mut tx, &self.set, checkpoint).await?;
+        schema::write_checkpoint(&mut tx, &self.set, advance.to).await?;
         tx.commit().await.map_err(&failed)
     }
 
@@ -126,8 +152,9 @@ impl ProjectionStore for SqliteStore {
     async fn build(
         &mut self,
         projections: &[&'static Projection],
+        checkpoint: &Checkpoint,
     ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        Ok(Box::new(build::begin(&self.path, projections).await?))
+        Ok(Box::new(build::begin(self, projections, checkpoint).await?))
     }
 
     async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
@@ -199,4 +226,4 @@ fn unreadable(what: impl Into<String>) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,13 +2,23 @@
 
 use super::*;
 
-#[tokio::test]
-async fn tables_of_another_log_are_refused_and_a_rebuild_replaces_them() {
+on_every_store!(
+    tables_of_another_log_are_refused_and_a_rebuild_replaces_them,
+    a_checkpoint_beyond_the_end_of_the_log_is_refused,
+    an_empty_log_and_an_unknown_name_are_told,
+    an_unknown_event_stops_the_projector_and_says_where,
+    a_running_projector_follows_and_tells_how_far_it_is,
+    a_rebuild_tells_how_far_it_is,
+    a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing,
+    a_store_that_fails_now_and_then_ends_with_the_same_tables,
+);
+
+async fn tables_of_another_log_are_refused_and_a_rebuild_replaces_them(on: On) {
     let ours = log_of(&History::begin(50, PARTITIONS).appends).await;
     let other = log_of(&History::begin(51, PARTITIONS).appends).await;
-    let (_folder, path) = file();
-    catch_up(&ours, &path, 100).await;
-    let store = SqliteStore::open(&path).await.unwrap();
+    let tables = place(on).await;
+    catch_up(&ours, tables.as_ref(), 100).await;
+    let store = tables.open().await;
     let refused = Projector::open(parts(&other, store, 100))
         .await
         .err()
@@ -18,21 +28,23 @@ async fn tables_of_another_log_are_refused_and_a_rebuild_replaces_them() {
         ProjectError::Unfit(Unfit::OtherLog { .. })
     ));
     assert!(refused.to_string().contains("hooklog rebuild"), "{refused}");
-    rebuild_at(&other, &path, &["counts"]).await;
-    let (_folder, fresh) = file();
-    catch_up(&other, &fresh, 100).await;
-    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
+    rebuild_at(&other, tables.as_ref(), &["counts"]).await;
+    let fresh = place(on).await;
+    catch_up(&other, fresh.as_ref(), 100).await;
+    assert_eq!(
+        dump_of(tables.as_ref()).await,
+        dump_of(fresh.as_ref()).await
+    );
 }
 
-#[tokio::test]
-async fn a_checkpoint_beyond_the_end_of_the_log_is_refused() {
+async fn a_checkpoint_beyond_the_end_of_the_log_is_refused(on: On) {
     let mut history = History::begin(52, PARTITIONS);
     let start = history.appends.len();
     history.write(50);
-    let (_folder, path) = file();
-    catch_up(&log_of(&history.appends).await, &path, 100).await;
+    let tables = place(on).await;
+    catch_up(&log_of(&history.appends).await, tables.as_ref(), 100).await;
     let shorter = log_of(&history.appends[..start]).await;
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = tables.open().await;
     let refused = Projector::open(parts(&shorter, store, 100))
         .await
         .err()
@@ -41,17 +53,16 @@ async fn a_checkpoint_beyond_the_end_of_the_log_is_refused() {
     assert!(refused.to_string().contains("hooklog rebuild"), "{refused}");
 }
 
-#[tokio::test]
-async fn an_empty_log_and_an_unknown_name_are_told() {
-    let (_folder, path) = file();
+async fn an_empty_log_and_an_unknown_name_are_told(on: On) {
+    let tables = place(on).await;
     let empty: Arc<dyn EventLog> = Arc::new(MemoryLog::new(PARTITIONS));
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = tables.open().await;
     let refused = Projector::open(parts(&empty, store, 1))
         .await
         .err()
         .unwrap();
     assert!(matches!(refused, ProjectError::Empty));
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = tables.open().await;
     let refused = rebuild(parts(&empty, store, 1), &["orders".to_owned()], |_| {}).await;
     let told = refused.unwrap_err().to_string();
     assert!(
@@ -75,13 +86,12 @@ fn unknown() -> Append {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_event_stops_the_projector_and_says_where() {
+async fn an_unknown_event_stops_the_projector_and_says_where(on: On) {
     let mut history = History::begin(53, PARTITIONS);
     history.appends.push((Topic::Deliveries, unknown()));
     let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let tables = place(on).await;
+    let store = tables.open().await;
     let projector = Projector::open(parts(&log, store, 1_000)).await.unwrap();
     let stopped = projector.run(CancellationToken::new()).await.unwrap_err();
     let told = stopped.to_string();
@@ -91,12 +101,11 @@ async fn an_unknown_event_stops_the_projector_and_says_where() {
     );
 }
 
-#[tokio::test]
-async fn a_running_projector_follows_and_tells_how_far_it_is() {
+async fn a_running_projector_follows_and_tells_how_far_it_is(on: On) {
     let mut history = History::begin(54, PARTITIONS);
     let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let tables = place(on).await;
+    let store = tables.open().await;
     let projector = Projector::open(parts(&log, store, 1_000)).await.unwrap();
     let status = projector.status();
     assert_eq!(status.lag().await.unwrap(), history.appends.len() as u64);
@@ -112,18 +121,20 @@ async fn a_running_projector_follows_and_tells_how_far_it_is() {
     assert_eq!(status.lag().await.unwrap(), 0);
     shutdown.cancel();
     running.await.unwrap().unwrap();
-    let (_folder, fresh) = file();
-    rebuild_at(&log, &fresh, &[]).await;
-    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
+    let fresh = place(on).await;
+    rebuild_at(&log, fresh.as_ref(), &[]).await;
+    assert_eq!(
+        dump_of(tables.as_ref()).await,
+        dump_of(fresh.as_ref()).await
+    );
 }
 
-#[tokio::test]
-async fn a_rebuild_tells_how_far_it_is() {
+async fn a_rebuild_tells_how_far_it_is(on: On) {
     let mut history = History::calm(55, PARTITIONS);
     history.write(200);
     let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let tables = place(on).await;
+    let store = tables.open().await;
     let mut told = Vec::new();
     rebuild(parts(&log, store, 10), &[], |progress| told.push(progress))
         .await
@@ -135,29 +146,31 @@ async fn a_rebuild_tells_how_far_it_is() {
     assert!(!told[0].finishing);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing() {
+async fn a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On) {
     let mut history = History::begin(57, PARTITIONS);
     history.write(1_500);
     let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
+    let tables = place(on).await;
     for moment in 0..30 {
-        let store = SqliteStore::open(&path).await.unwrap();
+        let store = tables.open().await;
         let projector = Projector::open(parts(&log, store, 60)).await.unwrap();
         let running = tokio::spawn(projector.run(CancellationToken::new()));
-        tokio::time::sleep(std::time::Duration::from_micros(1_700 * moment)).await;
+        tokio::time::sleep(Duration::from_micros(1_700 * moment)).await;
         running.abort();
         let _ = running.await;
     }
-    catch_up(&log, &path, 1_000).await;
-    let (_folder, fresh) = file();
-    rebuild_at(&log, &fresh, &[]).await;
-    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
+    catch_up(&log, tables.as_ref(), 1_000).await;
+    let fresh = place(on).await;
+    rebuild_at(&log, fresh.as_ref(), &[]).await;
+    assert_eq!(
+        dump_of(tables.as_ref()).await,
+        dump_of(fresh.as_ref()).await
+    );
 }
 
 /// A store that fails now and then, before or after it has done what was asked.
 struct Flaky {
-    inner: SqliteStore,
+    inner: Box<dyn ProjectionStore>,
     calls: u32,
 }
 
@@ -176,6 +189,15 @@ impl Flaky {
 
 #[async_trait::async_trait]
 impl ProjectionStore for Flaky {
+    async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
+        self.inner.acquire(writer, lease).await
+    }
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        self.inner.renew().await
+    }
+    async fn release(&mut self) -> Result<(), StoreError> {
+        self.inner.release().await
+    }
     async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
         self.inner.stored().await
     }
@@ -186,9 +208,9 @@ impl ProjectionStore for Flaky {
         self.fails(0)?;
         self.inner.load(wanted).await
     }
-    async fn write(&mut self, changes: Changes, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+    async fn write(&mut self, changes: Changes, advance: Advance<'_>) -> Result<(), StoreError> {
         self.fails(2)?;
-        self.inner.write(changes, checkpoint).await?;
+        self.inner.write(changes, advance).await?;
         self.fails(5)
     }
     async fn scan(
@@ -202,22 +224,22 @@ impl ProjectionStore for Flaky {
     async fn build(
         &mut self,
         projections: &[&'static Projection],
+        checkpoint: &Checkpoint,
     ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        self.inner.build(projections).await
+        self.inner.build(projections, checkpoint).await
     }
     async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        Box::new(self.inner).switch(checkpoint).await
+        self.inner.switch(checkpoint).await
     }
 }
 
-#[tokio::test]
-async fn a_store_that_fails_now_and_then_ends_with_the_same_tables() {
+async fn a_store_that_fails_now_and_then_ends_with_the_same_tables(on: On) {
     let mut history = History::begin(58, PARTITIONS);
     history.write(1_500);
     let log = log_of(&history.appends).await;
-    let (_folder, path) = file();
-    let inner = SqliteStore::open(&path).await.unwrap();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let tables = place(on).await;
+    let inner = tables.open().await;
+    let store = tables.open().await;
     let mut parts = parts(&log, store, 60);
     parts.store = Box::new(Flaky { inner, calls: 0 });
     let projector = Projector::open(parts).await.unwrap();
@@ -227,7 +249,10 @@ async fn a_store_that_fails_now_and_then_ends_with_the_same_tables() {
     assert!(status.reached(&tails(&log).await).await);
     shutdown.cancel();
     running.await.unwrap().unwrap();
-    let (_folder, fresh) = file();
-    rebuild_at(&log, &fresh, &[]).await;
-    assert_eq!(dump_of(&path).await, dump_of(&fresh).await);
+    let fresh = place(on).await;
+    rebuild_at(&log, fresh.as_ref(), &[]).await;
+    assert_eq!(
+        dump_of(tables.as_ref()).await,
+        dump_of(fresh.as_ref()).await
+    );
 }

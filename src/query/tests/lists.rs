@@ -3,13 +3,19 @@
 use super::given::{SECOND, START, SUBSCRIPTION, dead, delivery, matched, receipt};
 use super::*;
 
-#[tokio::test]
-async fn webhooks_come_newest_first_in_pages_that_miss_and_repeat_nothing() {
+on_every_store!(
+    webhooks_come_newest_first_in_pages_that_miss_and_repeat_nothing,
+    filters_of_webhooks_hold_together,
+    deliveries_are_listed_by_state_and_subscription,
+    dead_letters_and_commands_count_alike,
+);
+
+async fn webhooks_come_newest_first_in_pages_that_miss_and_repeat_nothing(on: On) {
     let mut given = given();
     for number in 0..7 {
         given.owed(number);
     }
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let mut seen = Vec::new();
     let mut page = Page {
         limit: 3,
@@ -27,8 +33,7 @@ async fn webhooks_come_newest_first_in_pages_that_miss_and_repeat_nothing() {
     assert_eq!(seen, [6, 5, 4, 3, 2, 1, 0]);
 }
 
-#[tokio::test]
-async fn filters_of_webhooks_hold_together() {
+async fn filters_of_webhooks_hold_together(on: On) {
     let mut given = given();
     given.owed(0);
     given.routed(1, |routed| {
@@ -43,7 +48,7 @@ async fn filters_of_webhooks_hold_together() {
         routed.summary.host = "github.acme.example".into();
         routed.source_name = "server".into();
     });
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let offsets = async |filter: Filter| -> Vec<i64> {
         let rows = asked.queries.webhooks(&filter, &Page::first()).await;
         rows.unwrap().items.iter().map(|row| row.offset).collect()
@@ -157,8 +162,7 @@ async fn filters_of_webhooks_hold_together() {
     }
 }
 
-#[tokio::test]
-async fn deliveries_are_listed_by_state_and_subscription() {
+async fn deliveries_are_listed_by_state_and_subscription(on: On) {
     let other = SubscriptionId(Uuid::from_u128(501));
     let mut given = given();
     let first = given.owed(0);
@@ -167,7 +171,7 @@ async fn deliveries_are_listed_by_state_and_subscription() {
     });
     given.attempted(first, 1, 5, Verdict::Delivered);
     given.owed(2);
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let receipts = async |filter: Filter| -> Vec<_> {
         let rows = asked.queries.deliveries(&filter, &Page::first()).await;
         rows.unwrap().items.iter().map(|row| row.receipt).collect()
@@ -191,15 +195,14 @@ async fn deliveries_are_listed_by_state_and_subscription() {
     );
 }
 
-#[tokio::test]
-async fn dead_letters_and_commands_count_alike() {
+async fn dead_letters_and_commands_count_alike(on: On) {
     let mut given = given();
     for number in 0..4 {
         given.owed(number);
     }
     given.attempted(delivery(0), 1, 10, dead());
     given.attempted(delivery(1), 1, 11, dead());
-    let asked = ask(&given).await;
+    let asked = ask(on, &given).await;
     let letters = asked
         .queries
         .dead_letters(&Filter::default(), &Page::first())

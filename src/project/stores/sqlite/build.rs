@@ -1,23 +1,25 @@
 //! Builds beside the live tables, in the same file, so that one transaction can switch to them.
 
-use super::schema::{self, Names};
 use super::values::Statements;
-use super::{CACHE_BUILD, JOURNAL_BUILD, LIVE, SqliteStore, connect, failed};
+use super::{CACHE_BUILD, JOURNAL_BUILD, LIVE, SqliteStore, connect, failed, lease, schema};
 use crate::project::store::StoreError;
+use crate::project::stores::names::{Names, free_suffix};
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
-use std::path::Path;
 
 /// Begins a build: tables without their secondary indexes, under names of their own.
 pub(super) async fn begin(
-    path: &Path,
+    live: &SqliteStore,
     projections: &[&'static Projection],
+    at: &Checkpoint,
 ) -> Result<SqliteStore, StoreError> {
     let failed = failed("beginning a build");
-    let mut connection = connect(path, CACHE_BUILD, JOURNAL_BUILD).await?;
+    let mut connection = connect(&live.path, CACHE_BUILD, JOURNAL_BUILD).await?;
+    lease::fence(&mut connection, live.lease.as_ref()).await?;
     drop_inactive(&mut connection).await?;
+    forget_builds(&mut connection).await?;
     let suffix = suffix(&mut connection).await?;
     let names = Names::of(projections.iter().map(|p| (*p, suffix.clone())));
     for projection in projections {
@@ -25,9 +27,11 @@ pub(super) async fn begin(
         let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
         made.await.map_err(&failed)?;
     }
+    schema::write_checkpoint(&mut connection, &suffix, at).await?;
     Ok(SqliteStore {
         connection,
-        path: path.to_owned(),
+        path: live.path.clone(),
+        lease: live.lease.clone(),
         names,
         set: suffix,
         statements: Statements::default(),
@@ -47,6 +51,7 @@ pub(super) async fn switch(mut built: SqliteStore, at: &Checkpoint) -> Result<()
         made.await.map_err(&failed)?;
     }
     let mut tx = built.connection.begin().await.map_err(&failed)?;
+    lease::fence(&mut tx, built.lease.as_ref()).await?;
     for projection in &projections {
         schema::activate(&mut tx, projection, &built.set).await?;
     }
@@ -57,6 +62,9 @@ pub(super) async fn switch(mut built: SqliteStore, at: &Checkpoint) -> Result<()
     }
     schema::write_checkpoint(&mut tx, LIVE, at).await?;
     drop_inactive(&mut tx).await?;
+    if let Some(lease) = &built.lease {
+        lease::release(&mut tx, lease).await?;
+    }
     tx.commit().await.map_err(&failed)?;
     built.connection.close().await.map_err(&failed)
 }
@@ -71,7 +79,7 @@ async fn drop_inactive(connection: &mut SqliteConnection) -> Result<(), StoreErr
     let active: Vec<&str> = active.iter().flat_map(|names| names.split(' ')).collect();
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' \
-         AND name NOT IN ('active', 'builds', 'checkpoints')",
+         AND name NOT IN ('active', 'builds', 'checkpoints', 'leases')",
     )
     .fetch_all(&mut *connection)
     .await
@@ -87,14 +95,22 @@ async fn drop_inactive(connection: &mut SqliteConnection) -> Result<(), StoreErr
     Ok(())
 }
 
+/// Forgets how far builds that were given up had come.
+async fn forget_builds(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    for meta in ["builds", "checkpoints"] {
+        let sql = format!("DELETE FROM {meta} WHERE build <> ?");
+        let gone = sqlx::query(AssertSqlSafe(sql)).bind(LIVE);
+        let gone = gone.execute(&mut *connection).await;
+        gone.map_err(failed("beginning a build"))?;
+    }
+    Ok(())
+}
+
 /// A suffix that no active table has.
 async fn suffix(connection: &mut SqliteConnection) -> Result<String, StoreError> {
     let taken: Vec<String> = sqlx::query_scalar("SELECT suffix FROM active")
         .fetch_all(connection)
         .await
         .map_err(failed("beginning a build"))?;
-    let free = (1..)
-        .map(|n: u32| format!("_b{n}"))
-        .find(|s| !taken.contains(s));
-    Ok(free.unwrap_or_default())
+    Ok(free_suffix(&taken))
 }

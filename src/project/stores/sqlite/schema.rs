@@ -2,75 +2,22 @@
 
 use super::{failed, unreadable};
 use crate::project::store::StoreError;
+use crate::project::stores::names::{self, Files, Names};
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
-use hooklog_projections::table::Table;
 use hooklog_schemas::{EventId, Offset, Partition, Position};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::BTreeMap;
 
 /// What replay cannot recreate.
-pub(super) const CHECKPOINTS: &str =
-    include_str!("../../../../migrations/sqlite/1_checkpoints.sql");
-
-/// The SQL of one projection; `{table}` stands for the table's name with version and suffix.
-pub(super) struct Files {
-    pub(super) tables: &'static str,
-    pub(super) indexes: &'static str,
-}
-
-macro_rules! files {
-    ($name:expr; $($projection:literal),*) => {
-        match $name {
-            $($projection => Files {
-                tables: include_str!(concat!(
-                    "../../../../projections/", $projection, "/sqlite/tables.sql")),
-                indexes: include_str!(concat!(
-                    "../../../../projections/", $projection, "/sqlite/indexes.sql")),
-            },)*
-            _ => Files { tables: "", indexes: "" },
-        }
-    };
-}
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../../migrations/sqlite/1_checkpoints.sql"),
+    include_str!("../../../../migrations/sqlite/2_leases.sql"),
+];
 
 pub(super) fn files(projection: &str) -> Files {
-    files!(
-        projection;
-        "partitions", "webhooks", "deliveries", "attempts", "dead_letters", "counts",
-        "subscriptions", "sources", "erasures"
-    )
-}
-
-/// The names of tables in the file, by their names in the fold.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Names(BTreeMap<&'static str, String>);
-
-impl Names {
-    /// The names of the tables of these projections, with these suffixes.
-    pub(super) fn of(projections: impl Iterator<Item = (&'static Projection, String)>) -> Self {
-        let names = projections.flat_map(|(projection, suffix)| {
-            let version = projection.version;
-            let named = move |table: &&'static Table| {
-                (table.name, format!("{}_v{version}{suffix}", table.name))
-            };
-            projection.tables.iter().map(named)
-        });
-        Self(names.collect())
-    }
-
-    pub(super) fn get(&self, table: &Table) -> Result<&str, StoreError> {
-        let name = self.0.get(table.name).map(String::as_str);
-        name.ok_or_else(|| unreadable(format!("no table {}", table.name)))
-    }
-
-    /// `template` with the names put in.
-    pub(super) fn fill(&self, template: &str) -> String {
-        let put = |sql: String, (table, name): (&&str, &String)| {
-            sql.replace(&format!("{{{table}}}"), name)
-        };
-        self.0.iter().fold(template.to_owned(), put)
-    }
+    names::files!("sqlite", projection)
 }
 
 /// The tables that queries read; those of other versions than this release's are left out.
@@ -107,14 +54,11 @@ pub(super) async fn activate(
     projection: &Projection,
     suffix: &str,
 ) -> Result<(), StoreError> {
-    let version = projection.version;
-    let name = |table: &&Table| format!("{}_v{version}{suffix}", table.name);
-    let tables: Vec<_> = projection.tables.iter().map(name).collect();
     sqlx::query("INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?)")
         .bind(projection.name)
-        .bind(version)
+        .bind(projection.version)
         .bind(suffix)
-        .bind(tables.join(" "))
+        .bind(names::listed(projection, suffix))
         .execute(connection)
         .await
         .map_err(failed("switching tables"))?;

@@ -1,9 +1,37 @@
 //! The files of SQL and the declarations of tables say the same.
 
 use super::*;
+use crate::project::conformance::{self, Place};
+use crate::query::Tables;
 use hooklog_schemas::EventId;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uuid::Uuid;
+
+/// A file of its own.
+struct InFolder(tempfile::TempDir);
+
+#[async_trait]
+impl Place for InFolder {
+    async fn open(&self) -> Box<dyn ProjectionStore> {
+        Box::new(SqliteStore::open(&self.0.path().join(FILE)).await.unwrap())
+    }
+
+    fn tables(&self) -> Arc<dyn Tables> {
+        Arc::new(SqliteTables::new(&self.0.path().join(FILE)))
+    }
+
+    fn keeps_leases(&self) -> bool {
+        false
+    }
+}
+
+/// A place for tables in SQLite.
+pub(crate) async fn place() -> Arc<dyn Place> {
+    Arc::new(InFolder(tempfile::tempdir().unwrap()))
+}
+
+conformance::suite!(place);
 
 async fn created() -> (tempfile::TempDir, SqliteStore) {
     let folder = tempfile::tempdir().unwrap();
@@ -11,6 +39,7 @@ async fn created() -> (tempfile::TempDir, SqliteStore) {
     let mut store = SqliteStore::open(&path).await.unwrap();
     assert_eq!(store.stored().await.unwrap(), None);
     let start = Checkpoint::start(EventId(Uuid::nil()));
+    store.acquire("a test", Duration::ZERO).await.unwrap();
     store.create(&start).await.unwrap();
     assert_eq!(store.stored().await.unwrap().unwrap().checkpoint, start);
     (folder, store)
@@ -70,48 +99,6 @@ async fn every_projection_says_what_question_it_answers() {
             );
         }
     }
-}
-
-#[tokio::test]
-async fn rows_come_back_as_they_were_written() {
-    let (_folder, mut store) = created().await;
-    let table = PROJECTIONS[5].tables[0];
-    let row = |partition: i64, source: &str| {
-        let mut row = vec![
-            Value::Int(partition),
-            Value::Int(i64::MIN),
-            Value::text(source),
-        ];
-        row.extend([1, 2, 3, 4, i64::MAX].map(Value::Int));
-        row
-    };
-    let rows: Vec<_> = (0..700).map(|n| row(n, "ä\t'~\u{10ffff}")).collect();
-    let checkpoint = Checkpoint::start(EventId(Uuid::nil()));
-    let changes = |put, delete| Changes {
-        tables: vec![hooklog_projections::folding::TableChanges { table, put, delete }],
-    };
-    store
-        .write(changes(rows.clone(), vec![]), &checkpoint)
-        .await
-        .unwrap();
-    let mut keys: Vec<Row> = rows.iter().map(|row| row[..3].to_vec()).collect();
-    keys.push(vec![Value::Int(9_999), Value::Int(0), Value::text("none")]);
-    let wanted = Wanted { table, keys };
-    let mut loaded = store.load(&wanted).await.unwrap();
-    loaded.sort();
-    assert_eq!(loaded, rows);
-    let first = store.scan(table, None, 600).await.unwrap();
-    let rest = store
-        .scan(table, Some(&first[599][..3]), 600)
-        .await
-        .unwrap();
-    assert_eq!([first, rest].concat(), rows);
-    let gone = wanted.keys[..300].to_vec();
-    store
-        .write(changes(vec![], gone), &checkpoint)
-        .await
-        .unwrap();
-    assert_eq!(store.scan(table, None, 1_000).await.unwrap(), rows[300..]);
 }
 
 /// The lists that people look at must not walk whole tables, nor sort them.

@@ -2,6 +2,7 @@
 
 use super::{failed, unreadable};
 use crate::project::store::StoreError;
+use crate::project::stores::names::{columns, key_columns};
 use hooklog_projections::folding::Wanted;
 use hooklog_projections::table::{Kind, Row, Table, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -80,18 +81,6 @@ pub(super) async fn scan(
     let rows = query.fetch_all(connection).await;
     let rows = rows.map_err(failed("reading rows"))?;
     rows.iter().map(|row| read(table, row)).collect()
-}
-
-/// The names of all columns, as in a statement.
-pub(super) fn columns(table: &Table) -> String {
-    let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
-    names.join(",")
-}
-
-/// The names of the primary key's columns, as in a statement.
-pub(super) fn key_columns(table: &Table) -> String {
-    let names: Vec<_> = table.columns[..table.key].iter().map(|c| c.name).collect();
-    names.join(",")
 }
 
 pub(super) fn bind(arguments: &mut SqliteArguments, value: Value) -> Result<(), StoreError> {

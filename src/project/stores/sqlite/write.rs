@@ -1,8 +1,9 @@
 //! Bulk writes: a statement costs as much as tens of rows, so rows share statements.
 
-use super::values::{Statements, bind, columns, key_columns};
+use super::values::{Statements, bind};
 use super::{failed, unreadable};
 use crate::project::store::StoreError;
+use crate::project::stores::names::{columns, key_columns, set_others};
 use hooklog_projections::folding::TableChanges;
 use hooklog_projections::table::{Row, Table};
 use sqlx::AssertSqlSafe;
@@ -80,11 +81,7 @@ pub(super) async fn delete(
 fn upsert(table: &Table, name: &str, rows: usize) -> String {
     let one = format!("({})", vec!["?"; table.columns.len()].join(","));
     let values = vec![one.as_str(); rows].join(",");
-    let set: Vec<_> = table.columns[table.key..]
-        .iter()
-        .map(|column| format!("{0}=excluded.{0}", column.name))
-        .collect();
-    let (columns, key, set) = (columns(table), key_columns(table), set.join(","));
+    let (columns, key, set) = (columns(table), key_columns(table), set_others(table));
     format!(
         "INSERT INTO {name} ({columns}) VALUES {values} ON CONFLICT ({key}) DO UPDATE SET {set}"
     )
