@@ -15,7 +15,7 @@ mod spool;
 pub use deliver::DeliverConfig;
 pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
 pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
-pub use project::ProjectConfig;
+pub use project::{PostgresConfig, ProjectConfig, SslMode, StoreKind};
 pub use receive::ReceiveConfig;
 pub use role::{Role, Roles};
 pub use spool::SpoolConfig;

@@ -1,5 +1,7 @@
 //! Values that have the right type and are still wrong, alone or together.
 
+mod postgres;
+
 use super::load::{ConfigError, Loaded, Origin};
 use super::{Config, KafkaConfig, LogKind, Mechanism, keys, role};
 use std::ops::RangeInclusive;
@@ -39,6 +41,8 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
         "log.segment_bytes" => 64 << 10..=1 << 40,
         "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => 0..=1 << 50,
         "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,
+        // Shorter than a batch may take, it would go to and fro.
+        "project.lease_ms" => 1_000..=3_600_000,
         "deliver.redelivery_window_days" => 1..=365,
         "spool.bytes_max" => 64 << 20..=1 << 50,
         "spool.reserve_bytes" => 0..=1 << 50,
@@ -90,7 +94,7 @@ fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
     if let Some(reason) = role::objection(config) {
         return Some(("roles", reason));
     }
-    if let Some(wrong) = spool(config) {
+    if let Some(wrong) = spool(config).or_else(|| postgres::check(&config.project)) {
         return Some(wrong);
     }
     match config.log.kind {

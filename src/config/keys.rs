@@ -24,6 +24,18 @@ pub(super) fn all() -> BTreeMap<String, Value> {
     ] {
         *path = file();
     }
+    let postgres = &mut example.project.postgres;
+    for url in [&mut postgres.url, &mut postgres.read_url] {
+        *url = Some("url".to_owned());
+    }
+    for path in [
+        &mut postgres.password_file,
+        &mut postgres.ca_file,
+        &mut postgres.cert_file,
+        &mut postgres.key_file,
+    ] {
+        *path = file();
+    }
     flatten(&as_table(&example))
 }
 

@@ -1,0 +1,38 @@
+-- What replay cannot recreate: which tables answer, up to where each set of them has read, and who
+-- may write. They stand in the schema of the tables. Made by the first process that finds none.
+
+-- The tables of a projection that every query reads: <table>_v<version><suffix>. Their names stand
+-- here too, separated by spaces, so that a release which knows other tables keeps them.
+CREATE TABLE active (
+    projection TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    suffix TEXT COLLATE "C" NOT NULL,
+    tables TEXT COLLATE "C" NOT NULL
+);
+
+-- A set of tables that is written together: 'live', or a build beside it; and its log's id. Of a
+-- build, and of a set that was replaced, also the names of its tables, separated by spaces: they
+-- are dropped when nobody needs them. Nothing else in the schema ever is.
+CREATE TABLE builds (
+    build TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    log BYTEA NOT NULL,
+    tables TEXT COLLATE "C" NOT NULL
+);
+
+-- The next offset of each partition that the set will read. Written with the rows.
+CREATE TABLE checkpoints (
+    build TEXT COLLATE "C" NOT NULL,
+    topic TEXT COLLATE "C" NOT NULL,
+    partition INTEGER NOT NULL,
+    next BIGINT NOT NULL,
+    PRIMARY KEY (build, topic, partition)
+);
+
+-- Who may write, and until when, by the clock of the server. Every transaction that writes compares
+-- its term, which grows whenever the lease changes hands.
+CREATE TABLE leases (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    term BIGINT NOT NULL,
+    writer TEXT COLLATE "C" NOT NULL,
+    ends_at TIMESTAMPTZ NOT NULL
+);

@@ -1,0 +1,37 @@
+CREATE TABLE {deliveries} (
+    id BYTEA NOT NULL,
+    partition BIGINT NOT NULL,
+    receipt BYTEA NOT NULL,
+    cause TEXT COLLATE "C" NOT NULL,
+    guid TEXT COLLATE "C" NOT NULL,
+    subscription TEXT COLLATE "C" NOT NULL,
+    subscription_id BYTEA NOT NULL,
+    team TEXT COLLATE "C" NOT NULL,
+    destination TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    reason TEXT COLLATE "C",
+    due_at BIGINT,
+    attempts BIGINT NOT NULL,
+    event TEXT COLLATE "C" NOT NULL,
+    action TEXT COLLATE "C",
+    repository TEXT COLLATE "C",
+    source TEXT COLLATE "C" NOT NULL,
+    host TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    changed_offset BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE TABLE {transitions} (
+    partition BIGINT NOT NULL,
+    record_offset BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    delivery BYTEA NOT NULL,
+    at BIGINT NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    due_at BIGINT,
+    reason TEXT COLLATE "C",
+    attempts BIGINT NOT NULL,
+    PRIMARY KEY (partition, record_offset, number)
+);

@@ -1,0 +1,1 @@
+-- None: rows are found by their key.

@@ -1,0 +1,233 @@
+//! Tables in PostgreSQL: a schema on a server, which several processes write in turn and many read.
+//!
+//! Text is compared byte by byte whatever the database's collation is, ids are `bytea`, integers
+//! `bigint`: what is in the tables, and in which order, is what it is on every store.
+
+mod build;
+mod connect;
+mod errors;
+mod lease;
+mod reader;
+mod schema;
+mod values;
+
+pub use reader::PostgresTables;
+
+use super::names::Names;
+use crate::config::ProjectConfig;
+use crate::project::store::{Advance, ProjectionStore, StoreError, Stored};
+use async_trait::async_trait;
+use connect::Connector;
+use errors::{failed, within};
+use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_projections::folding::{Changes, Wanted};
+use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_projections::table::{Row, Table, Value};
+use lease::Lease;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+use std::time::Duration;
+
+/// The set of tables that queries read.
+const LIVE: &str = "live";
+
+/// One writer of one set of tables. It connects when it is asked for something, and again after
+/// an error.
+pub struct PostgresStore {
+    connector: Connector,
+    /// None before the first question, and after an error: it may be in the middle of something.
+    connection: Option<PgConnection>,
+    names: Names,
+    set: String,
+    lease: Option<Lease>,
+}
+
+impl PostgresStore {
+    /// A writer of the tables that `config` names. Nobody is asked anything yet.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn new(config: &ProjectConfig) -> Result<Self, StoreError> {
+        Ok(Self {
+            connector: Connector::writing(config)?,
+            connection: None,
+            names: Names::default(),
+            set: LIVE.to_owned(),
+            lease: None,
+        })
+    }
+
+    /// The connection, which is put back when all went well.
+    async fn connection(&mut self) -> Result<PgConnection, StoreError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let mut connection = self.connector.connect().await?;
+        if self.set == LIVE {
+            let names = schema::active(&mut connection).await;
+            self.names = names.map_err(failed("looking which tables are active"))?;
+        }
+        Ok(connection)
+    }
+}
+
+#[async_trait]
+impl ProjectionStore for PostgresStore {
+    async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let acquired = lease::acquire(&mut connection, writer, lease);
+        match within(self.connector.limit, "acquiring its lease", acquired).await {
+            Ok(lease) => self.lease = Some(lease),
+            Err(held @ StoreError::Held { .. }) => {
+                self.connection = Some(connection);
+                return Err(held);
+            }
+            Err(error) => return Err(error),
+        }
+        // Whoever wrote before may have switched.
+        let names = schema::active(&mut connection).await;
+        self.names = names.map_err(failed("looking which tables are active"))?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let renewal = lease::fence(&mut connection, self.lease.as_ref());
+        within(self.connector.limit, "renewing its lease", renewal).await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn release(&mut self) -> Result<(), StoreError> {
+        let Some(lease) = self.lease.take() else {
+            return Ok(());
+        };
+        let mut connection = self.connection().await?;
+        let release = lease::release(&mut connection, &lease);
+        within(self.connector.connect, "giving back its lease", release).await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
+        let mut connection = self.connection().await?;
+        let stored = stored(&mut connection, &self.set);
+        let stored = within(self.connector.limit, "reading its checkpoint", stored).await?;
+        self.connection = Some(connection);
+        Ok(stored)
+    }
+
+    async fn create(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let names = Names::of(PROJECTIONS.iter().map(|p| (*p, String::new())));
+        let created = create(&mut connection, self.lease.as_ref(), &names, checkpoint);
+        within(self.connector.limit, "creating the tables", created).await?;
+        self.names = names;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn load(&mut self, wanted: &Wanted) -> Result<Vec<Row>, StoreError> {
+        let mut connection = self.connection().await?;
+        let name = self.names.get(wanted.table)?;
+        let rows = values::load(&mut connection, name, wanted);
+        let rows = within(self.connector.limit, "loading rows", rows).await?;
+        self.connection = Some(connection);
+        Ok(rows)
+    }
+
+    async fn write(&mut self, changes: Changes, advance: Advance<'_>) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let written = self.write_on(&mut connection, changes, advance);
+        within(self.connector.limit, "writing rows", written).await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn scan(
+        &mut self,
+        table: &'static Table,
+        after: Option<&[Value]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut connection = self.connection().await?;
+        let name = self.names.get(table)?;
+        let rows = values::scan(&mut connection, name, table, after, limit);
+        let rows = within(self.connector.limit, "reading rows", rows).await?;
+        self.connection = Some(connection);
+        Ok(rows)
+    }
+
+    async fn build(
+        &mut self,
+        projections: &[&'static Projection],
+        checkpoint: &Checkpoint,
+    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
+        Ok(Box::new(build::begin(self, projections, checkpoint).await?))
+    }
+
+    async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        build::switch(*self, checkpoint).await
+    }
+}
+
+impl PostgresStore {
+    async fn write_on(
+        &self,
+        connection: &mut PgConnection,
+        changes: Changes,
+        advance: Advance<'_>,
+    ) -> Result<(), StoreError> {
+        let failed = failed("writing rows");
+        let mut tx = connection.begin().await.map_err(&failed)?;
+        lease::fence(&mut tx, self.lease.as_ref()).await?;
+        lease::compare(&mut tx, &self.set, advance.from).await?;
+        for changes in changes.tables {
+            let table = self.names.get(changes.table)?;
+            values::delete(&mut tx, table, &changes).await?;
+            values::put(&mut tx, table, changes.table, &changes.put).await?;
+        }
+        schema::write_checkpoint(&mut tx, &self.set, advance.to).await?;
+        tx.commit().await.map_err(&failed)
+    }
+}
+
+async fn stored(connection: &mut PgConnection, set: &str) -> Result<Option<Stored>, StoreError> {
+    let checkpoint = schema::checkpoint(connection, set).await?;
+    let versions = schema::versions(connection).await?;
+    Ok(checkpoint.map(|checkpoint| Stored {
+        checkpoint,
+        versions,
+    }))
+}
+
+async fn create(
+    connection: &mut PgConnection,
+    lease: Option<&Lease>,
+    names: &Names,
+    checkpoint: &Checkpoint,
+) -> Result<(), StoreError> {
+    let failed = failed("creating the tables");
+    let mut tx = connection.begin().await.map_err(&failed)?;
+    lease::fence(&mut tx, lease).await?;
+    for projection in PROJECTIONS {
+        let files = schema::files(projection.name);
+        for template in [files.tables, files.indexes] {
+            let sql = names.fill(template);
+            let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await;
+            made.map_err(&failed)?;
+        }
+        schema::activate(&mut tx, projection, "").await?;
+    }
+    schema::note(&mut tx, LIVE, checkpoint.log, "").await?;
+    schema::write_checkpoint(&mut tx, LIVE, checkpoint).await?;
+    tx.commit().await.map_err(&failed)
+}
+
+fn unreadable(what: impl Into<String>) -> StoreError {
+    StoreError::Unreadable(what.into())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

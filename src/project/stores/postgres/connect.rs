@@ -1,0 +1,210 @@
+//! Connections: how to get in, and what must be so before anything is written.
+
+use super::errors::{Server, failed, within};
+use crate::config::{PostgresConfig, ProjectConfig, SslMode};
+use crate::project::store::StoreError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The oldest server that is tried with.
+const OLDEST: (&str, i32) = ("PostgreSQL 13", 130_000);
+
+/// What replay cannot recreate.
+const MIGRATION: &str = include_str!("../../../../migrations/postgres/1_tables.sql");
+
+/// Where connections go, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    options: PgConnectOptions,
+    password_file: Option<PathBuf>,
+    pub(super) server: Server,
+    pub(super) schema: String,
+    /// How long a connection may take to be made.
+    pub(super) connect: Duration,
+    /// How long a transaction may take.
+    pub(super) limit: Duration,
+}
+
+/// How much longer than a projector's a transaction of a build may take: it is larger.
+const BUILD_FACTOR: u32 = 10;
+
+impl Connector {
+    /// Connections that write.
+    pub(super) fn writing(config: &ProjectConfig) -> Result<Self, StoreError> {
+        let lease = format!("{}ms", config.lease_ms);
+        let limit = Duration::from_millis(config.postgres.write_timeout_ms);
+        let connector = Self::new(&config.postgres, "url", limit)?;
+        Ok(connector.with([
+            // A writer that stops in the middle must not keep its successor from the lease.
+            ("idle_in_transaction_session_timeout", lease.as_str()),
+            ("lock_timeout", &lease),
+            // What a crash of the server takes of the last transactions is folded again.
+            ("synchronous_commit", "off"),
+        ]))
+    }
+
+    /// Connections that fill a build and make its indexes.
+    pub(super) fn building(&self) -> Self {
+        let mut connector = self.clone().with([("maintenance_work_mem", "256MB")]);
+        connector.limit *= BUILD_FACTOR;
+        connector
+    }
+
+    /// Connections that read.
+    pub(super) fn reading(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let key = match config.read_url {
+            Some(_) => "read_url",
+            None => "url",
+        };
+        let limit = Duration::from_millis(config.read_timeout_ms);
+        let timeout = format!("{}ms", config.read_timeout_ms);
+        let connector = Self::new(config, key, limit)?;
+        Ok(connector.with([
+            ("statement_timeout", timeout.as_str()),
+            ("idle_in_transaction_session_timeout", &timeout),
+            ("default_transaction_read_only", "on"),
+        ]))
+    }
+
+    fn new(
+        config: &PostgresConfig,
+        key: &'static str,
+        limit: Duration,
+    ) -> Result<Self, StoreError> {
+        let url = match key {
+            "read_url" => config.read_url.as_deref(),
+            _ => config.url.as_deref(),
+        };
+        let options: PgConnectOptions = url
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| wrong(key, &error))?;
+        let mut options = options
+            .ssl_mode(mode(config.sslmode))
+            .application_name("hooklog")
+            .disable_statement_logging()
+            .options([
+                ("search_path", config.schema.as_str()),
+                ("client_min_messages", "warning"),
+            ]);
+        if let Some(path) = &config.ca_file {
+            options = options.ssl_root_cert(path);
+        }
+        if let (Some(cert), Some(key)) = (&config.cert_file, &config.key_file) {
+            options = options.ssl_client_cert(cert).ssl_client_key(key);
+        }
+        Ok(Self {
+            server: Server::of(key, &options, &config.schema),
+            options,
+            password_file: config.password_file.clone(),
+            schema: config.schema.clone(),
+            connect: Duration::from_millis(config.connect_timeout_ms),
+            limit,
+        })
+    }
+
+    fn with<const N: usize>(mut self, settings: [(&str, &str); N]) -> Self {
+        self.options = self.options.options(settings);
+        self
+    }
+
+    /// The options with the password as it is now: it may be changed while we run.
+    pub(super) fn options(&self) -> Result<PgConnectOptions, StoreError> {
+        let Some(path) = &self.password_file else {
+            return Ok(self.options.clone());
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let path = path.display();
+            StoreError::Refused(format!(
+                "project.postgres.password_file {path} cannot be read: {error}"
+            ))
+        })?;
+        let password = text.lines().next().unwrap_or_default();
+        Ok(self.options.clone().password(password))
+    }
+
+    /// A connection to a server that is fit for tables, with what replay cannot recreate.
+    pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let options = self.options()?;
+        within(self.connect, "connecting", async {
+            let connected = options.connect().await;
+            let mut connection = connected.map_err(|error| self.server.refused(error))?;
+            self.check(&mut connection).await?;
+            Ok(connection)
+        })
+        .await
+    }
+
+    async fn check(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let failed = failed("looking what the server is");
+        let (version, name, encoding, replica): (i32, String, String, bool) = sqlx::query_as(
+            "SELECT current_setting('server_version_num')::int4, current_setting('server_version'), \
+             current_setting('server_encoding'), pg_is_in_recovery()",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(&failed)?;
+        let (needed, oldest) = OLDEST;
+        if version < oldest {
+            let found = format!("PostgreSQL {name}");
+            return Err(StoreError::TooOld { found, needed });
+        }
+        if encoding != "UTF8" {
+            return Err(self.server.not_utf8(&encoding));
+        }
+        if replica {
+            return Err(self.server.is_replica());
+        }
+        let schema: Option<(bool, bool)> = sqlx::query_as(
+            "SELECT to_regclass(quote_ident(nspname) || '.leases') IS NOT NULL, \
+             has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = $1",
+        )
+        .bind(&self.schema)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(&failed)?;
+        match schema {
+            None => Err(self.server.no_schema()),
+            Some((_, false)) => Err(self.server.not_owner()),
+            Some((true, true)) => Ok(()),
+            Some((false, true)) => self.migrate(connection).await,
+        }
+    }
+
+    /// Two processes may start at once: the second one waits, and finds what the first one made.
+    async fn migrate(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let failed = failed("making what replay cannot recreate");
+        let mut tx = connection.begin().await.map_err(&failed)?;
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtext('hooklog'), hashtext($1))")
+            .bind(&self.schema)
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        let made: bool = sqlx::query_scalar("SELECT to_regclass('leases') IS NOT NULL")
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        if !made {
+            let make = sqlx::raw_sql(MIGRATION).execute(&mut *tx);
+            make.await.map_err(&failed)?;
+        }
+        tx.commit().await.map_err(&failed)
+    }
+}
+
+const fn mode(mode: SslMode) -> PgSslMode {
+    match mode {
+        SslMode::Disable => PgSslMode::Disable,
+        SslMode::Require => PgSslMode::Require,
+        SslMode::VerifyCa => PgSslMode::VerifyCa,
+        SslMode::VerifyFull => PgSslMode::VerifyFull,
+    }
+}
+
+fn wrong(key: &str, error: &sqlx::Error) -> StoreError {
+    StoreError::Refused(format!(
+        "project.postgres.{key} is no address of a server: {error}"
+    ))
+}

@@ -1,0 +1,86 @@
+//! The conformance suite on a real server, and what only a server has.
+
+use super::*;
+use crate::config::{PostgresConfig, SslMode, StoreKind};
+use crate::project::conformance::{self, Place};
+use crate::query::Tables;
+use std::path::PathBuf;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The address of the server that `tools/services` started.
+pub(super) fn url() -> String {
+    let url = std::env::var("HOOKLOG_TEST_POSTGRES");
+    assert!(
+        url.is_ok(),
+        "HOOKLOG_TEST_POSTGRES is not set: run the tests by `tools/services run postgres -- cargo \
+         nextest run --features store-postgres`"
+    );
+    url.unwrap()
+}
+
+/// A file of the server's folder: its certificates, the user's password.
+pub(super) fn file(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var("HOOKLOG_TEST_POSTGRES_FILES").unwrap();
+    Some(PathBuf::from(folder).join(name))
+}
+
+/// Settings that get in, to a schema that is not made yet.
+pub(super) fn config() -> ProjectConfig {
+    let postgres = PostgresConfig {
+        url: Some(url()),
+        password_file: file("password"),
+        ca_file: file("ca.pem"),
+        sslmode: SslMode::VerifyFull,
+        schema: format!("test_{}", Uuid::now_v7().simple()),
+        read_connections_max: 2,
+        ..PostgresConfig::default()
+    };
+    ProjectConfig {
+        store: StoreKind::Postgres,
+        postgres,
+        ..ProjectConfig::default()
+    }
+}
+
+/// Does something on the server, as the user of the tables.
+pub(super) async fn execute(config: &ProjectConfig, sql: impl Into<String>) {
+    let connector = Connector::reading(&config.postgres).unwrap();
+    let options = connector.options().unwrap();
+    let options = options.options([("default_transaction_read_only", "off")]);
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let sql = AssertSqlSafe(sql.into());
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+}
+
+/// A schema of its own.
+struct InSchema(ProjectConfig);
+
+#[async_trait]
+impl Place for InSchema {
+    async fn open(&self) -> Box<dyn ProjectionStore> {
+        Box::new(PostgresStore::new(&self.0).unwrap())
+    }
+
+    fn tables(&self) -> Arc<dyn Tables> {
+        Arc::new(PostgresTables::new(&self.0.postgres).unwrap())
+    }
+
+    fn keeps_leases(&self) -> bool {
+        true
+    }
+}
+
+/// Settings of a schema that is there.
+pub(super) async fn made() -> ProjectConfig {
+    let config = config();
+    execute(&config, format!("CREATE SCHEMA {}", config.postgres.schema)).await;
+    config
+}
+
+/// A place for tables in PostgreSQL.
+pub(crate) async fn place() -> Arc<dyn Place> {
+    Arc::new(InSchema(made().await))
+}
+
+conformance::suite!(place);
