@@ -2,6 +2,7 @@
 
 use super::log;
 use super::open::check_secrets;
+use super::tables;
 use crate::clock;
 use crate::config::Config;
 use crate::keyring::Keyring;
@@ -11,8 +12,7 @@ use crate::log::embedded::EmbeddedLog;
 pub use crate::log::embedded::OfflineLog;
 use crate::log::embedded::OpenError;
 use crate::metrics::Metrics;
-use crate::project::stores::sqlite::SqliteStore;
-use crate::project::{self, Progress, ProjectorParts};
+use crate::project::{self, Progress, ProjectionStore, ProjectorParts};
 use anyhow::{Context as _, bail};
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::{Event, Topic};
@@ -22,9 +22,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The file of the tables in the data folder.
+/// The file of the tables in the data folder, where they are kept there.
 #[must_use]
-pub fn tables(data: &Path) -> PathBuf {
+pub fn file_of_tables(data: &Path) -> PathBuf {
     data.join("tables.sqlite")
 }
 
@@ -40,10 +40,10 @@ pub async fn rebuild(
     let metrics = Metrics::register(&mut Registry::default());
     let parts = ProjectorParts {
         log: existing_log(config, &metrics).await?,
-        store: Box::new(SqliteStore::open(&tables(&config.data)).await?),
+        store: tables::writing(config).await?,
         metrics,
         config: config.project.clone(),
-        writer: super::tables::writer(clock::event_id()),
+        writer: tables::writer(clock::event_id()),
     };
     Ok(project::rebuild(parts, names, progress).await?)
 }
@@ -145,30 +145,31 @@ fn control_beside(data: &Path) -> anyhow::Result<Configuration> {
 ///
 /// # Errors
 /// When there are no tables, or they cannot be read.
-pub async fn dump(data: &Path, each: impl FnMut(&str)) -> anyhow::Result<()> {
-    let mut store = existing(data).await?;
-    Ok(project::dump(&mut store, each).await?)
+pub async fn dump(config: &Config, each: impl FnMut(&str)) -> anyhow::Result<()> {
+    let mut store = existing(config).await?;
+    Ok(project::dump(store.as_mut(), each).await?)
 }
 
 /// SHA-256 of the canonical dump of the tables, in hex.
 ///
 /// # Errors
 /// When there are no tables, or they cannot be read.
-pub async fn hash(data: &Path) -> anyhow::Result<String> {
-    let mut store = existing(data).await?;
-    Ok(project::hash(&mut store).await?)
+pub async fn hash(config: &Config) -> anyhow::Result<String> {
+    let mut store = existing(config).await?;
+    Ok(project::hash(store.as_mut()).await?)
 }
 
 /// Opens the tables that are there; it makes none.
-async fn existing(data: &Path) -> anyhow::Result<SqliteStore> {
-    let file = tables(data);
-    if !file.is_file() {
-        bail!(
-            "there are no tables in {}; name the folder of a server with --data",
-            data.display()
-        );
+async fn existing(config: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
+    let data = config.data.display();
+    if tables::are_in_the_folder(config) && !file_of_tables(&config.data).is_file() {
+        bail!("there are no tables in {data}; name the folder of a server with --data");
     }
-    Ok(SqliteStore::open(&file).await?)
+    let mut store = tables::writing(config).await?;
+    if store.stored().await?.is_none() {
+        bail!("there are no tables yet; a server makes them, or `hooklog rebuild`");
+    }
+    Ok(store)
 }
 
 /// Opens the log that is there; it makes none.

@@ -74,8 +74,11 @@ impl Parts<'_> {
         if let Some(draining) = draining {
             stages.insert(1, draining);
         }
-        let queries = self.roles.has(Role::Api).then(|| api::queries(self));
-        ready.extend(queries.as_ref().map(api::part));
+        let queries = match self.roles.has(Role::Api) {
+            true => Some(api::queries(self)?),
+            false => None,
+        };
+        ready.extend(queries.as_ref().map(|queries| api::part(self, queries)));
         let health = Health::new(ready, doors.registry);
         stages.push(match queries {
             Some(queries) => api::start(self, doors.api, health, queries, doors.admin),

@@ -1,6 +1,50 @@
-//! The tables that the configuration names.
+//! The tables that the configuration names: for who writes them, and for who reads.
 
+use super::offline;
+use crate::config::{Config, StoreKind};
+use crate::project::ProjectionStore;
+#[cfg(feature = "store-postgres")]
+use crate::project::stores::postgres::{PostgresStore, PostgresTables};
+use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
+use crate::query::Tables;
+#[cfg(not(feature = "store-postgres"))]
+use anyhow::bail;
 use hooklog_schemas::EventId;
+use std::sync::Arc;
+
+/// A writer of the tables. Those on a server may be away, those in the folder are made if they are
+/// not there.
+///
+/// # Errors
+/// Each store's own, which say what to change.
+pub(super) async fn writing(config: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
+    match config.project.store {
+        StoreKind::Sqlite => {
+            let file = offline::file_of_tables(&config.data);
+            Ok(Box::new(SqliteStore::open(&file).await?))
+        }
+        StoreKind::Postgres => writing_postgres(config),
+    }
+}
+
+/// The tables for queries. They need not be there yet.
+///
+/// # Errors
+/// Each store's own, which say what to change.
+pub(super) fn reading(config: &Config) -> anyhow::Result<Arc<dyn Tables>> {
+    match config.project.store {
+        StoreKind::Sqlite => {
+            let file = offline::file_of_tables(&config.data);
+            Ok(Arc::new(SqliteTables::new(&file)))
+        }
+        StoreKind::Postgres => reading_postgres(config),
+    }
+}
+
+/// Whether the tables are in the data folder.
+pub(super) const fn are_in_the_folder(config: &Config) -> bool {
+    matches!(config.project.store, StoreKind::Sqlite)
+}
 
 /// What others are told of this process when it writes the tables: where it is, and who it is for
 /// certain.
@@ -9,3 +53,27 @@ pub(super) fn writer(process: EventId) -> String {
     let machine = machine.nodename().to_string_lossy();
     format!("{machine} (process {}, {process})", std::process::id())
 }
+
+#[cfg(feature = "store-postgres")]
+fn writing_postgres(config: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
+    Ok(Box::new(PostgresStore::new(&config.project)?))
+}
+
+#[cfg(feature = "store-postgres")]
+fn reading_postgres(config: &Config) -> anyhow::Result<Arc<dyn Tables>> {
+    Ok(Arc::new(PostgresTables::new(&config.project.postgres)?))
+}
+
+#[cfg(not(feature = "store-postgres"))]
+fn writing_postgres(_: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
+    bail!("{NOT_BUILT}")
+}
+
+#[cfg(not(feature = "store-postgres"))]
+fn reading_postgres(_: &Config) -> anyhow::Result<Arc<dyn Tables>> {
+    bail!("{NOT_BUILT}")
+}
+
+/// The configuration says the same before it comes to this, with the line that asks for it.
+#[cfg(not(feature = "store-postgres"))]
+const NOT_BUILT: &str = "this hooklog was built without the feature store-postgres";

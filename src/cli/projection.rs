@@ -4,6 +4,7 @@ use super::args::{Format, Shown};
 use super::out::Out;
 use super::session::Answer;
 use crate::app::offline;
+use crate::config::{self, Config};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -21,8 +22,25 @@ pub(crate) enum ProjectionCommand {
 #[derive(Args, Debug)]
 pub(crate) struct Place {
     /// The data folder
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    data: Option<PathBuf>,
+    /// The server's configuration file, which may name another store of tables
+    #[arg(long, env = "HOOKLOG_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn configuration(&self) -> anyhow::Result<Config> {
+        let data = self.data.iter();
+        let loaded = config::load(config::Sources {
+            file: self.config.clone(),
+            environment: config::environment().collect::<Vec<_>>(),
+            flags: data
+                .map(|data| ("data".to_owned(), data.display().to_string()))
+                .collect(),
+        })?;
+        Ok(loaded.config)
+    }
 }
 
 /// `projection hash`.
@@ -46,11 +64,11 @@ pub(super) fn run(command: &ProjectionCommand, out: &mut Out<'_>) -> anyhow::Res
                     written = out.line(line.trim_end_matches('\n'));
                 }
             };
-            runtime.block_on(offline::dump(&place.data, each))?;
+            runtime.block_on(offline::dump(&place.configuration()?, each))?;
             written?;
         }
         ProjectionCommand::Hash(args) => {
-            let hash = runtime.block_on(offline::hash(&args.place.data))?;
+            let hash = runtime.block_on(offline::hash(&args.place.configuration()?))?;
             match args.shown.output {
                 Format::Table => out.line(hash)?,
                 Format::Json => out.line(json!({"sha256": hash}).to_string())?,

@@ -1,6 +1,6 @@
 //! `roles`: which parts of the way of an event this process does.
 
-use super::{Config, LogKind};
+use super::{Config, LogKind, StoreKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -118,10 +118,12 @@ pub(super) fn objection(config: &Config) -> Option<&'static str> {
              `all`, or keep the log on Kafka (`log.kind = \"kafka\"`), where processes can share it",
         );
     }
-    if roles.has(Role::Project) != roles.has(Role::Api) {
+    let apart = roles.has(Role::Project) != roles.has(Role::Api);
+    if apart && config.project.store == StoreKind::Sqlite {
         return Some(
             "`api` answers from the tables that `project` writes, and SQLite tables are files of \
-             one process: name both roles or neither",
+             one process: name both roles or neither, or keep the tables on a server \
+             (`project.store = \"postgres\"`)",
         );
     }
     None

@@ -3,34 +3,49 @@
 
 use super::Parts;
 use crate::api::{self, ApiParts, CheckTarget};
-use crate::app::offline;
+use crate::app::tables;
 use crate::app::tasks::Stage;
 use crate::config::Role;
 use crate::deliver::egress::{Egress, EgressError};
 use crate::health::{Health, Part};
 use crate::http::{self, HttpLimits};
-use crate::project::stores::sqlite::SqliteTables;
 use crate::query::Queries;
 use crate::route;
 use crate::secret::Secret;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 
-pub(super) fn queries(parts: &Parts<'_>) -> Queries {
-    let tables = SqliteTables::new(&offline::tables(&parts.config.data));
-    Queries::new(Arc::new(tables), parts.metrics.clone())
+pub(super) fn queries(parts: &Parts<'_>) -> anyhow::Result<Queries> {
+    let tables = tables::reading(parts.config)?;
+    Ok(Queries::new(tables, parts.metrics.clone()))
 }
 
-/// The role is ready when the tables answer.
-pub(super) fn part(queries: &Queries) -> Part {
+/// The role is ready when the tables have answered once. Should they be away later, they are so for
+/// every process: questions get 503 with the reason, commands need no tables, and a note tells it.
+/// A process that also receives does not wait for them: webhooks need no tables.
+pub(super) fn part(parts: &Parts<'_>, queries: &Queries) -> Part {
     let queries = queries.clone();
-    Part::new(Role::Api.as_str(), move || {
+    let waits = !parts.roles.has(Role::Receive);
+    let answered = Arc::new(AtomicBool::new(!waits));
+    let away = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&away);
+    let part = Part::new(Role::Api.as_str(), move || {
         let queries = queries.clone();
+        let (answered, away) = (Arc::clone(&answered), Arc::clone(&away));
         async move {
-            let answered = queries.as_of().await;
-            answered.map(|_| ()).map_err(|error| error.to_string())
+            let reason = queries.as_of().await.err().map(|error| error.to_string());
+            if reason.is_none() {
+                answered.store(true, Ordering::Relaxed);
+            }
+            *away.lock().unwrap_or_else(PoisonError::into_inner) = reason.clone();
+            match reason {
+                Some(reason) if !answered.load(Ordering::Relaxed) => Err(reason),
+                _ => Ok(()),
+            }
         }
-    })
+    });
+    part.noting(move || told.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
 pub(super) fn start(

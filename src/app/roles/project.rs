@@ -1,28 +1,40 @@
 //! The role `project`: folds the log into tables.
 
 use super::{Parts, Started};
+use crate::app::tables;
 use crate::app::tasks::Stage;
-use crate::app::{offline, tables};
 use crate::config::Role;
 use crate::health::Part;
-use crate::project::stores::sqlite::SqliteStore;
-use crate::project::{Projector, ProjectorParts};
+use crate::project::{Projector, ProjectorParts, Standing, Status};
+use std::future::ready;
 use std::sync::Arc;
 
-/// It is ready once its tables are open. How far they are behind the log is a metric: a projector
-/// that catches up would not do so sooner if somebody ended it.
+/// It is ready once its tables are open, or their store is away: then it waits, and nobody else
+/// could do better. How far they are behind the log is a metric: a projector that catches up would
+/// not do so sooner if somebody ended it. A note says who writes the tables, if another process
+/// does.
 pub(super) async fn start(parts: &Parts<'_>) -> anyhow::Result<Started> {
     let projector = Projector::open(ProjectorParts {
         log: Arc::clone(&parts.opened.log),
-        store: Box::new(SqliteStore::open(&offline::tables(&parts.config.data)).await?),
+        store: tables::writing(parts.config).await?,
         metrics: parts.metrics.clone(),
         config: parts.config.project.clone(),
         writer: tables::writer(parts.opened.process),
     })
     .await?;
+    let status = projector.status();
     let mut stage = Stage::new("projector");
     let stop = stage.token();
     stage.spawn(projector.run(stop));
-    let part = Part::new(Role::Project.as_str(), || std::future::ready(Ok(())));
+    let part = Part::new(Role::Project.as_str(), || ready(Ok(())));
+    let part = part.noting(move || note(&status));
     Ok(Started { stage, part })
+}
+
+fn note(status: &Status) -> Option<String> {
+    match status.standing() {
+        Standing::Writes => None,
+        Standing::StandsBy { writer } => Some(format!("stands by: {writer} writes the tables")),
+        Standing::Waits { reason } => Some(format!("the tables stand still: {reason}")),
+    }
 }
