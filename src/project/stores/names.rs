@@ -55,6 +55,7 @@ impl Names {
     }
 
     /// All names, in the order of those in the fold.
+    #[cfg(feature = "store-postgres")]
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(String::as_str)
     }

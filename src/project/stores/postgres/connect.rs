@@ -83,7 +83,7 @@ impl Connector {
             .map_err(|error| wrong(key, &error))?;
         let mut options = options
             .ssl_mode(mode(config.sslmode))
-            .application_name("hooklog")
+            .application_name(&format!("hooklog {}", config.schema))
             .disable_statement_logging()
             .options([
                 ("search_path", config.schema.as_str()),
@@ -158,8 +158,8 @@ impl Connector {
             return Err(self.server.is_replica());
         }
         let schema: Option<(bool, bool)> = sqlx::query_as(
-            "SELECT to_regclass(quote_ident(nspname) || '.leases') IS NOT NULL, \
-             has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = $1",
+            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'leases'), \
+             has_schema_privilege(oid, 'CREATE') FROM pg_namespace AS n WHERE nspname = $1",
         )
         .bind(&self.schema)
         .fetch_optional(&mut *connection)

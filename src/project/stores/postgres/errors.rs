@@ -60,13 +60,13 @@ impl Server {
     /// TLS that does not come about is a wrong setting; anything else may pass.
     fn away(&self, error: &Error) -> StoreError {
         let Self { key, host, .. } = self;
-        match error {
-            Error::Tls(reason) => StoreError::Refused(format!(
+        match untrusted(error) {
+            Some(reason) => StoreError::Refused(format!(
                 "{host} cannot be trusted: {reason}; project.postgres.ca_file must hold who signed \
                  its certificate, which must name the host of project.postgres.{key}; sslmode says \
                  how much of that is asked for"
             )),
-            error => StoreError::Failed {
+            None => StoreError::Failed {
                 doing: "connecting",
                 reason: format!(
                     "{host} cannot be reached: {error}; is project.postgres.{key} right, and the \
@@ -145,6 +145,18 @@ pub(super) fn is_gone(error: &Error) -> bool {
 /// Whether `error` says that the password is wrong: it may have been changed.
 pub(super) fn is_password(error: &Error) -> bool {
     code(error).as_deref() == Some("28P01")
+}
+
+/// What is wrong with the server's certificate or with TLS, if that is what is wrong.
+fn untrusted(error: &Error) -> Option<String> {
+    match error {
+        Error::Tls(reason) => Some(reason.to_string()),
+        Error::Io(error) => {
+            let reason = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+            Some(reason.to_string())
+        }
+        _ => None,
+    }
 }
 
 fn code(error: &Error) -> Option<String> {

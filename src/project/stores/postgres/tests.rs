@@ -43,12 +43,16 @@ pub(super) fn config() -> ProjectConfig {
     }
 }
 
+/// A connection of the user of the tables, which is none of the program's.
+async fn connected(config: &ProjectConfig) -> PgConnection {
+    let options = Connector::writing(config).unwrap().options().unwrap();
+    let options = options.application_name("a test");
+    PgConnection::connect_with(&options).await.unwrap()
+}
+
 /// Does something on the server, as the user of the tables.
 pub(super) async fn execute(config: &ProjectConfig, sql: impl Into<String>) {
-    let connector = Connector::reading(&config.postgres).unwrap();
-    let options = connector.options().unwrap();
-    let options = options.options([("default_transaction_read_only", "off")]);
-    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let mut connection = connected(config).await;
     let sql = AssertSqlSafe(sql.into());
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
 }
@@ -72,7 +76,7 @@ impl Place for InSchema {
 }
 
 /// Settings of a schema that is there.
-pub(super) async fn made() -> ProjectConfig {
+pub(crate) async fn made() -> ProjectConfig {
     let config = config();
     execute(&config, format!("CREATE SCHEMA {}", config.postgres.schema)).await;
     config
@@ -80,7 +84,28 @@ pub(super) async fn made() -> ProjectConfig {
 
 /// A place for tables in PostgreSQL.
 pub(crate) async fn place() -> Arc<dyn Place> {
-    Arc::new(InSchema(made().await))
+    place_in(made().await)
+}
+
+/// The place that `config` names.
+pub(crate) fn place_in(config: ProjectConfig) -> Arc<dyn Place> {
+    Arc::new(InSchema(config))
+}
+
+/// Ends every connection of the program to the schema of `config`, and tells how many there were.
+pub(crate) async fn end_connections(config: &ProjectConfig) -> u64 {
+    let mut connection = connected(config).await;
+    let ended: Vec<bool> = sqlx::query_scalar(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1",
+    )
+    .bind(format!("hooklog {}", config.postgres.schema))
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    ended.len() as u64
 }
 
 conformance::suite!(place);
+
+mod refusing;
+mod tables;
