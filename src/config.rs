@@ -3,6 +3,7 @@
 mod check;
 mod deliver;
 mod file;
+mod intake;
 mod keys;
 mod load;
 mod log;
@@ -13,6 +14,7 @@ mod show;
 mod spool;
 
 pub use deliver::DeliverConfig;
+pub use intake::{AmqpConfig, EventHubsConfig, EventHubsSecurity, SqsConfig};
 pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
 pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
 pub use project::{PostgresConfig, ProjectConfig, SslMode, StoreKind};

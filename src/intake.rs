@@ -3,10 +3,16 @@
 //! A queue is no log: what is in the log is forgotten here. `docs/intake.md` says what each back end
 //! promises, and what it needs for that.
 
+#[cfg(feature = "intake-amqp")]
+pub mod amqp;
 #[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(feature = "intake-eventhubs")]
+pub mod eventhubs;
 pub mod memory;
 mod message;
+#[cfg(feature = "intake-sqs")]
+pub mod sqs;
 
 pub use message::{Body, Claim, DecodeError, Message};
 

@@ -28,7 +28,10 @@ const MAY: &[&str] = &[
     "log/embedded",
     "log/kafka",
     "log/memory",
+    "intake/amqp",
+    "intake/eventhubs",
     "intake/memory",
+    "intake/sqs",
     "project/stores",
     "deliver/https",
 ];

@@ -6,6 +6,12 @@ pub(crate) mod acknowledging;
 pub(crate) mod counting;
 pub(crate) mod enqueuing;
 pub(crate) mod receiving;
+#[cfg(any(
+    feature = "intake-amqp",
+    feature = "intake-eventhubs",
+    feature = "intake-sqs"
+))]
+pub(crate) mod service;
 pub(crate) mod setting_aside;
 
 use super::{Intake, Received, Token};
@@ -78,6 +84,8 @@ pub(crate) struct Place {
     comes_again_within: Duration,
     /// False for a queue that promises no order at all.
     keeps_order: bool,
+    /// Whether what nobody acknowledged yet comes again when another consumer comes.
+    repeats: bool,
 }
 
 impl<K> Given<K> {
@@ -95,6 +103,7 @@ impl<K> Given<K> {
             open: Arc::new(open),
             comes_again_within: Duration::from_secs(5),
             keeps_order: true,
+            repeats: false,
         };
         Self { place, _kept: kept }
     }
@@ -102,6 +111,20 @@ impl<K> Given<K> {
     /// After this, what a dropped consumer had has come again: 5 s unless said.
     pub(crate) fn comes_again_within(mut self, time: Duration) -> Self {
         self.place.comes_again_within = time;
+        self
+    }
+
+    /// It promises no order.
+    #[cfg(any(feature = "intake-eventhubs", feature = "intake-sqs"))]
+    pub(crate) fn keeps_no_order(mut self) -> Self {
+        self.place.keeps_order = false;
+        self
+    }
+
+    /// It hands its work round whenever a consumer comes or goes.
+    #[cfg(feature = "intake-eventhubs")]
+    pub(crate) fn repeats_when_consumers_come(mut self) -> Self {
+        self.place.repeats = true;
         self
     }
 

@@ -68,7 +68,11 @@ pub(crate) async fn several_consumers_share_the_work(place: Place) {
     for consumer in consuming {
         came.extend(consumer.await.unwrap());
     }
-    assert_eq!(sorted(came), sent, "each came once");
+    let mut came = sorted(came);
+    if place.repeats {
+        came.dedup();
+    }
+    assert_eq!(came, sent, "each came once");
 }
 
 pub(crate) async fn what_a_dropped_receive_had_taken_comes_again(place: Place) {
