@@ -1,6 +1,6 @@
 //! What is refused when a queue is opened, and with which words.
 
-use super::broker::{Queues, certificate, nobodys, variable};
+use super::broker::{Queues, certificate, control, nobodys, variable};
 use crate::intake::amqp::{AmqpIntake, OpenError};
 use crate::intake::{Intake as _, IntakeError};
 use bytes::Bytes;
@@ -167,6 +167,28 @@ async fn tls_asks_for_an_authority_and_shows_our_certificate() {
         told.contains("there is no certificate (PEM) in it"),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn without_a_user_the_certificate_says_who_we_are() {
+    let mut queues = Queues::make().await;
+    // The name in the certificate; another test may have made the user before.
+    let _ = std::process::Command::new(variable("HOOKLOG_TEST_RABBITMQ_CTL"))
+        .args(["add_user", "client", "unused"])
+        .output();
+    control(&["set_permissions", "client", ".*", ".*", ".*"]);
+    queues.config.nodes = vec![variable("HOOKLOG_TEST_RABBITMQ_TLS")];
+    queues.config.tls = true;
+    queues.config.ca_file = certificate("ca.pem");
+    queues.config.cert_file = certificate("client.pem");
+    queues.config.key_file = certificate("client-key.pem");
+    queues.config.username = None;
+    queues.config.password_file = None;
+    let intake = queues.open().await;
+    intake
+        .enqueue(vec![Bytes::from_static(b"one")])
+        .await
+        .unwrap();
 }
 
 #[test]
