@@ -14,15 +14,14 @@ mod tables;
 pub mod tasks;
 pub mod telemetry;
 
-use self::log::Log;
 use crate::cli::ServeArgs;
-use crate::clock::System;
 use crate::config::{self, Config, Loaded, Role, Roles};
+use crate::control::Control;
 use crate::deliver::egress::Egress;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
 use anyhow::Context as _;
-use open::Opened;
+use open::{Begun, Opened, Reached};
 use prometheus_client::registry::Registry;
 use roles::{Doors, Parts};
 use std::future::Future;
@@ -31,7 +30,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tasks::Stage;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 /// The running roles.
 pub struct Running {
@@ -88,12 +86,11 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
     open::data_folder(&config.data)?;
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let Log {
-        log,
-        poisoned,
+    let Begun {
+        opened,
+        reached,
         snapshots,
-    } = log::open(config, &metrics).await?;
-    let opened = open::open(log, Arc::new(System), loaded).await?;
+    } = open::reach(loaded, &metrics).await?;
     let admin = first_admin(config, &roles, &opened, admin_token)?;
     let grace = Duration::from_millis(config.shutdown_ms);
     let listening = addresses.0.into_iter().chain([addresses.1]).collect();
@@ -113,7 +110,8 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
         registry,
     };
     let mut stages = parts.start(doors).await?;
-    stages.push(following(&opened, poisoned));
+    let patient = open::away::is_possible(config);
+    stages.push(following(&opened, reached, patient));
     tell(&roles, addresses);
     Ok(Running {
         webhooks: addresses.0,
@@ -150,23 +148,46 @@ fn first_admin(
     admin_token::bootstrap(&config.data, given, named)
 }
 
-/// Follows the configuration to the very end, and ends the process when the log stops.
-fn following(opened: &Opened, mut poisoned: watch::Receiver<Option<String>>) -> Stage {
+/// Follows the configuration to the very end, and ends the process when the log stops. One that is
+/// `patient` does not end because the log is away for a while.
+fn following(opened: &Opened, reached: Reached, patient: bool) -> Stage {
     let mut stage = Stage::new("log");
     let control = Arc::clone(&opened.control);
     let stop = stage.token();
     stage.spawn(async move {
-        tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            ended = control.follow() => ended.map_err(anyhow::Error::from),
-            reason = poisoned.wait_for(Option::is_some) => {
-                let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
-                Err(anyhow::anyhow!("the log stopped ({reason}); start again to recover what it has"))
-            }
-        }
+        let followed = follow(&control, reached, patient);
+        stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))
     });
     stage
 }
+
+async fn follow(control: &Control, reached: Reached, patient: bool) -> anyhow::Result<()> {
+    let mut poisoned = match reached {
+        Reached::There(poisoned) => poisoned,
+        Reached::Awaited(awaited) => awaited.come().await?,
+    };
+    let following = async {
+        loop {
+            match control.follow().await {
+                Err(error) if patient && error.is_for_a_while() => {
+                    tracing::warn!(%error, "the configuration cannot be followed now");
+                    tokio::time::sleep(PATIENCE).await;
+                }
+                ended => return ended,
+            }
+        }
+    };
+    tokio::select! {
+        ended = following => Ok(ended?),
+        reason = poisoned.wait_for(Option::is_some) => {
+            let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
+            Err(anyhow::anyhow!("the log stopped ({reason}); start again to recover what it has"))
+        }
+    }
+}
+
+/// How long a patient process waits before it asks a log that is away again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;

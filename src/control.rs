@@ -1,5 +1,7 @@
 //! The configuration in force: follows the `control` topic, and submits changes to it.
 
+pub mod last_known;
+
 use crate::clock::{self, Clock};
 use crate::log::{AppendError, EventLog, ReadError, ReadLimit};
 use arc_swap::ArcSwap;
@@ -68,6 +70,14 @@ pub enum FollowError {
     Decode(#[from] DecodeError),
 }
 
+impl FollowError {
+    /// Whether it may go on later: the log is away.
+    #[must_use]
+    pub const fn is_for_a_while(&self) -> bool {
+        matches!(self, Self::Read(ReadError::Unavailable(_)))
+    }
+}
+
 impl Control {
     /// Reads `control` to its end.
     ///
@@ -77,15 +87,57 @@ impl Control {
         log: Arc<dyn EventLog>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, FollowError> {
-        let control = Arc::new(Self {
-            log,
-            clock,
-            current: ArcSwap::default(),
-            next: watch::Sender::new(Offset(0)),
-            outcomes: Mutex::default(),
-        });
+        let control = Self::going_by(Configuration::default(), log, clock);
         while control.step().await? {}
         Ok(control)
+    }
+
+    /// Goes by what was `known` of the configuration earlier, while the log is away. When it is
+    /// there, [`Control::catch_up`] comes before anything else.
+    #[must_use]
+    pub fn going_by(
+        known: Configuration,
+        log: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            log,
+            clock,
+            current: ArcSwap::from_pointee(known),
+            next: watch::Sender::new(Offset(0)),
+            outcomes: Mutex::default(),
+        })
+    }
+
+    /// Reads `control` from its start to its end, and only then goes by it.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds an event that this release does not know.
+    pub async fn catch_up(&self) -> Result<(), FollowError> {
+        let mut configuration = Configuration::default();
+        let mut at = Position::new(Topic::Control, Partition(0), Offset(0));
+        loop {
+            let records = self.log.read(at, ReadLimit::default()).await?;
+            let Some(last) = records.last() else { break };
+            at.offset = last.position.offset.next();
+            for record in &records {
+                let event = Event::decode(record)?;
+                configuration.fold(record.position.offset, record.event_id, &event);
+            }
+        }
+        self.current.store(Arc::new(configuration));
+        self.next.send_replace(at.offset);
+        Ok(())
+    }
+
+    /// Whether everything that is in `control` now is folded.
+    ///
+    /// # Errors
+    /// When the log cannot be asked.
+    pub async fn is_current(&self) -> Result<bool, ReadError> {
+        let next = *self.next.borrow();
+        let bounds = self.log.bounds(Topic::Control, Partition(0)).await?;
+        Ok(bounds.tail <= next)
     }
 
     /// The configuration in force.

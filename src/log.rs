@@ -6,6 +6,7 @@ pub mod copy;
 pub mod embedded;
 #[cfg(feature = "log-kafka")]
 pub mod kafka;
+pub mod late;
 pub(crate) mod lock;
 pub mod memory;
 pub mod ownership;

@@ -59,6 +59,17 @@ pub fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(embedded, Some(embedded::OpenError::InUse { .. }))
 }
 
+/// Whether a log could not be opened because nobody answers where it should be.
+#[must_use]
+pub fn is_away(error: &anyhow::Error) -> bool {
+    #[cfg(feature = "log-kafka")]
+    if let Some(error) = error.downcast_ref() {
+        return matches!(error, kafka::OpenError::Unreachable { .. });
+    }
+    let _ = error;
+    false
+}
+
 /// Makes what a new log of `config` needs before the first start, and tells what that was, in
 /// lines for people.
 ///

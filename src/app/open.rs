@@ -1,19 +1,25 @@
 //! From a data folder to an open log, its keys and its configuration.
 
+pub mod away;
 mod references;
 
-use crate::clock::{self, Clock};
+use super::log;
+use crate::clock::{self, Clock, System};
 use crate::config::{Config, Loaded, Roles};
 use crate::control::Control;
 use crate::keyring::Keyring;
 use crate::log::EventLog;
+use crate::metrics::Metrics;
+use crate::worker::{SnapshotFiles, SnapshotStore};
 use anyhow::{Context as _, bail};
+use away::Awaited;
 use hooklog_projections::configuration::{Configuration, Secret};
 use hooklog_schemas::control::{LogCreated, ProcessStarted};
-use hooklog_schemas::{EventId, Offset, Partition, Topic};
+use hooklog_schemas::{EventId, Offset, Partition, Timestamp, Topic};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What every part needs.
 #[derive(Clone)]
@@ -26,8 +32,10 @@ pub struct Opened {
     pub keyring: Arc<Keyring>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// This process's `process.started`.
-    pub process: EventId,
+    /// This process's `process.started`, if the log was there to record it.
+    pub process: Option<EventId>,
+    /// When the configuration was last known to be in force.
+    pub as_of: Option<Timestamp>,
 }
 
 /// Makes the data folder, mode 0700, if it is not there.
@@ -49,6 +57,51 @@ pub fn key_file(config: &Config) -> PathBuf {
         .key_file
         .clone()
         .unwrap_or_else(|| config.data.join("key"))
+}
+
+/// A log that is there, with why it stopped once it did, or one that must come.
+pub enum Reached {
+    /// It is there.
+    There(watch::Receiver<Option<String>>),
+    /// It was away.
+    Awaited(Box<Awaited>),
+}
+
+/// What a process begins with.
+pub struct Begun {
+    /// What every part needs.
+    pub opened: Opened,
+    /// How the log was found.
+    pub reached: Reached,
+    /// Where workers keep their folds.
+    pub snapshots: Arc<dyn SnapshotStore>,
+}
+
+/// Opens the log of the configuration and what is in it. A process that only receives, and has a
+/// spool, begins without a log that is away, by what it knew earlier.
+///
+/// # Errors
+/// When the log cannot be opened, or [`open`] says no.
+pub async fn reach(loaded: &Loaded, metrics: &Metrics) -> anyhow::Result<Begun> {
+    let clock: Arc<dyn Clock> = Arc::new(System);
+    match log::open(&loaded.config, metrics).await {
+        Ok(found) => Ok(Begun {
+            opened: open(found.log, clock, loaded).await?,
+            reached: Reached::There(found.poisoned),
+            snapshots: found.snapshots,
+        }),
+        Err(error) if log::is_away(&error) && away::is_possible(&loaded.config) => {
+            tracing::warn!(error = format!("{error:#}"), "the log is away");
+            let awaited = away::go_by_what_is_known(loaded, clock, metrics)?;
+            Ok(Begun {
+                opened: awaited.opened(),
+                reached: Reached::Awaited(Box::new(awaited)),
+                // Nobody works here.
+                snapshots: Arc::new(SnapshotFiles::new(loaded.config.data.join("snapshots"))),
+            })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads the configuration of `log`, makes what a new log needs, and records the start.
@@ -77,21 +130,25 @@ pub async fn open(
     }
     check_log(log.as_ref(), &control.current())?;
     references::check(log.as_ref()).await?;
-    let started = ProcessStarted {
-        role: Roles::of(config).to_string(),
-        build: env!("CARGO_PKG_VERSION").into(),
-        format: FORMAT,
-        configuration: loaded.effective(),
-        at: clock.now(),
-    };
-    let process = control.record(started).await?.event;
+    let process = control.record(started(loaded, clock.now())).await?.event;
     Ok(Opened {
         log,
         control,
         keyring: Arc::new(keyring),
+        as_of: Some(clock.now()),
         clock,
-        process,
+        process: Some(process),
     })
+}
+
+fn started(loaded: &Loaded, at: Timestamp) -> ProcessStarted {
+    ProcessStarted {
+        role: Roles::of(&loaded.config).to_string(),
+        build: env!("CARGO_PKG_VERSION").into(),
+        format: FORMAT,
+        configuration: loaded.effective(),
+        at,
+    }
 }
 
 /// The highest format of events that this release reads and writes.

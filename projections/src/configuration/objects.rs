@@ -5,9 +5,10 @@ use hooklog_schemas::control::{
     TokenCreated,
 };
 use hooklog_schemas::{EventId, Sealed, SecretId, SourceId, SubscriptionId, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
 
 /// A source of webhooks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Its id.
     pub id: SourceId,
@@ -45,7 +46,7 @@ pub struct Subscription {
 }
 
 /// One secret, sealed, with the time in which it counts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     /// Its id.
     pub id: SecretId,

@@ -2,7 +2,7 @@
 //! a spool, if it has one, so there may be many.
 
 use super::{Parts, Started};
-use crate::app::spool;
+use crate::app::spool::{self, Spooling};
 use crate::app::tasks::Stage;
 use crate::config::Role;
 use crate::health::Part;
@@ -21,7 +21,8 @@ pub(super) fn start(
 ) -> anyhow::Result<(Started, Option<Stage>)> {
     let opened = parts.opened;
     let log: Arc<dyn Inlet> = Arc::new(IntoLog(Arc::clone(&opened.log)));
-    let spool = spool::open(parts.config, opened, &log, &parts.metrics)?;
+    let spooling = spool::open(parts.config, opened, &log, &parts.metrics)?;
+    let spool = spooling.as_ref().map(|own| Arc::clone(&own.spool));
     let inlet = spool.clone().map_or(log, |spool| spool);
     let receiver = Receiver::new(ReceiverParts {
         log: Arc::clone(&opened.log),
@@ -33,14 +34,14 @@ pub(super) fn start(
         shutdown: parts.grace,
         metrics: parts.metrics.clone(),
     });
-    let part = part(&receiver, spool.clone());
+    let part = part(&receiver, spool);
     let mut stage = Stage::new("receiver");
     let stop = stage.token();
     stage.spawn(async move {
         receive::serve(listener, receiver, stop).await;
         anyhow::Ok(())
     });
-    let draining = spool.map(|spool| draining(parts, spool));
+    let draining = spooling.map(|own| draining(parts, own));
     Ok((Started { stage, part }, draining))
 }
 
@@ -53,8 +54,13 @@ fn part(receiver: &Arc<Receiver>, spool: Option<Arc<Spool>>) -> Part {
     part.noting(move || spool.as_ref()?.note())
 }
 
-fn draining(parts: &Parts<'_>, spool: Arc<Spool>) -> Stage {
+fn draining(parts: &Parts<'_>, own: Spooling) -> Stage {
     let mut stage = Stage::new("spool");
-    stage.spawn(spool.run(stage.token(), parts.grace));
+    stage.spawn(own.spool.run(stage.token(), parts.grace));
+    let knowing = own.last_known.run(stage.token());
+    stage.spawn(async {
+        knowing.await;
+        anyhow::Ok(())
+    });
     stage
 }

@@ -7,6 +7,7 @@ use crate::config::Role;
 use crate::deliver::https::Https;
 use crate::health::Part;
 use crate::worker::{Worker, WorkerParts};
+use anyhow::Context as _;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -24,7 +25,7 @@ pub(super) fn start(parts: &Parts<'_>) -> anyhow::Result<Started> {
         egress: Arc::clone(&parts.egress),
         snapshots: Arc::clone(&parts.snapshots),
         data: parts.config.data.clone(),
-        process: opened.process,
+        process: opened.process.context("a worker needs the log")?,
     };
     let (restored, ready) = watch::channel(false);
     let mut stage = Stage::new("worker");
