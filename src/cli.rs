@@ -25,6 +25,7 @@ mod serve;
 mod session;
 mod signature;
 mod source;
+mod spool;
 mod status;
 mod subscription;
 mod table;
@@ -123,6 +124,9 @@ enum Command {
     /// Prepare a log, or look at its files: how much, what, and whether they are whole (offline)
     #[command(alias = "logs", subcommand)]
     Log(log::LogCommand),
+    /// What waits in a receiver's spool, and how it comes into the log without it (offline)
+    #[command(alias = "spools", subcommand)]
+    Spool(spool::SpoolCommand),
     /// Print a script that completes commands and flags
     #[command(after_help = completion::EXAMPLES)]
     Completion(completion::CompletionArgs),
@@ -168,6 +172,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => local(|out| config::run(command, out)),
         Command::Projection(command) => local(|out| projection::run(&command, out)),
         Command::Log(command) => log::run(command).map(Into::into),
+        Command::Spool(command) => spool::run(command).map(Into::into),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),
     }
 }
