@@ -84,5 +84,5 @@ async fn on_the_broker() -> TempDir {
 async fn tables(config: &mut Config, data: &Path) -> String {
     config.data = data.to_owned();
     offline::rebuild(config, &[], |_| {}).await.unwrap();
-    offline::hash(data).await.unwrap()
+    offline::hash(config).await.unwrap()
 }

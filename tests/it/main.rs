@@ -8,4 +8,6 @@
 mod copy;
 mod harness;
 mod process;
+#[cfg(feature = "log-kafka")]
+mod spool;
 mod way;

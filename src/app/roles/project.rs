@@ -6,6 +6,7 @@ use crate::app::tasks::Stage;
 use crate::config::Role;
 use crate::health::Part;
 use crate::project::{Projector, ProjectorParts, Standing, Status};
+use anyhow::Context as _;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub(super) async fn start(parts: &Parts<'_>) -> anyhow::Result<Started> {
         store: tables::writing(parts.config).await?,
         metrics: parts.metrics.clone(),
         config: parts.config.project.clone(),
-        writer: tables::writer(parts.opened.process),
+        writer: tables::writer(parts.opened.process.context("a projector needs the log")?),
     })
     .await?;
     let status = projector.status();
