@@ -1,5 +1,7 @@
 //! A whole server in a temporary folder, a GitHub that signs, and a subscriber that remembers.
 
+#[cfg(feature = "store-postgres")]
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod subscriber;
 
@@ -41,6 +43,8 @@ impl TestApp {
         write_configuration(&folder, on);
         let log = configuration(&folder).config.log;
         app::log::init(&log).await.unwrap();
+        #[cfg(feature = "store-postgres")]
+        postgres::make_schema(&configuration(&folder).config.project).await;
         let app = Self::open(folder).await;
         app.post("sources", json!({"name": "github", "secret": SECRET}))
             .await;
@@ -109,6 +113,13 @@ impl TestApp {
         request.body(body).send().await.unwrap().status()
     }
 
+    /// What `/readyz` answers.
+    #[cfg(feature = "store-postgres")]
+    pub(crate) async fn ready(&self) -> Value {
+        let asked = self.client.get(format!("{}/readyz", self.api)).send();
+        asked.await.unwrap().json().await.unwrap()
+    }
+
     /// `GET /api/v1/{path}`, which must succeed.
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, answer) = self.ask(Method::GET, path, None).await;
@@ -167,7 +178,7 @@ impl TestApp {
     }
 }
 
-/// What keeps the log of a server under test.
+/// What keeps the log of a server under test, and its tables if that is not a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum On {
     /// Files in its folder.
@@ -175,14 +186,20 @@ pub(crate) enum On {
     /// Topics of its own on the broker that `tools/services` started.
     #[cfg(feature = "log-kafka")]
     Kafka,
+    /// Files in its folder, and tables in a schema of its own on the server that `tools/services`
+    /// started.
+    #[cfg(feature = "store-postgres")]
+    Postgres,
 }
+
+const EMBEDDED: &str = "[log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n";
 
 impl On {
     fn section(self) -> String {
         match self {
-            Self::Embedded => {
-                "[log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n".to_owned()
-            }
+            Self::Embedded => EMBEDDED.to_owned(),
+            #[cfg(feature = "store-postgres")]
+            Self::Postgres => format!("{EMBEDDED}{}", postgres::section(&postgres::url())),
             #[cfg(feature = "log-kafka")]
             Self::Kafka => {
                 let broker = std::env::var("HOOKLOG_TEST_KAFKA");

@@ -10,4 +10,6 @@ mod harness;
 mod process;
 #[cfg(feature = "log-kafka")]
 mod spool;
+#[cfg(feature = "store-postgres")]
+mod tables;
 mod way;

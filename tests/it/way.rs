@@ -5,13 +5,21 @@ use crate::harness::{On, TestApp};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// Makes a test of every way, on every log.
+/// Makes a test of every way, on every log and every store of tables.
 macro_rules! on_every_log {
     ($($name:ident),* $(,)?) => {
         mod on_embedded {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(crate::harness::On::Embedded).await;
+            })*
+        }
+
+        #[cfg(feature = "store-postgres")]
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::harness::On::Postgres).await;
             })*
         }
 
@@ -34,7 +42,8 @@ on_every_log!(
     explain_tells_which_clause_decided,
 );
 
-fn push() -> Value {
+/// The body of a push.
+pub(crate) fn push() -> Value {
     json!({
         "ref": "refs/heads/main",
         "repository": {"id": 42, "full_name": "acme/payments",

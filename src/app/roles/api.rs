@@ -14,12 +14,17 @@ use crate::route;
 use crate::secret::Secret;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 pub(super) fn queries(parts: &Parts<'_>) -> anyhow::Result<Queries> {
     let tables = tables::reading(parts.config)?;
     Ok(Queries::new(tables, parts.metrics.clone()))
 }
+
+/// Who watches the process does not wait for long.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The role is ready when the tables have answered once. Should they be away later, they are so for
 /// every process: questions get 503 with the reason, commands need no tables, and a note tells it.
@@ -34,7 +39,10 @@ pub(super) fn part(parts: &Parts<'_>, queries: &Queries) -> Part {
         let queries = queries.clone();
         let (answered, away) = (Arc::clone(&answered), Arc::clone(&away));
         async move {
-            let reason = queries.as_of().await.err().map(|error| error.to_string());
+            let reason = match timeout(PATIENCE, queries.as_of()).await {
+                Ok(answered) => answered.err().map(|error| error.to_string()),
+                Err(_) => Some("the tables do not answer in time".to_owned()),
+            };
             if reason.is_none() {
                 answered.store(true, Ordering::Relaxed);
             }

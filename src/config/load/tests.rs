@@ -332,3 +332,72 @@ fn a_spool_needs_the_operator_s_word_that_its_folder_outlives_the_process() {
     let late = format!("{whole}inlet_deadline_ms = 8000\n");
     assert!(error(&late, &[], &[]).contains("receive.append_deadline_ms"));
 }
+
+#[test]
+#[cfg(feature = "store-postgres")]
+fn tables_on_postgresql_need_an_address_without_a_password() {
+    let with = |text: &str| format!("[project]\nstore = 'postgres'\n[project.postgres]\n{text}");
+    let url = "url = 'postgres://hooklog@db.acme.example/hooklog'\n";
+    for (text, parts) in [
+        (
+            with(""),
+            ["`project.postgres.url`", "USER@HOST:PORT/DATABASE"],
+        ),
+        (
+            with("url = 'postgres://hooklog:canary@db/hooklog'"),
+            ["`project.postgres.url`", "`password_file`"],
+        ),
+        (
+            with("url = 'postgres://hooklog@db/hooklog?sslmode=disable'"),
+            ["`project.postgres.url`", "`sslmode`"],
+        ),
+        (
+            with("url = 'postgres://db'"),
+            ["`project.postgres.url`", "USER@HOST:PORT/DATABASE"],
+        ),
+        (
+            with(&format!("{url}read_url = 'https://db/hooklog'")),
+            ["`project.postgres.read_url`", "USER@HOST:PORT/DATABASE"],
+        ),
+        (
+            with(&format!("{url}schema = 'Hook-Log'")),
+            ["`project.postgres.schema`", "lower-case"],
+        ),
+        (
+            with(&format!("{url}cert_file = 'a'")),
+            ["`project.postgres.cert_file`", "`key_file`"],
+        ),
+        (
+            with(&format!("{url}sslmode = 'prefer'")),
+            ["`project.postgres.sslmode`", "verify-full"],
+        ),
+        (
+            with(&format!("{url}password = 'canary'")),
+            [
+                "`project.postgres.password`",
+                "`project.postgres.password_file`",
+            ],
+        ),
+        (
+            "[project]\nlease_ms = 10\n".to_owned(),
+            ["`project.lease_ms`", "from 1000"],
+        ),
+    ] {
+        let error = error(&text, &[], &[]);
+        for part in parts {
+            assert!(error.contains(part), "{text:?}: {error} lacks {part}");
+        }
+    }
+    let loaded = from(&with(url), &[], &[]).unwrap();
+    assert_eq!(
+        loaded.config.project.postgres.sslmode,
+        crate::config::SslMode::VerifyFull
+    );
+}
+
+#[test]
+#[cfg(not(feature = "store-postgres"))]
+fn a_store_that_is_not_built_in_says_how_it_would_be() {
+    let error = error("[project]\nstore = 'postgres'", &[], &[]);
+    assert!(error.contains("--features store-postgres"), "{error}");
+}

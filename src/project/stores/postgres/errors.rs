@@ -66,6 +66,13 @@ impl Server {
                  its certificate, which must name the host of project.postgres.{key}; sslmode says \
                  how much of that is asked for"
             )),
+            None if matches!(error, Error::PoolTimedOut) => StoreError::Failed {
+                doing: "waiting for a connection",
+                reason: format!(
+                    "{host} is away, or all connections are busy (project.postgres.\
+                     read_connections_max)"
+                ),
+            },
             None => StoreError::Failed {
                 doing: "connecting",
                 reason: format!(

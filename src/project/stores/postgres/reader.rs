@@ -14,7 +14,7 @@ use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::table::Row;
 use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Postgres, Row as _, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, Row as _, Transaction};
 use std::time::Duration;
 
 /// One state of all tables, and no lock but against dropping them.
@@ -48,6 +48,9 @@ impl PostgresTables {
 
     /// Begins a transaction; with the password as it is now, if it was changed.
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, QueryError> {
+        if self.pool.size() == 0 {
+            self.probe().await?;
+        }
         let begun = self.pool.begin_with(BEGIN).await;
         let begun = match begun {
             Err(error) if is_password(&error) => {
@@ -58,6 +61,19 @@ impl PostgresTables {
             begun => begun,
         };
         begun.map_err(|error| from_store(self.connector.server.refused(error)))
+    }
+
+    /// Whether the server can be reached: the pool would try again and again until its time is up,
+    /// and then not say why.
+    async fn probe(&self) -> Result<(), QueryError> {
+        let options = self.connector.options().map_err(from_store)?;
+        let probed = within(self.connector.connect, "connecting", async {
+            let connected = options.connect().await;
+            connected.map_err(|error| self.connector.server.refused(error))
+        });
+        // Nobody waits for its end.
+        drop(probed.await.map_err(from_store)?);
+        Ok(())
     }
 
     /// Begins to read; none if the tables were dropped meanwhile.

@@ -1,0 +1,98 @@
+//! Tables on the PostgreSQL server that `tools/services` started, and a way to it that can be cut.
+
+use hooklog::config::{ProjectConfig, StoreKind};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use std::path::PathBuf;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The address of the server.
+pub(crate) fn url() -> String {
+    let url = std::env::var("HOOKLOG_TEST_POSTGRES");
+    assert!(
+        url.is_ok(),
+        "HOOKLOG_TEST_POSTGRES is not set: run the tests by `tools/services run postgres -- cargo \
+         nextest run --features store-postgres`"
+    );
+    url.unwrap()
+}
+
+fn file(name: &str) -> PathBuf {
+    let folder = std::env::var("HOOKLOG_TEST_POSTGRES_FILES").unwrap();
+    PathBuf::from(folder).join(name)
+}
+
+/// The section of the configuration for a schema of its own on the server at `url`.
+pub(crate) fn section(url: &str) -> String {
+    let schema = Uuid::now_v7().simple();
+    let (ca, password) = (file("ca.pem"), file("password"));
+    format!(
+        "[project]\nstore = \"postgres\"\n[project.postgres]\nurl = \"{url}\"\n\
+         schema = \"it_{schema}\"\nca_file = {ca:?}\npassword_file = {password:?}\n"
+    )
+}
+
+/// Makes the schema that `config` names, if it names any.
+pub(crate) async fn make_schema(config: &ProjectConfig) {
+    if config.store != StoreKind::Postgres {
+        return;
+    }
+    let options: PgConnectOptions = url().parse().unwrap();
+    let password = std::fs::read_to_string(file("password")).unwrap();
+    let options = options
+        .password(password.trim())
+        .ssl_mode(PgSslMode::VerifyFull)
+        .ssl_root_cert(file("ca.pem"));
+    let mut connection = options.connect().await.unwrap();
+    let make = format!("CREATE SCHEMA {}", config.postgres.schema);
+    let made = sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut connection);
+    made.await.unwrap();
+}
+
+/// A way to the server that can be cut, and mended.
+pub(crate) struct Way {
+    port: u16,
+    whole: watch::Sender<bool>,
+}
+
+impl Way {
+    /// A way that is cut.
+    pub(crate) async fn cut() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let whole = watch::Sender::new(false);
+        tokio::spawn(pass(listener, whole.subscribe()));
+        Self { port, whole }
+    }
+
+    /// The server's address over this way.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://hooklog@localhost:{}/hooklog", self.port)
+    }
+
+    /// Mends it, or cuts it and every connection over it.
+    pub(crate) fn mend(&self, whole: bool) {
+        self.whole.send_replace(whole);
+    }
+}
+
+async fn pass(listener: TcpListener, whole: watch::Receiver<bool>) {
+    let to = url();
+    let to = to.rsplit_once("localhost:").unwrap().1;
+    let to = format!("127.0.0.1:{}", to.split_once('/').unwrap().0);
+    while let Ok((mut from, _)) = listener.accept().await {
+        let (to, mut whole) = (to.clone(), whole.clone());
+        tokio::spawn(async move {
+            if !*whole.borrow_and_update() {
+                return;
+            }
+            let mut to = TcpStream::connect(to).await.unwrap();
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut from, &mut to) => {}
+                _ = whole.wait_for(|whole| !whole) => {}
+            }
+        });
+    }
+}
