@@ -88,6 +88,8 @@ metrics! {
     append: Family<TopicLabel, Histogram> = Family::new_with_constructor(seconds), "log_append", Seconds;
     /// One write and sync of the log.
     sync: Family<TopicLabel, Histogram> = Family::new_with_constructor(seconds), "log_sync", Seconds;
+    /// From the assignment of a partition until its owner acts.
+    restore: Histogram = seconds(), "partition_restore", Seconds;
     /// Records appended.
     appended: Family<TopicLabel, Counter> = Family::default(), "log_records_appended";
     /// 1 while webhooks go into the spool, or wait in it.

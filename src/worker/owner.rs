@@ -109,6 +109,8 @@ struct Owned {
     signed: bool,
     /// It is being handed over: nothing new is decided or tried.
     leaving: bool,
+    /// When it was assigned.
+    since: Instant,
 }
 
 /// What tasks that this loop started have to say.

@@ -4,7 +4,7 @@ mod report;
 
 use crate::load::history::History;
 use crate::load::{self, Plan};
-use crate::server::{Api, NewSubscription, Server, Setup, free_address};
+use crate::server::{Api, Kafka, NewSubscription, Server, Setup, free_address};
 use crate::subscribe::{Behaviour, Mode, Receipts, Subscriber};
 use crate::traffic::Traffic;
 use anyhow::{Context as _, Result};
@@ -46,6 +46,9 @@ pub(crate) struct BacklogCommand {
     /// Decides the traffic.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Brokers (`host:port`): the log is on Kafka.
+    #[arg(long)]
+    kafka: Option<String>,
     /// The folder for data and evidence.
     #[arg(long, default_value = "target/backlog")]
     folder: PathBuf,
@@ -56,7 +59,7 @@ impl BacklogCommand {
     pub(crate) async fn run(self) -> Result<()> {
         std::fs::create_dir_all(&self.folder)?;
         let folder = tempfile::tempdir_in(&self.folder)?;
-        let setup = Setup::new(&self.hooklog, folder.path())?;
+        let setup = self.setup(&folder.path().canonicalize()?).await?;
         let api = setup.api()?;
         let mut server = setup.start()?;
         server.ready(&api, READY_WITHIN).await?;
@@ -81,6 +84,11 @@ impl BacklogCommand {
         let stop = Instant::now();
         server.stop(Duration::from_secs(60)).await?;
         report.stop_seconds = stop.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let mut server = setup.start()?;
+        server.ready(&api, READY_WITHIN).await?;
+        report.start_seconds = start.elapsed().as_secs_f64();
+        server.stop(Duration::from_secs(60)).await?;
 
         healthy.receipts.flush()?;
         for (phase, seed) in PHASES {
@@ -89,6 +97,20 @@ impl BacklogCommand {
             report.healthy.insert(phase, latencies);
         }
         crate::print(&serde_json::to_string_pretty(&report)?)
+    }
+
+    async fn setup(&self, folder: &Path) -> Result<Setup> {
+        let Some(brokers) = &self.kafka else {
+            return Setup::new(&self.hooklog, folder);
+        };
+        let kafka = Kafka {
+            brokers: brokers.clone(),
+            prefix: format!("backlog.{}.", uuid::Uuid::now_v7().simple()),
+        };
+        let key = folder.join("key");
+        let setup = Setup::on_kafka(&self.hooklog, folder, "\"all\"", &kafka, &key)?;
+        setup.init().await?;
+        Ok(setup)
     }
 
     /// Sends to the healthy subscription for a while, as one phase; tells how much was accepted.

@@ -39,6 +39,10 @@ pub(crate) struct CompareCommand {
     /// Measures the bare pipe alone.
     #[arg(long)]
     pipe_only: bool,
+    /// Brokers (`host:port`): both go over Kafka, and hooklog in a process of each role. By
+    /// `tools/services run kafka -- sh -c 'hooklog-tools compare --kafka "$HOOKLOG_TEST_KAFKA"'`.
+    #[arg(long)]
+    kafka: Option<String>,
     /// Prints JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -72,14 +76,18 @@ impl CompareCommand {
 
     async fn pipe(&self, load: &Load, round: u32) -> Result<Measured> {
         let folder = tempfile::tempdir_in(&self.folder)?;
-        let measured = round::pipe(folder.path(), load).await?;
+        let measured = round::pipe(folder.path(), load, self.kafka.as_deref()).await?;
         self.tell(round, "pipe", &measured)?;
         Ok(measured)
     }
 
     async fn hooklog(&self, load: &Load, round: u32) -> Result<Measured> {
         let folder = tempfile::tempdir_in(&self.folder)?;
-        let measured = round::hooklog(&self.hooklog, folder.path(), load).await?;
+        let folder = folder.path().canonicalize()?;
+        let measured = match &self.kafka {
+            Some(brokers) => round::hooklog_on_kafka(&self.hooklog, &folder, load, brokers).await?,
+            None => round::hooklog(&self.hooklog, &folder, load).await?,
+        };
         self.tell(round, "hooklog", &measured)?;
         Ok(measured)
     }

@@ -21,6 +21,14 @@ const OFFLINE_WITHIN: Duration = Duration::from_secs(300);
 const SEGMENT_BYTES: u64 = 1 << 20;
 const TOKEN: &str = "admin-token-of-a-test-run";
 
+/// Topics on some brokers.
+pub(crate) struct Kafka {
+    /// `host:port`, of one or more.
+    pub(crate) brokers: String,
+    /// What the names of the topics begin with.
+    pub(crate) prefix: String,
+}
+
 /// How to run a server: everything but the running process.
 pub(crate) struct Setup {
     binary: PathBuf,
@@ -49,6 +57,41 @@ impl Setup {
         let mut configuration = OpenOptions::new().append(true).open(self.configuration())?;
         writeln!(configuration, "[log]\nsegment_bytes = {SEGMENT_BYTES}")?;
         Ok(self)
+    }
+
+    /// A process of these roles, on brokers that have topics with this prefix. All share the key.
+    pub(crate) fn on_kafka(
+        binary: &Path,
+        folder: &Path,
+        roles: &str,
+        kafka: &Kafka,
+        key: &Path,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let setup = Self::new(binary, folder)?;
+        let Kafka { brokers, prefix } = kafka;
+        let configuration = format!(
+            "roles = [{roles}]\nkey_file = \"{}\"\n[deliver]\nallow = [\"127.0.0.0/8\"]\n\
+             [log]\nkind = \"kafka\"\n[log.kafka]\nbrokers = [\"{brokers}\"]\n\
+             topic_prefix = \"{prefix}\"\nreplication_factor = 1\nmin_insync_replicas = 1\n",
+            key.display()
+        );
+        std::fs::write(setup.configuration(), configuration)?;
+        Ok(setup)
+    }
+
+    /// Makes the topics.
+    pub(crate) async fn init(&self) -> Result<()> {
+        let status = Command::new(&self.binary)
+            .args(["log", "init", "--config"])
+            .arg(self.configuration())
+            .stdout(Stdio::null())
+            .status();
+        let status = status.await?;
+        if !status.success() {
+            bail!("hooklog log init failed: {status}");
+        }
+        Ok(())
     }
 
     /// The data folder.

@@ -99,7 +99,12 @@ impl Owner {
                 self.schedule.push(owned.fold.subscription(delivery), entry);
             }
         }
-        tracing::info!(partition = %owned.partition, epoch = ?owned.epoch, "acquired");
+        let took = owned.since.elapsed();
+        self.parts.metrics.restore.observe(took.as_secs_f64());
+        tracing::info!(
+            partition = %owned.partition, epoch = ?owned.epoch, open = owned.fold.deliveries.len(),
+            ?took, "acquired"
+        );
         self.owned.insert(owned.partition, owned);
         self.look = true;
         Ok(())

@@ -217,6 +217,7 @@ impl Owned {
             saved: Offset(0),
             signed: false,
             leaving: false,
+            since: Instant::now(),
         }
     }
 }

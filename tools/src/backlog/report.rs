@@ -19,12 +19,15 @@ pub(crate) struct Report {
     pub(crate) caught_up_seconds: f64,
     /// The server's memory with the backlog waiting, peak included.
     pub(crate) backlog: Usage,
-    /// From the start of the process after kill -9 until it was ready.
+    /// From the start of the process after kill -9 until it was ready. On Kafka the brokers miss the
+    /// dead one only after its session has timed out.
     pub(crate) restart_seconds: f64,
     /// The server's memory after that restart.
     pub(crate) restarted: Usage,
     /// From SIGTERM to its end.
     pub(crate) stop_seconds: f64,
+    /// From the start of the process after that until it was ready.
+    pub(crate) start_seconds: f64,
     /// From sending a webhook to its arrival at the healthy subscriber, by phase: alone, during
     /// the pile-up, with the backlog waiting, after the restart.
     pub(crate) healthy: BTreeMap<&'static str, Latencies>,

@@ -2,7 +2,7 @@
 
 use super::secret_file;
 use crate::load::{self, Plan};
-use crate::server::{Api, NewSubscription, Server, Setup, Usage, free_address};
+use crate::server::{Api, Kafka, NewSubscription, Server, Setup, Usage, free_address};
 use crate::subscribe::{Behaviour, Mode, Subscriber};
 use crate::traffic::Traffic;
 use anyhow::{Context as _, Result, bail};
@@ -87,21 +87,25 @@ impl Drop for Receiving {
     }
 }
 
-/// A round of the bare pipe.
-pub(crate) async fn pipe(folder: &Path, load: &Load) -> Result<Measured> {
+/// A round of the bare pipe, over a file or over a topic on `brokers`.
+pub(crate) async fn pipe(folder: &Path, load: &Load, brokers: Option<&str>) -> Result<Measured> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let to = format!("http://{}/hook", listener.local_addr()?);
     let (secret_path, secret) = secret_file(folder, "source-secret", SOURCE_SECRET)?;
     let (sign_path, sign) = secret_file(folder, "sign-secret", PIPE_SECRET)?;
     let listen = free_address()?;
-    let child = Command::new(std::env::current_exe()?)
+    let mut command = Command::new(std::env::current_exe()?);
+    command
         .args(["pipe", "--listen", &listen.to_string(), "--to", &to])
         .arg("--secret-file")
         .arg(secret_path)
         .arg("--sign-secret-file")
-        .arg(sign_path)
-        .arg("--file")
-        .arg(folder.join("bodies"))
+        .arg(sign_path);
+    match brokers {
+        Some(brokers) => command.arg("--kafka").arg(brokers),
+        None => command.arg("--file").arg(folder.join("bodies")),
+    };
+    let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)
@@ -111,7 +115,7 @@ pub(crate) async fn pipe(folder: &Path, load: &Load) -> Result<Measured> {
     wait_for_listener(listen).await?;
     let receiving = Receiving::start(listener, &sign)?;
     let url = format!("http://{listen}/webhooks/main");
-    let measured = measure(&url, &secret, load, &server, &receiving, None).await?;
+    let measured = measure(&url, &secret, load, &[&server], &receiving, None).await?;
     server.kill().await?;
     Ok(measured)
 }
@@ -134,6 +138,52 @@ pub(crate) async fn hooklog(binary: &Path, folder: &Path, load: &Load) -> Result
     let api = setup.api()?;
     let mut server = setup.start()?;
     server.ready(&api, READY_WITHIN).await?;
+    let receiving = subscribe(&api, listener).await?;
+    let url = setup.webhooks("main");
+    let source = SOURCE_SECRET.as_bytes();
+    let measured = measure(&url, source, load, &[&server], &receiving, Some(&api)).await?;
+    server.stop(Duration::from_secs(30)).await?;
+    Ok(measured)
+}
+
+/// A round of hooklog on Kafka: a process of each role, but for tables and API, which share one.
+pub(crate) async fn hooklog_on_kafka(
+    binary: &Path,
+    folder: &Path,
+    load: &Load,
+    brokers: &str,
+) -> Result<Measured> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let kafka = Kafka {
+        brokers: brokers.to_owned(),
+        prefix: format!("compare.{}.", uuid::Uuid::now_v7().simple()),
+    };
+    let key = folder.join("key");
+    let process =
+        |name: &str, roles: &str| Setup::on_kafka(binary, &folder.join(name), roles, &kafka, &key);
+    let tables = process("tables", "\"project\", \"api\"")?;
+    let worker = process("worker", "\"work\"")?;
+    let receiver = process("receiver", "\"receive\"")?;
+    tables.init().await?;
+    let mut servers = Vec::new();
+    for setup in [&tables, &worker, &receiver] {
+        let mut server = setup.start()?;
+        server.ready(&setup.api()?, READY_WITHIN).await?;
+        servers.push(server);
+    }
+    let api = tables.api()?;
+    let receiving = subscribe(&api, listener).await?;
+    let (url, source) = (receiver.webhooks("main"), SOURCE_SECRET.as_bytes());
+    let all: Vec<&Server> = servers.iter().collect();
+    let measured = measure(&url, source, load, &all, &receiving, Some(&api)).await?;
+    for server in servers.into_iter().rev() {
+        server.stop(Duration::from_secs(30)).await?;
+    }
+    Ok(measured)
+}
+
+/// A source, and a subscription to everything that comes from it.
+async fn subscribe(api: &Api, listener: TcpListener) -> Result<Receiving> {
     api.create_source("main", SOURCE_SECRET).await?;
     let new = NewSubscription {
         name: "all",
@@ -146,19 +196,14 @@ pub(crate) async fn hooklog(binary: &Path, folder: &Path, load: &Load) -> Result
         reason: None,
     };
     let secret = api.subscribe(&new).await?;
-    let receiving = Receiving::start(listener, secret.as_bytes())?;
-    let url = setup.webhooks("main");
-    let source = SOURCE_SECRET.as_bytes();
-    let measured = measure(&url, source, load, &server, &receiving, Some(&api)).await?;
-    server.stop(Duration::from_secs(30)).await?;
-    Ok(measured)
+    Receiving::start(listener, secret.as_bytes())
 }
 
 async fn measure(
     url: &str,
     secret: &[u8],
     load: &Load,
-    server: &Server,
+    servers: &[&Server],
     receiving: &Receiving,
     api: Option<&Api>,
 ) -> Result<Measured> {
@@ -166,7 +211,13 @@ async fn measure(
     plan.count = load.count;
     plan.connections = load.connections;
     plan.rate = load.rate;
-    let before = server.usage()?;
+    let used = || {
+        servers
+            .iter()
+            .map(|server| server.usage())
+            .sum::<Result<Usage>>()
+    };
+    let before = used()?;
     let start = Instant::now();
     let sent = load::run(plan).await?;
     if sent.ok != load.count {
@@ -185,7 +236,7 @@ async fn measure(
         api.settled(every, SETTLED_WITHIN).await?;
     }
     let recorded = start.elapsed();
-    let after = server.usage()?;
+    let after = used()?;
     Ok(figures(&sent, delivered, recorded, before, after))
 }
 

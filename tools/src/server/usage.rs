@@ -33,6 +33,17 @@ impl Usage {
     }
 }
 
+/// The sum over several processes.
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            cpu_seconds: sum.cpu_seconds + one.cpu_seconds,
+            rss_mb: sum.rss_mb + one.rss_mb,
+            rss_peak_mb: sum.rss_peak_mb + one.rss_peak_mb,
+        })
+    }
+}
+
 /// Fields 14 and 15, counted behind the name in parentheses, which may hold anything.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
