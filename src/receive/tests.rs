@@ -6,4 +6,5 @@ mod evidence;
 mod limits;
 mod outages;
 mod secrets;
+mod spooling;
 mod support;

@@ -8,7 +8,7 @@ use crate::keyring::Keyring;
 use crate::log::memory::MemoryLog;
 use crate::log::{EventLog, ReadLimit};
 use crate::metrics::Metrics;
-use crate::receive::{IntoLog, Receiver, ReceiverParts, serve};
+use crate::receive::{Inlet, IntoLog, Receiver, ReceiverParts, serve};
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hooklog_schemas::control::{By, SealedSecret, SourceCreated, SourceSpec, WebhooksRejected};
@@ -43,6 +43,8 @@ pub(super) struct Setup {
     pub(super) shutdown: Duration,
     /// Puts another log around the one in memory.
     pub(super) wrap: Box<dyn FnOnce(Arc<MemoryLog>) -> Arc<dyn EventLog>>,
+    /// Where webhooks go, unless it is that log.
+    pub(super) inlet: Option<Arc<dyn Inlet>>,
 }
 
 impl Default for Setup {
@@ -58,6 +60,7 @@ impl Default for Setup {
             organization_ids: Vec::new(),
             shutdown: Duration::from_secs(5),
             wrap: Box::new(|log| log),
+            inlet: None,
         }
     }
 }
@@ -111,7 +114,7 @@ impl Setup {
         let wrapped = (self.wrap)(log.clone());
         let receiver = Receiver::new(ReceiverParts {
             log: wrapped.clone(),
-            inlet: Arc::new(IntoLog(wrapped)),
+            inlet: self.inlet.unwrap_or_else(|| Arc::new(IntoLog(wrapped))),
             control: control.clone(),
             keyring: keyring.clone(),
             clock: clock.clone(),
