@@ -91,7 +91,7 @@ impl Awaited {
     /// # Errors
     /// When what comes is not that log, or cannot be read.
     pub async fn come(self) -> anyhow::Result<watch::Receiver<Option<String>>> {
-        let Log { log, poisoned, .. } = self.open().await?;
+        let Log { log, poisoned, .. } = self.open().await;
         check_same(log.as_ref(), self.id).await?;
         self.late.came(Arc::clone(&log));
         let opened = &self.opened;
@@ -105,15 +105,21 @@ impl Awaited {
         Ok(poisoned)
     }
 
-    async fn open(&self) -> anyhow::Result<Log> {
+    /// A log that does not open for another reason than that nobody answers is waited for, too:
+    /// brokers that are starting know no topics yet, and webhooks come in meanwhile.
+    async fn open(&self) -> Log {
         loop {
             match log::open(&self.loaded.config, &self.metrics).await {
+                Ok(log) => return log,
                 Err(error) if log::is_away(&error) => {
                     tracing::debug!(error = format!("{error:#}"), "the log is still away");
-                    tokio::time::sleep(LOOK).await;
                 }
-                opened => return opened,
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::warn!(error, "the log does not open; webhooks go into the spool");
+                }
             }
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
