@@ -108,12 +108,13 @@ impl Intake for SqsIntake {
     }
 
     async fn bring_back(&self) -> Result<u64, IntakeError> {
-        let mut back = 0;
-        loop {
+        let (there, mut back) = (count(&self.aside).await?, 0);
+        // No more than there are now: what a mover sets aside again meanwhile stays there.
+        while back < there {
             let some = self.next(&self.aside, BATCH_MAX).await?;
             let some: Vec<_> = some.into_iter().filter_map(understand).collect();
             if some.is_empty() {
-                return Ok(back);
+                break;
             }
             let messages: Vec<_> = some.iter().map(|one| one.bytes.clone()).collect();
             sending::send(&self.queue, &messages, self.payload_bytes_max).await?;
@@ -121,6 +122,7 @@ impl Intake for SqsIntake {
             delete(&self.aside, &tokens).await?;
             back += u64::try_from(tokens.len()).unwrap_or_default();
         }
+        Ok(back)
     }
 
     async fn depth(&self) -> Result<Depth, IntakeError> {
