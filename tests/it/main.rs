@@ -4,6 +4,8 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+#[cfg(all(feature = "log-kafka", feature = "store-postgres"))]
+mod apart;
 #[cfg(feature = "log-kafka")]
 mod copy;
 mod harness;

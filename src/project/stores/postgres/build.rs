@@ -76,19 +76,28 @@ async fn finish(built: &PostgresStore, connection: &mut PgConnection) -> Result<
     };
     tokio::select! {
         made = making => made,
-        lost = keep(built, lease) => lost,
+        lost = keep(built, lease) => Err(lost),
     }
 }
 
-/// Renews the lease until it is lost.
-async fn keep(built: &PostgresStore, lease: &Lease) -> Result<(), StoreError> {
-    let mut connection = built.connector.connect().await?;
+/// Renews the lease until another writer has it. What fails otherwise is tried again: the switch
+/// compares it once more.
+async fn keep(built: &PostgresStore, lease: &Lease) -> StoreError {
     loop {
-        let limit = built.connector.connect;
-        let renewal = lease::fence(&mut connection, Some(lease));
-        within(limit, "renewing its lease", renewal).await?;
+        match renew(built, lease).await {
+            Err(lost @ StoreError::Superseded { .. }) => return lost,
+            Err(error) => tracing::warn!(%error, "the lease of a rebuild was not renewed"),
+            Ok(()) => {}
+        }
         tokio::time::sleep(lease.length() / 3).await;
     }
+}
+
+/// Renews the lease on a connection of its own: that of the build is at work.
+async fn renew(built: &PostgresStore, lease: &Lease) -> Result<(), StoreError> {
+    let mut connection = built.connector.connect().await?;
+    let renewal = lease::fence(&mut connection, Some(lease));
+    within(built.connector.connect, "renewing its lease", renewal).await
 }
 
 /// Switches in one transaction, and gives the lease back; tells the set that holds what was

@@ -107,5 +107,6 @@ pub(crate) async fn end_connections(config: &ProjectConfig) -> u64 {
 
 conformance::suite!(place);
 
+mod ending;
 mod refusing;
 mod tables;
