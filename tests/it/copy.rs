@@ -11,7 +11,9 @@ use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_copied_to_a_broker_and_back_gives_the_same_tables() {
-    let here = history().await.stop().await;
+    let app = TestApp::start(On::Embedded).await;
+    history(&app, "secret").await;
+    let here = app.stop().await;
     let broker = on_the_broker().await;
     let back = tempfile::tempdir().unwrap();
 
@@ -34,9 +36,8 @@ async fn a_log_copied_to_a_broker_and_back_gives_the_same_tables() {
     assert_eq!(first, tables(&mut config, back.path()).await);
 }
 
-/// A delivered webhook, a dead letter, and a webhook that was erased.
-async fn history() -> TestApp {
-    let app = TestApp::start(On::Embedded).await;
+/// A delivered webhook, dead letters, and a webhook that was erased, whose body had `secret` in it.
+pub(crate) async fn history(app: &TestApp, secret: &str) {
     let (well, ill) = (
         Subscriber::answering(&[200]).await,
         Subscriber::answering(&[500]).await,
@@ -48,7 +49,7 @@ async fn history() -> TestApp {
     }
     let kept = app.github("push", &json!({"ref": "refs/heads/main"})).await;
     let erased = app
-        .github("push", &json!({"ref": "refs/heads/secret"}))
+        .github("push", &json!({"ref": "refs/heads/x", "after": secret}))
         .await;
     for guid in [&kept, &erased] {
         app.delivery(guid, "well", "delivered").await;
@@ -66,7 +67,6 @@ async fn history() -> TestApp {
         (!status.is_success()).then_some(())
     })
     .await;
-    app
 }
 
 /// A folder with the configuration of an empty log on the broker.
@@ -81,7 +81,7 @@ async fn on_the_broker() -> TempDir {
 }
 
 /// What the tables say when they are built from the log of `data` alone.
-async fn tables(config: &mut Config, data: &Path) -> String {
+pub(crate) async fn tables(config: &mut Config, data: &Path) -> String {
     config.data = data.to_owned();
     offline::rebuild(config, &[], |_| {}).await.unwrap();
     offline::hash(config).await.unwrap()

@@ -7,6 +7,8 @@
 #[cfg(all(feature = "log-kafka", feature = "store-postgres"))]
 mod apart;
 #[cfg(feature = "log-kafka")]
+mod compaction;
+#[cfg(feature = "log-kafka")]
 mod copy;
 mod harness;
 mod process;

@@ -1,6 +1,7 @@
 //! What one topic says of another must be there: a topic that lost its end would give offsets anew
 //! that have their decision already, and what comes in there would never be routed.
 
+use crate::log::copy::is_filler;
 use crate::log::{EventLog, ReadLimit};
 use anyhow::bail;
 use hooklog_schemas::deliveries::Routed;
@@ -53,7 +54,8 @@ async fn newest_stamp(log: &dyn EventLog, partition: Partition) -> anyhow::Resul
     let tail = log.bounds(Topic::Webhooks, partition).await?.tail;
     let last = Position::new(Topic::Webhooks, partition, Offset(tail.0.saturating_sub(1)));
     let records = log.read(last, ReadLimit::default()).await?;
-    let Some(record) = records.last().filter(|record| record.value.is_some()) else {
+    let webhook = |record: &&Arc<Record>| record.value.is_some() && !is_filler(record);
+    let Some(record) = records.last().filter(webhook) else {
         return Ok(None);
     };
     Ok(Some(Received::decode(record)?.configuration.offset))
