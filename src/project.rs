@@ -7,12 +7,14 @@ mod dump;
 mod feed;
 mod rebuild;
 mod runner;
+mod status;
 mod store;
 pub mod stores;
 
 pub use dump::{dump, hash};
 pub use rebuild::{Progress, RebuildError, rebuild};
-pub use runner::{ProjectError, Projector, ProjectorParts, Standing, Status};
+pub use runner::{ProjectError, Projector, ProjectorParts};
+pub use status::{Standing, Status};
 pub use store::{Advance, ProjectionStore, StoreError, Stored};
 
 use hooklog_projections::projection::PROJECTIONS;

@@ -1,6 +1,7 @@
 //! The projector: follows the log at its own pace, and gives way to delivery.
 
 use super::feed::{self, FeedError};
+use super::status::{Standing, Status};
 use super::store::{Advance, ProjectionStore, StoreError, Stored};
 use super::{Unfit, fits};
 use crate::config::ProjectConfig;
@@ -42,31 +43,6 @@ pub struct Projector {
     standing: watch::Sender<Standing>,
     /// When the store last confirmed the lease.
     confirmed: Instant,
-}
-
-/// What a projector does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It writes the tables.
-    Writes,
-    /// Another process writes them; this one takes over when that one stops.
-    StandsBy {
-        /// The other.
-        writer: String,
-    },
-    /// It waits for the store.
-    Waits {
-        /// What the store says.
-        reason: String,
-    },
-}
-
-/// Tells from outside how far a projector is.
-#[derive(Clone)]
-pub struct Status {
-    log: Arc<dyn EventLog>,
-    reached: watch::Receiver<Checkpoint>,
-    standing: watch::Receiver<Standing>,
 }
 
 /// Why a projector cannot go on.
@@ -331,46 +307,6 @@ enum Step {
     Idle,
     /// A batch is in the tables.
     Folded { full: bool, took: Duration },
-}
-
-impl Status {
-    /// Records that are not in the tables yet.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub async fn lag(&self) -> Result<u64, ReadError> {
-        let checkpoint = self.checkpoint();
-        feed::behind(self.log.as_ref(), &checkpoint).await
-    }
-
-    /// Up to where the log is in the tables.
-    #[must_use]
-    pub fn checkpoint(&self) -> Checkpoint {
-        self.reached.borrow().clone()
-    }
-
-    /// What it does now.
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.standing.borrow().clone()
-    }
-
-    /// Resolves when it does this; false if the projector ended before.
-    pub async fn stands(&self, wanted: impl Fn(&Standing) -> bool) -> bool {
-        let mut standing = self.standing.clone();
-        standing.wait_for(wanted).await.is_ok()
-    }
-
-    /// Resolves when everything before these positions is in the tables; false if the projector
-    /// ended before.
-    pub async fn reached(&self, positions: &[Position]) -> bool {
-        let mut reached = self.reached.clone();
-        let there = |checkpoint: &Checkpoint| {
-            let mut all = positions.iter();
-            all.all(|p| checkpoint.next(p.topic, p.partition).offset >= p.offset)
-        };
-        reached.wait_for(there).await.is_ok()
-    }
 }
 
 /// What is stored, if it fits to this log and this release; nothing in a fresh store.
