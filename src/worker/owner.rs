@@ -93,6 +93,8 @@ pub(super) struct Owner {
     /// There may be webhooks to route: the last look found some, or the log said so.
     look: bool,
     gauges_at: Timestamp,
+    /// When the loop came round last.
+    turned: Instant,
 }
 
 /// One partition.
@@ -111,6 +113,8 @@ struct Owned {
     leaving: bool,
     /// When it was assigned.
     since: Instant,
+    /// Cancelled when it is given up, for what goes on beside the loop.
+    gone: CancellationToken,
 }
 
 /// What tasks that this loop started have to say.
@@ -126,6 +130,7 @@ impl Owner {
     pub(super) async fn work(&mut self) -> Result<(), WorkerError> {
         while !self.shutdown.is_cancelled() {
             self.follow_ownership();
+            self.look_around().await?;
             self.restore_some().await?;
             self.turn().await?;
             self.leave_some().await;
@@ -141,7 +146,10 @@ impl Owner {
         let mut batch = self.settle().await?;
         self.refresh();
         // Decisions come first: what they subtract is what was true before this turn's outcomes.
-        self.route(&mut batch).await?;
+        if let Err(error) = self.route(&mut batch).await {
+            self.keep_outcomes(batch);
+            return Err(error);
+        }
         let routed = started.elapsed();
         let finished = self.gather_news(&mut batch);
         self.gather_effects(&mut batch);

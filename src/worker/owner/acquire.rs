@@ -9,8 +9,11 @@ use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::Acquired;
 use hooklog_schemas::{Offset, Partition, Topic};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// A turn that is that late may have missed that the partitions are another worker's: brokers give
+/// nobody's away sooner than after six seconds.
+const PAUSE: Duration = Duration::from_secs(3);
 /// How long a worker leaves a partition alone that another one took over, although it is assigned
 /// here: time for the other one to be told.
 const CONTEND_AFTER: Duration = Duration::from_secs(2);
@@ -50,7 +53,7 @@ impl Owner {
         }
         let offsets = self.append(&batch).await?;
         for (owned, offset) in all.iter_mut().zip(offsets) {
-            while self.fold_next(owned, offset.next()).await? {}
+            self.catch_up(owned, offset.next()).await?;
             owned.epoch = Some(offset);
             owned.cursor = owned.fold.routed.first_missing(Offset(0));
         }
@@ -120,6 +123,32 @@ impl Owner {
         self.drop_partition(partition);
         let at = self.parts.clock.now().plus(CONTEND_AFTER);
         self.contested.insert(partition, at);
+        Ok(())
+    }
+
+    /// After a pause of the process, or of the machine, others may own what was owned here before
+    /// anybody said so: the log knows, and is asked before anything is tried.
+    pub(super) async fn look_around(&mut self) -> Result<(), WorkerError> {
+        let paused = std::mem::replace(&mut self.turned, Instant::now()).elapsed();
+        if paused < PAUSE || !self.ownership.is_settled() {
+            return Ok(());
+        }
+        let all: Vec<Partition> = self.owned.keys().copied().collect();
+        for partition in all {
+            let tail = self.parts.log.bounds(Topic::Deliveries, partition);
+            let tail = tail.await?.tail;
+            let Some(mut owned) = self.owned.remove(&partition) else {
+                continue;
+            };
+            let caught_up = self.catch_up(&mut owned, tail).await;
+            let superseded = owned.is_superseded();
+            self.owned.insert(partition, owned);
+            caught_up?;
+            self.schedule_changes(partition);
+            if superseded {
+                self.superseded(partition)?;
+            }
+        }
         Ok(())
     }
 

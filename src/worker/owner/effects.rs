@@ -79,10 +79,13 @@ impl Owner {
             for command in erasures {
                 let term = owned.term();
                 let (around, tell) = (Arc::clone(&self.around), self.tell.clone());
+                let gone = owned.gone.clone();
                 tokio::spawn(async move {
-                    let count = erase(&around, term, &command).await;
-                    // An error says that the owner has stopped: the next one erases again.
-                    let _ = tell.send(News::Erased(term, command.id, count));
+                    let erased = erase(&around, term, &command);
+                    if let Some(count) = gone.run_until_cancelled(erased).await {
+                        // An error says that the owner has stopped: the next one erases again.
+                        let _ = tell.send(News::Erased(term, command.id, count));
+                    }
                 });
             }
         }

@@ -67,11 +67,13 @@ impl Owner {
         self.in_flight.values().any(|busy| *busy == partition)
     }
 
-    /// Forgets a partition. Attempts under way go on; what comes of them is evidence.
+    /// Forgets a partition. Attempts under way go on, and what comes of them is evidence; erasures
+    /// are the next owner's.
     pub(super) fn drop_partition(&mut self, partition: Partition) {
-        if self.owned.remove(&partition).is_none() {
+        let Some(owned) = self.owned.remove(&partition) else {
             return;
-        }
+        };
+        owned.gone.cancel();
         self.schedule.forget(partition);
         let label = PartitionLabel {
             partition: partition.0,

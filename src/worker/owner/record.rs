@@ -116,8 +116,7 @@ impl Owner {
         if offsets.any(|(offset, expected)| offset != expected) {
             let end = events.last().map(|(last, ..)| last.next());
             let end = end.unwrap_or(owned.fold.next);
-            while self.fold_next(owned, end).await? {}
-            return Ok(());
+            return self.catch_up(owned, end).await;
         }
         for (offset, epoch, event) in &events {
             self.fold_event(&mut owned.fold, *offset, *epoch, event)?;
@@ -151,7 +150,7 @@ impl Owner {
 
     /// Puts what became open into its queue. What is under way is put there when it ends; what is
     /// of a deleted subscription is cancelled.
-    fn schedule_changes(&mut self, partition: Partition) {
+    pub(super) fn schedule_changes(&mut self, partition: Partition) {
         for change in self.changes.drain(..) {
             let State::Open { due } = change.state else {
                 continue;

@@ -13,6 +13,7 @@ use crate::worker::snapshot::SnapshotError;
 use hooklog_schemas::{Offset, Partition, Position, Record, Topic};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// How long a turn restores at the most, but for one read that takes longer.
 const TURN_PART: Duration = Duration::from_millis(50);
@@ -161,12 +162,18 @@ impl Owner {
         Ok(Restore::Restored(owned))
     }
 
-    /// Folds the next records of a partition that come before `end`; false if there are none.
-    pub(super) async fn fold_next(
+    /// Folds the records of a partition that come before `end`.
+    pub(super) async fn catch_up(
         &mut self,
         owned: &mut Owned,
         end: Offset,
-    ) -> Result<bool, WorkerError> {
+    ) -> Result<(), WorkerError> {
+        while self.fold_next(owned, end).await? {}
+        Ok(())
+    }
+
+    /// Folds the next records of a partition that come before `end`; false if there are none.
+    async fn fold_next(&mut self, owned: &mut Owned, end: Offset) -> Result<bool, WorkerError> {
         if owned.fold.next >= end {
             return Ok(false);
         }
@@ -218,6 +225,7 @@ impl Owned {
             signed: false,
             leaving: false,
             since: Instant::now(),
+            gone: CancellationToken::new(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::worker::{WorkerError, WorkerParts};
 use hooklog_schemas::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,7 @@ impl Owner {
             saving: None,
             look: true,
             gauges_at: Timestamp(i64::MIN),
+            turned: Instant::now(),
             shutdown,
             decided: 0,
             parts,
