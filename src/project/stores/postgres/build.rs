@@ -153,7 +153,11 @@ async fn drop_set(connection: &mut PgConnection, set: &str) -> Result<(), StoreE
         .fetch_optional(&mut *tx)
         .await
         .map_err(&failed)?;
-    for table in tables.unwrap_or_default().split_whitespace() {
+    let tables = tables.unwrap_or_default();
+    let mut tables: Vec<_> = tables.split_whitespace().collect();
+    // In the order in which readers lock them, so that neither waits for the other in a circle.
+    tables.sort_unstable();
+    for table in tables {
         let sql = AssertSqlSafe(format!("DROP TABLE IF EXISTS {table}"));
         let gone = sqlx::raw_sql(sql).execute(&mut *tx).await;
         gone.map_err(&failed)?;

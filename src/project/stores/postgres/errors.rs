@@ -144,9 +144,10 @@ pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> StoreError {
     }
 }
 
-/// Whether `error` says that a table is not there.
+/// Whether `error` says that a table is not there, or is being dropped under us: who drops and who
+/// reads may each wait for a lock of the other, and the server ends one of them.
 pub(super) fn is_gone(error: &Error) -> bool {
-    code(error).as_deref() == Some("42P01")
+    matches!(code(error).as_deref(), Some("42P01" | "40P01"))
 }
 
 /// Whether `error` says that the password is wrong: it may have been changed.
