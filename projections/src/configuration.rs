@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub struct Configuration {
     /// The log's id and its number of partitions, once `log.created` was read.
     pub log: Option<(EventId, u32)>,
+    /// The key with which the log began: whoever shares the log has it.
+    pub key: Option<String>,
     /// The last event that changed a source, a subscription, a secret or a token.
     pub version: Option<ConfigurationVersion>,
     /// The next offset of `control` to read.
@@ -117,7 +119,12 @@ impl Configuration {
     fn apply(&mut self, offset: Offset, id: EventId, event: &Event) -> Folded {
         match event {
             Event::LogCreated(created) => {
-                self.log.get_or_insert((created.log_id, created.partitions));
+                // Of two processes that find an empty log at once, the first one makes it.
+                if self.log.is_some() {
+                    return Folded::Ignored;
+                }
+                self.log = Some((created.log_id, created.partitions));
+                self.key.clone_from(&created.key);
                 Folded::Applied
             }
             Event::SourceCreated(_)

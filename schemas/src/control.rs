@@ -52,6 +52,9 @@ event!(
         log_id: EventId,
         /// Partitions of `webhooks` and of `deliveries`.
         partitions: u32,
+        /// The id of the key that seals secrets from the start: every process must have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// When.
         at: Timestamp,
     }

@@ -1,7 +1,10 @@
 //! From a data folder to an open log, its keys and its configuration.
 
 pub mod away;
+mod keys;
 mod references;
+
+pub(super) use keys::check_secrets;
 
 use super::log;
 use crate::clock::{self, Clock, System};
@@ -13,9 +16,9 @@ use crate::metrics::Metrics;
 use crate::worker::{SnapshotFiles, SnapshotStore};
 use anyhow::{Context as _, bail};
 use away::Awaited;
-use hooklog_projections::configuration::{Configuration, Secret};
+use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::control::{LogCreated, ProcessStarted};
-use hooklog_schemas::{EventId, Offset, Partition, Timestamp, Topic};
+use hooklog_schemas::{EventId, Offset, Timestamp, Topic};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,7 +107,8 @@ pub async fn reach(loaded: &Loaded, metrics: &Metrics) -> anyhow::Result<Begun> 
     }
 }
 
-/// Reads the configuration of `log`, makes what a new log needs, and records the start.
+/// Reads the configuration of `log`, makes what a new log needs, and records the start. Several
+/// processes may do so at the same time: the first `log.created` counts.
 ///
 /// # Errors
 /// When the key file is missing or wrong, or the log was made with other partitions.
@@ -115,18 +119,20 @@ pub async fn open(
 ) -> anyhow::Result<Opened> {
     let config = &loaded.config;
     let control = Control::open(Arc::clone(&log), Arc::clone(&clock)).await?;
-    let bounds = log.bounds(Topic::Control, Partition(0)).await?;
-    let keyring = keyring(&key_file(config), bounds.tail == Offset(0))?;
-    check_secrets(&keyring, &control.current())?;
+    let path = key_file(config);
+    let keyring = keys::open(&path, control.current().next == Offset(0))?;
+    keys::check(&keyring, &path, &control.current())?;
     // The follower is not running yet, so the first events are folded by hand.
     if control.current().log.is_none() {
-        let partitions = log.partitions(Topic::Webhooks);
         let created = LogCreated {
             log_id: log.id().unwrap_or_else(clock::event_id),
-            partitions,
+            partitions: log.partitions(Topic::Webhooks),
+            key: Some(keyring.current().to_owned()),
             at: clock.now(),
         };
         control.record(created).await?;
+        // Another process may have been first.
+        keys::check(&keyring, &path, &control.current())?;
     }
     check_log(log.as_ref(), &control.current())?;
     references::check(log.as_ref()).await?;
@@ -154,37 +160,6 @@ fn started(loaded: &Loaded, at: Timestamp) -> ProcessStarted {
 /// The highest format of events that this release reads and writes.
 const FORMAT: u32 = 1;
 
-fn keyring(path: &Path, new_log: bool) -> anyhow::Result<Keyring> {
-    if new_log && !path.exists() {
-        tracing::info!(path = %path.display(), "made a key file; back it up apart from the data");
-        return Ok(Keyring::create(path)?);
-    }
-    Ok(Keyring::read(path)?)
-}
-
-/// Opens every secret once, and tells how many there are: a wrong key file is found at the start,
-/// not at the first webhook.
-pub(super) fn check_secrets(
-    keyring: &Keyring,
-    configuration: &Configuration,
-) -> anyhow::Result<usize> {
-    let sources = configuration
-        .sources
-        .values()
-        .flat_map(|source| &source.secrets);
-    let subscriptions = configuration
-        .subscriptions
-        .values()
-        .flat_map(|s| &s.secrets);
-    let all: Vec<&Secret> = sources.chain(subscriptions).collect();
-    for secret in &all {
-        keyring
-            .open(secret.id, &secret.sealed)
-            .context("checking the key file")?;
-    }
-    Ok(all.len())
-}
-
 /// What `log.created` says must be true of the log in which it stands.
 fn check_log(log: &dyn EventLog, configuration: &Configuration) -> anyhow::Result<()> {
     let Some((id, partitions)) = configuration.log else {
@@ -205,3 +180,6 @@ fn check_log(log: &dyn EventLog, configuration: &Configuration) -> anyhow::Resul
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,9 @@ use std::path::PathBuf;
 /// What to do with the key file.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
+    /// Make a key file, for processes that share a log: a server that has its log alone makes its own
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create(New),
     /// Check that the key file is there, readable by its owner alone, and opens the log's secrets
     Check(Place),
     /// Put a new key in front; older keys stay, since the log that they sealed never changes
@@ -22,6 +25,23 @@ pub(crate) enum KeyCommand {
         A running server uses the new key after its next start."
     )]
     Rotate(Place),
+}
+
+const CREATE_EXAMPLES: &str = "\
+The file has mode 0600, and none that is there is replaced. Give the same file to every process of
+the log (key_file), and keep a backup apart from the data.
+
+Examples:
+  hooklog key create --key-file /etc/hooklog/key";
+
+/// Where a new key file goes.
+#[derive(Args, Debug)]
+pub(crate) struct New {
+    /// The file to make, in a folder that exists
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Where the key file is.
@@ -53,10 +73,23 @@ impl Place {
 
 pub(super) fn run(command: KeyCommand, out: &mut Out<'_>) -> anyhow::Result<Answer> {
     match command {
+        KeyCommand::Create(new) => create(&new, out)?,
         KeyCommand::Check(place) => check(&place, out)?,
         KeyCommand::Rotate(place) => rotate(&place, out)?,
     }
     Ok(Answer::Yes)
+}
+
+fn create(new: &New, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let keyring = Keyring::create(&new.key_file)?;
+    let (path, id) = (&new.key_file, keyring.current());
+    if new.shown.output == Format::Json {
+        out.line(json!({"file": path, "key": id}).to_string())?;
+        return Ok(());
+    }
+    out.line(format!("made {} with the key {id}", path.display()))?;
+    out.line("make a backup of it: without it no secret in the log can be opened")?;
+    Ok(())
 }
 
 fn check(place: &Place, out: &mut Out<'_>) -> anyhow::Result<()> {
@@ -135,6 +168,24 @@ mod tests {
         assert!(
             checked.trim_end().ends_with(&format!(", {first}")),
             "{checked}"
+        );
+    }
+
+    #[test]
+    fn a_key_file_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let new = || New {
+            key_file: dir.path().join("key"),
+            shown: Shown::default(),
+        };
+        let said = ran(KeyCommand::Create(new())).unwrap();
+        let made = Keyring::read(&new().key_file).unwrap();
+        assert!(said.contains(made.current()), "{said}");
+        let refused = ran(KeyCommand::Create(new())).unwrap_err().to_string();
+        assert!(refused.contains("key file"), "{refused}");
+        assert_eq!(
+            Keyring::read(&new().key_file).unwrap().current(),
+            made.current()
         );
     }
 

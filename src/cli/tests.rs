@@ -46,6 +46,7 @@ fn the_spellings_that_scripts_rely_on_parse() {
     for line in [
         "serve --data D --listen 127.0.0.1:8080 --api-listen 127.0.0.1:8081 --config F",
         "serve --demo",
+        "serve --role receive,append --role work",
         "source create github --secret-file F",
         "source create ghes --secret-file F --host github.acme.example --server http://127.0.0.1:1",
         "subscription create ci --to https://a/ --event push --event create --repository acme/* --team t --sign github --secret-file F",
@@ -76,6 +77,7 @@ fn the_spellings_that_scripts_rely_on_parse() {
         "erase --sender 1 --reason r --dry-run",
         "rebuild --data D",
         "rebuild --data D counts",
+        "key create --key-file F",
         "key check --data D",
         "key rotate --data D",
         "config show --config F",

@@ -37,6 +37,7 @@ fn given() -> Given {
     given.control(LogCreated {
         log_id: EventId(Uuid::from_u128(1)),
         partitions: 1,
+        key: None,
         at: Timestamp(START),
     });
     given

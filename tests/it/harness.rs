@@ -40,7 +40,7 @@ impl TestApp {
     /// A server on an empty folder and a new log, with the source `github`.
     pub(crate) async fn start(on: On) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        write_configuration(&folder, on);
+        write_configuration(&folder, &on.section());
         let log = configuration(&folder).config.log;
         app::log::init(&log).await.unwrap();
         #[cfg(feature = "store-postgres")]
@@ -195,7 +195,8 @@ pub(crate) enum On {
 const EMBEDDED: &str = "[log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n";
 
 impl On {
-    fn section(self) -> String {
+    /// The section `[log]` of its configuration; on a broker, one that no other test has.
+    pub(crate) fn section(self) -> String {
         match self {
             Self::Embedded => EMBEDDED.to_owned(),
             #[cfg(feature = "store-postgres")]
@@ -221,12 +222,11 @@ impl On {
 }
 
 /// Free ports, and deliveries to 127.0.0.1 allowed.
-pub(crate) fn write_configuration(folder: &TempDir, on: On) {
+pub(crate) fn write_configuration(folder: &TempDir, log: &str) {
     let data = folder.path().join("data");
     let text = format!(
         "data = {data:?}\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n\
-         {}[deliver]\nallow = [\"127.0.0.0/8\"]\n",
-        on.section()
+         {log}[deliver]\nallow = [\"127.0.0.0/8\"]\n"
     );
     std::fs::write(folder.path().join("hooklog.toml"), text).unwrap();
 }

@@ -13,6 +13,8 @@ mod copy;
 mod harness;
 mod process;
 #[cfg(feature = "log-kafka")]
+mod roles;
+#[cfg(feature = "log-kafka")]
 mod spool;
 #[cfg(feature = "store-postgres")]
 mod tables;

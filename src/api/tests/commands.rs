@@ -12,6 +12,7 @@ async fn start() -> Harness {
     let created = LogCreated {
         log_id: EventId(Uuid::from_u128(1)),
         partitions: 2,
+        key: None,
         at: Timestamp(1),
     };
     api.append(Topic::Control, created).await;

@@ -57,6 +57,7 @@ async fn a_source_has_a_history_also_when_it_is_deleted() {
     let created = LogCreated {
         log_id: EventId(Uuid::from_u128(1)),
         partitions: 2,
+        key: None,
         at: Timestamp(1),
     };
     api.append(Topic::Control, created).await;

@@ -32,6 +32,7 @@ impl Story {
         let created = LogCreated {
             log_id: EventId(Uuid::from_u128(1)),
             partitions: 2,
+            key: None,
             at: Timestamp(1),
         };
         api.append(Topic::Control, created).await;

@@ -32,6 +32,7 @@ async fn given() -> Given {
     let created = LogCreated {
         log_id: LOG,
         partitions: 4,
+        key: None,
         at: NOW,
     };
     control.record(created).await.unwrap();

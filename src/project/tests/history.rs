@@ -111,6 +111,7 @@ impl History {
         let created = LogCreated {
             log_id,
             partitions: self.partitions,
+            key: None,
             at: Timestamp(self.now),
         };
         self.control(created);

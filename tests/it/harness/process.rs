@@ -132,6 +132,14 @@ impl Process {
         answer.json().await.unwrap()
     }
 
+    /// `POST /api/v1/{path}`, with the status of the answer.
+    #[cfg(feature = "log-kafka")]
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let asked = self.http.post(format!("{}/api/v1/{path}", self.api));
+        let answer = asked.bearer_auth(TOKEN).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     /// Runs a client command against it.
     pub(crate) fn client(&self, arguments: &[&str]) -> Output {
         let mut command = hooklog(arguments);

@@ -44,6 +44,7 @@ async fn a_copy_names_the_log_that_it_is_of_and_no_other_is_copied_into_it() {
         let created = LogCreated {
             log_id,
             partitions: 2,
+            key: None,
             at: Timestamp(1),
         };
         hooklog_schemas::Append {
