@@ -5,12 +5,16 @@
 mod accepted;
 mod attempts;
 mod ended;
+mod epochs;
 mod erased;
+mod faults;
 mod log;
+mod order;
 mod orders;
 mod owed;
 mod read;
 
+use crate::chaos::Incident;
 use crate::kill::Issued;
 use crate::load::history::Operation;
 use crate::subscribe::Receipt;
@@ -51,6 +55,9 @@ pub(crate) struct CheckCommand {
     /// The data folder: what was erased must be in none of its files. Needs the seed.
     #[arg(long, requires = "seed")]
     pub(crate) data: Option<PathBuf>,
+    /// What was done to the processes (`chaos`): it must explain what came twice.
+    #[arg(long)]
+    pub(crate) faults: Option<PathBuf>,
     /// The seed of the traffic.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
@@ -70,6 +77,11 @@ impl CheckCommand {
             "{} attempts are not recorded, {} deliveries were taken more than once",
             crashed.unrecorded, crashed.taken_again
         ))?;
+        crate::print(&epochs::Succeeded(&evidence.log).to_string())?;
+        if let Some(faults) = &evidence.faults {
+            let causes = faults::Causes::count(faults, &evidence.receipts, &evidence.log);
+            crate::print(&causes.to_string())?;
+        }
         for violation in violations.iter().take(50) {
             crate::print(&violation.to_string())?;
         }
@@ -90,6 +102,7 @@ pub(crate) struct Evidence {
     commands: Option<Vec<Issued>>,
     answers: Vec<Answer>,
     search: Search,
+    faults: Option<Vec<Incident>>,
     changed: Vec<Violation>,
     in_flight: usize,
 }
@@ -100,8 +113,10 @@ impl Evidence {
             in_flight: command.in_flight,
             ..Self::default()
         };
-        for path in &command.history {
-            evidence.operations.extend(values(path)?);
+        for (history, path) in command.history.iter().enumerate() {
+            let mut operations: Vec<Operation> = values(path)?;
+            operations.iter_mut().for_each(|one| one.history = history);
+            evidence.operations.append(&mut operations);
         }
         for path in &command.receipts {
             evidence.receipts.extend(values(path)?);
@@ -111,6 +126,7 @@ impl Evidence {
             evidence.tables = Some(read::rows(path)?);
         }
         evidence.commands = command.commands.as_deref().map(values).transpose()?;
+        evidence.faults = command.faults.as_deref().map(values).transpose()?;
         if let Some(path) = &command.answers {
             evidence.answers = values(path)?;
         }
@@ -133,7 +149,7 @@ impl Evidence {
 }
 
 /// All values of a file.
-fn values<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+pub(crate) fn values<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let mut values = Vec::new();
     read::lines(path, |line| {
         values.push(serde_json::from_str(line)?);
@@ -187,6 +203,8 @@ impl fmt::Display for Violation {
 /// All violations of all rules.
 pub(crate) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut violations = accepted::check(&evidence.operations, &evidence.log);
+    violations.extend(order::check(&evidence.operations, &evidence.log));
+    violations.extend(epochs::check(&evidence.log));
     violations.extend(owed::check(&evidence.log, evidence.tables.as_deref()));
     violations.extend(attempts::check(
         &evidence.operations,
@@ -195,6 +213,10 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Violation> {
         evidence.in_flight,
     ));
     violations.extend(ended::check(&evidence.receipts, &evidence.log));
+    if let Some(incidents) = &evidence.faults {
+        let (receipts, log) = (&evidence.receipts, &evidence.log);
+        violations.extend(faults::check(incidents, receipts, log));
+    }
     if let Some(commands) = &evidence.commands {
         violations.extend(orders::check(commands, &evidence.log));
     }

@@ -4,7 +4,7 @@ mod finale;
 mod issued;
 mod operator;
 mod receiving;
-mod verdict;
+pub(crate) mod verdict;
 
 use crate::chance::Chance;
 use crate::load::history::History;
@@ -15,6 +15,7 @@ use crate::traffic::Traffic;
 use anyhow::{Context as _, Result, bail};
 pub(crate) use issued::Issued;
 use operator::Operator;
+pub(crate) use receiving::Receiving;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};

@@ -262,6 +262,7 @@ async fn drive(shared: Arc<Shared>, lines: Option<history::Lines>) -> Result<Tal
                 complete: now_us(),
                 outcome,
                 status,
+                history: 0,
             });
         }
     }

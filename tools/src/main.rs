@@ -2,6 +2,7 @@
 
 mod backlog;
 mod chance;
+mod chaos;
 mod check;
 mod clock;
 mod compare;
@@ -30,6 +31,7 @@ enum Command {
     Compare(compare::CompareCommand),
     Check(check::CheckCommand),
     Kill(kill::KillCommand),
+    Chaos(chaos::ChaosCommand),
     Backlog(backlog::BacklogCommand),
     Schemas(schemas::SchemasCommand),
 }
@@ -65,6 +67,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Compare(command) => command.run().await,
         Command::Check(command) => command.run(),
         Command::Kill(command) => command.run().await,
+        Command::Chaos(command) => command.run().await,
         Command::Backlog(command) => command.run().await,
         Command::Schemas(command) => command.run(),
     }

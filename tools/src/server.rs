@@ -19,7 +19,8 @@ use tokio::process::{Child, Command};
 const OFFLINE_WITHIN: Duration = Duration::from_secs(300);
 /// Small enough to be closed every few seconds of load.
 const SEGMENT_BYTES: u64 = 1 << 20;
-const TOKEN: &str = "admin-token-of-a-test-run";
+/// The admin token of every server under test.
+pub(crate) const TOKEN: &str = "admin-token-of-a-test-run";
 
 /// Topics on some brokers.
 pub(crate) struct Kafka {
@@ -210,13 +211,25 @@ impl Server {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn stop(mut self, within: Duration) -> Result<ExitStatus> {
-        let pid = self.pid.to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().await?;
-        if !asked.success() {
-            bail!("cannot send SIGTERM to {pid}");
-        }
+        self.signal("TERM").await?;
         let ended = tokio::time::timeout(within, self.child.wait()).await;
         Ok(ended.with_context(|| format!("the server did not stop within {within:?}"))??)
+    }
+
+    /// Sends it a signal, named without its SIG.
+    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
+        let pid = self.pid.to_string();
+        let signal = format!("-{signal}");
+        let sent = Command::new("kill").args([&signal, &pid]).status().await?;
+        if !sent.success() {
+            bail!("cannot send {signal} to {pid}");
+        }
+        Ok(())
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// What it has used up to now.

@@ -19,6 +19,15 @@ use hooklog_schemas::{
 use line::Line;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// What only the owner of a partition writes.
+const OWNED: [&str; 5] = [
+    "webhook.routed",
+    "delivery.attempted",
+    "delivery.requeued",
+    "delivery.cancelled",
+    "command.applied",
+];
+
 /// The log, folded.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -28,6 +37,12 @@ pub(crate) struct Log {
     pub(crate) deliveries: BTreeMap<DeliveryId, Delivery>,
     /// Per partition, the offsets at which owners began.
     pub(crate) acquired: BTreeMap<u32, Vec<u64>>,
+    /// The same in the order of the dump, with their times: partition, offset, time.
+    pub(crate) acquired_at: Vec<(u32, u64, Timestamp)>,
+    /// What owners wrote after they were succeeded: how many of each type.
+    pub(crate) stale: BTreeMap<String, usize>,
+    /// Records whose epoch is none that was begun before them.
+    pub(crate) unbegun: Vec<(Position, Option<u64>)>,
     /// What was decided, by partition and offset of the webhook.
     pub(crate) routed: HashMap<(u32, u64), ReceiptId>,
     /// The policy's number of attempts, by subscription, as last configured.
@@ -89,7 +104,7 @@ impl Log {
     }
 
     fn delivery(&mut self, line: &Line, partition: u32, offset: u64) -> Result<()> {
-        let stale = self.current_epoch(partition) > line.epoch;
+        let stale = self.is_stale(line);
         match line.event_type.as_str() {
             "webhook.routed" if !stale => self.decide(line.json()?, partition, offset),
             "delivery.attempted" => self.attempt(line.json()?, offset, stale),
@@ -106,12 +121,31 @@ impl Log {
                 self.applied.push((applied.command, partition, offset));
             }
             "partition.acquired" => {
-                let _: Acquired = line.json()?;
+                let acquired: Acquired = line.json()?;
+                self.acquired_at.push((partition, offset, acquired.at));
                 self.acquired.entry(partition).or_default().push(offset);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether its writer was succeeded before. `acquired` itself begins an epoch, and what the API
+    /// writes there belongs to none.
+    fn is_stale(&mut self, line: &Line) -> bool {
+        let partition = line.position.partition.0;
+        let stale = self.current_epoch(partition) > line.epoch;
+        if !OWNED.contains(&line.event_type.as_str()) {
+            return stale;
+        }
+        let begun = self.acquired.get(&partition).map_or(&[][..], Vec::as_slice);
+        if !line.epoch.is_some_and(|epoch| begun.contains(&epoch)) {
+            self.unbegun.push((line.position, line.epoch));
+        }
+        if stale {
+            *self.stale.entry(line.event_type.clone()).or_default() += 1;
+        }
+        stale
     }
 
     fn command(&mut self, line: &Line) -> Result<()> {

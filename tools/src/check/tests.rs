@@ -1,5 +1,6 @@
 //! A whole history, and one broken in every way that the rules must catch.
 
+mod breaking;
 mod erasing;
 mod ordering;
 
@@ -33,6 +34,7 @@ fn operation(outcome: Outcome) -> Operation {
         complete: 2,
         outcome,
         status: None,
+        history: 0,
     }
 }
 

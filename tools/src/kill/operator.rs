@@ -5,13 +5,14 @@ mod draw;
 mod orders;
 
 use super::issued::{Issued, Recorder};
-use super::receiving::{KINDS, Receiving};
+use super::receiving::Receiving;
 use crate::chance::Chance;
 use crate::load::history::Outcome;
 use crate::server::{Api, Reply};
 use crate::sign::Signer;
 use anyhow::{Result, bail};
-use draw::{Order, secret};
+use draw::Order;
+pub(super) use draw::secret;
 use hooklog_schemas::ReceiptId;
 use reqwest::Method;
 use serde_json::Value;
@@ -65,15 +66,11 @@ impl Operator {
             paused: Vec::new(),
             known: Vec::new(),
         };
-        for (number, kind) in (0..).zip(&KINDS) {
-            let secret = secret(&mut Chance::at(!seed, number));
-            let body = operator
-                .receiving
-                .add(kind.name, kind, &secret, None)
-                .await?;
+        for body in operator.receiving.add_each(seed).await? {
+            let name = body["name"].as_str().unwrap_or_default();
+            operator.standing.push(name.to_owned());
             let api = &operator.api;
             api.call(Method::POST, "subscriptions", Some(body)).await?;
-            operator.standing.push(kind.name.to_owned());
         }
         Ok(operator)
     }

@@ -1,6 +1,8 @@
 //! The subscribers of a kill run: they take everything, fail at first, take their time, or always
 //! fail.
 
+use super::operator::secret;
+use crate::chance::Chance;
 use crate::server::NewSubscription;
 use crate::subscribe::{Behaviour, Mode, Receipts, Subscriber};
 use anyhow::{Context as _, Result};
@@ -94,6 +96,17 @@ impl Receiving {
         })
     }
 
+    /// Starts a subscriber of each kind, and tells the subscriptions to create for them. The seed
+    /// decides their secrets.
+    pub(crate) async fn add_each(&mut self, seed: u64) -> Result<Vec<Value>> {
+        let mut all = Vec::new();
+        for (number, kind) in (0..).zip(&KINDS) {
+            let secret = secret(&mut Chance::at(!seed, number));
+            all.push(self.add(kind.name, kind, &secret, None).await?);
+        }
+        Ok(all)
+    }
+
     /// Starts a subscriber, and tells the subscription to create for it.
     pub(crate) async fn add(
         &mut self,
@@ -127,6 +140,12 @@ impl Receiving {
         let subscriber = self.subscribers.get(name);
         let subscriber = subscriber.with_context(|| format!("no subscriber is named {name}"))?;
         subscriber.also(secret.as_bytes())
+    }
+
+    /// What all of them took up to now.
+    pub(crate) fn taken(&self) -> u64 {
+        let subscribers = self.subscribers.values();
+        subscribers.map(|one| one.counts().taken).sum()
     }
 
     /// Stops them; every receipt is in the file then.

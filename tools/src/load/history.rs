@@ -28,6 +28,9 @@ pub(crate) struct Operation {
     pub(crate) outcome: Outcome,
     /// The answer's status; none if there was no answer.
     pub(crate) status: Option<u16>,
+    /// Which of several histories it is from: each was sent to a receiver of its own.
+    #[serde(skip)]
+    pub(crate) history: usize,
 }
 
 /// What the client knows after a request.

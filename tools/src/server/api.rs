@@ -149,12 +149,21 @@ impl Api {
         Ok(lag.context("a projection of /status has no lag")? + self.unrouted().await?)
     }
 
-    async fn unrouted(&self) -> Result<u64> {
+    /// Webhooks that the server's worker has not routed yet, as it said lately.
+    pub(crate) async fn unrouted(&self) -> Result<u64> {
+        self.metric("hooklog_webhooks_unrouted").await
+    }
+
+    /// A metric without fractions, summed over its labels; 0 if the server does not have it.
+    pub(crate) async fn metric(&self, name: &str) -> Result<u64> {
         let request = self.client.get(format!("{}/metrics", self.root));
         let text = request.send().await?.text().await?;
         Ok(text
             .lines()
-            .filter(|line| line.starts_with("hooklog_webhooks_unrouted{"))
+            .filter(|line| {
+                let rest = line.strip_prefix(name);
+                rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+            })
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
             .sum())
     }

@@ -47,7 +47,7 @@ impl Order {
 }
 
 /// A secret in the form of Standard Webhooks, of 24 bytes.
-pub(super) fn secret(chance: &mut Chance) -> String {
+pub(in crate::kill) fn secret(chance: &mut Chance) -> String {
     let bytes: Vec<u8> = (0..3).flat_map(|_| chance.bits().to_be_bytes()).collect();
     format!("whsec_{}", BASE64.encode(bytes))
 }

@@ -1,0 +1,107 @@
+//! When nothing breaks any more: everything ends, the log is copied into a folder, and what clients,
+//! subscribers, log, journal and tables say must agree.
+
+use super::cluster::{Cluster, IN_FLIGHT};
+use super::{Run, report};
+use crate::check::CheckCommand;
+use crate::kill::{Receiving, verdict};
+use anyhow::{Result, bail};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Workers tell every five seconds what is not routed yet.
+const TOLD_AFTER: Duration = Duration::from_secs(6);
+
+impl Run {
+    /// Waits until all spools are empty, all webhooks are routed, and nothing is owed.
+    pub(super) async fn settled(&self, cluster: &Cluster) -> Result<()> {
+        let within = Duration::from_secs(self.command.settle_seconds);
+        let start = Instant::now();
+        let api = cluster.api().await;
+        loop {
+            let spooled = sum(&cluster.receivers, "hooklog_spool_webhooks").await;
+            tokio::time::sleep(TOLD_AFTER).await;
+            let unrouted = sum(&cluster.workers, "hooklog_webhooks_unrouted").await;
+            let left = within.saturating_sub(start.elapsed());
+            if let (Ok(0), Ok(0)) = (&spooled, &unrouted) {
+                api.settled(LOOK_EVERY, left).await?;
+                return crate::print(&format!("settled after {:.1?}", start.elapsed()));
+            }
+            if left.is_zero() {
+                bail!(
+                    "not settled within {within:?}: in spools {spooled:?}, not routed {unrouted:?}"
+                );
+            }
+        }
+    }
+
+    pub(super) async fn finale(&self, cluster: &Arc<Cluster>, receiving: Receiving) -> Result<()> {
+        let spooled = sum(&cluster.receivers, "hooklog_webhooks_spooled_total").await?;
+        verdict::save_deliveries(&cluster.api().await, &self.folder).await?;
+        cluster.stop().await?;
+        receiving.finish()?;
+        let operations = report::summarize(&self.folder, self.command.receivers as usize)?;
+        self.copy(cluster).await?;
+        // All are run, so that one failure does not hide another.
+        let checked = self.checked().run();
+        let same = self.tables(cluster).await;
+        let drilled = self.judge_drill(&operations, spooled).await;
+        checked.and(same).and(drilled)
+    }
+
+    /// Brings the log into a folder, where it can be looked at without the broker.
+    async fn copy(&self, cluster: &Cluster) -> Result<()> {
+        let at = |name: &str| self.folder.join(name);
+        let text = |name: &str| at(name).display().to_string();
+        let (from, to) = (text("copy/hooklog.toml"), text("log"));
+        let words = ["log", "copy", &from, &to];
+        cluster.offline(&words, &at("copy.txt")).await?;
+        let words = ["log", "verify", "--data", &to];
+        cluster.offline(&words, &at("verify.txt")).await?;
+        let words = ["log", "dump", "--bodies", "--data", &to];
+        cluster.offline(&words, &at("log.ndjson")).await
+    }
+
+    fn checked(&self) -> CheckCommand {
+        let at = |name: &str| self.folder.join(name);
+        CheckCommand {
+            history: (0..self.command.receivers as usize)
+                .map(|receiver| self.history(receiver))
+                .collect(),
+            receipts: vec![at("receipts.ndjson")],
+            log: at("log.ndjson"),
+            before: None,
+            deliveries: Some(at("deliveries.ndjson")),
+            commands: None,
+            answers: None,
+            data: None,
+            faults: Some(at("faults.ndjson")),
+            seed: Some(self.seed),
+            in_flight: IN_FLIGHT,
+        }
+    }
+
+    /// The tables that lived beside the broker against those folded from the copy.
+    async fn tables(&self, cluster: &Cluster) -> Result<()> {
+        let at = |name: &str| self.folder.join(name);
+        let (lived, copy) = (cluster.tables().display().to_string(), at("log"));
+        let copy = copy.display().to_string();
+        let words = ["projection", "dump", "--data", &lived];
+        cluster.offline(&words, &at("live.dump")).await?;
+        let words = ["rebuild", "--data", &copy];
+        cluster.offline(&words, &at("rebuild.txt")).await?;
+        let words = ["projection", "dump", "--data", &copy];
+        cluster.offline(&words, &at("rebuilt.dump")).await?;
+        verdict::compare(&at("live.dump"), &at("rebuilt.dump"))
+    }
+}
+
+/// A metric of some processes, summed.
+async fn sum(members: &[tokio::sync::Mutex<super::member::Member>], name: &str) -> Result<u64> {
+    let mut sum = 0;
+    for member in members {
+        sum += member.lock().await.api.metric(name).await?;
+    }
+    Ok(sum)
+}
