@@ -16,7 +16,8 @@ use tokio::sync::Mutex;
 
 /// How long a worker may be silent before others take its partitions: the least that brokers allow.
 pub(super) const SESSION: Duration = Duration::from_secs(6);
-const PARTITIONS: u32 = 6;
+/// Partitions of the log.
+pub(super) const PARTITIONS: u32 = 6;
 /// Attempts under way at once, of each worker.
 pub(super) const IN_FLIGHT: usize = 128;
 const SUPERVISE_EVERY: Duration = Duration::from_millis(250);
@@ -33,6 +34,8 @@ pub(super) struct Size {
 /// All processes. Whoever does something to one holds its lock meanwhile.
 pub(super) struct Cluster {
     pub(super) broker: Mutex<Broker>,
+    /// Held from a fault of the broker until the next one may come.
+    pub(super) breaking: Mutex<()>,
     pub(super) receivers: Vec<Mutex<Member>>,
     pub(super) workers: Vec<Mutex<Member>>,
     projector: Mutex<Member>,
@@ -71,6 +74,7 @@ impl Cluster {
             workers: make(many("worker", size.workers, ""), "\"work\"")?,
             projector: Mutex::new(maker.make(PROJECTOR, "\"project\", \"api\"", "")?),
             broker: Mutex::new(broker),
+            breaking: Mutex::default(),
             journal,
             hooklog: hooklog.to_owned(),
             folder: folder.to_owned(),

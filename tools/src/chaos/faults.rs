@@ -25,6 +25,9 @@ const DECK: [Kind; 6] = [
 const AT_ONCE: usize = 2;
 /// How long a process is away at the most before it is started again, in milliseconds.
 const AWAY_MAX_MS: u64 = 2_000;
+/// How long the log is there between two faults of the broker: on a slow machine it would hardly ever
+/// be there otherwise, and nothing would be under way when it goes.
+const REST: Duration = Duration::from_secs(8);
 /// How much longer than the session a pause lasts, at least and at the most, in milliseconds.
 const BEYOND_MS: (u64, u64) = (1_500, 5_000);
 
@@ -80,7 +83,10 @@ impl Cluster {
                     .await
             }
             Kind::BrokerRestarted | Kind::BrokerKilled => {
-                self.break_log(kind, away(&mut chance)).await
+                let _only = self.breaking.lock().await;
+                self.break_log(kind, away(&mut chance)).await?;
+                tokio::time::sleep(REST).await;
+                Ok(())
             }
             _ => {
                 let receiver = one(&self.receivers, &mut chance);

@@ -1,7 +1,7 @@
 //! When nothing breaks any more: everything ends, the log is copied into a folder, and what clients,
 //! subscribers, log, journal and tables say must agree.
 
-use super::cluster::{Cluster, IN_FLIGHT};
+use super::cluster::{Cluster, IN_FLIGHT, PARTITIONS};
 use super::{Run, report};
 use crate::check::CheckCommand;
 use crate::kill::{Receiving, verdict};
@@ -89,7 +89,13 @@ impl Run {
         let copy = copy.display().to_string();
         let words = ["projection", "dump", "--data", &lived];
         cluster.offline(&words, &at("live.dump")).await?;
-        let words = ["rebuild", "--data", &copy];
+        // The folder has as many partitions as the topics had.
+        std::fs::write(
+            at("copied.toml"),
+            format!("[log]\npartitions = {PARTITIONS}\n"),
+        )?;
+        let config = at("copied.toml").display().to_string();
+        let words = ["rebuild", "--data", &copy, "--config", &config];
         cluster.offline(&words, &at("rebuild.txt")).await?;
         let words = ["projection", "dump", "--data", &copy];
         cluster.offline(&words, &at("rebuilt.dump")).await?;
