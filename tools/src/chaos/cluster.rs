@@ -142,10 +142,11 @@ impl Cluster {
 
     /// Asks all to end, those first that bring work to the others.
     pub(super) async fn stop(&self) -> Result<()> {
+        let begin = now_us();
         for member in self.members() {
             member.lock().await.stop().await?;
         }
-        Ok(())
+        self.journal.over(Kind::Stopped, "all", begin)
     }
 
     /// Runs a command of the product, its standard output to `out`.

@@ -44,9 +44,16 @@ pub(crate) enum Kind {
     BrokerKilled,
     /// A process ended although nobody had ended it.
     Ended,
+    /// All were asked to end, one after the other, when everything was over.
+    Stopped,
 }
 
 impl Kind {
+    /// Whether it breaks anything.
+    pub(crate) const fn is_fault(self) -> bool {
+        !matches!(self, Self::Started | Self::Stopped)
+    }
+
     /// Whether it may change who owns which partition.
     pub(crate) const fn touches_ownership(self) -> bool {
         !matches!(self, Self::ReceiverStopped | Self::ReceiverKilled)
@@ -68,6 +75,7 @@ impl Kind {
             Self::BrokerRestarted => "broker restarted",
             Self::BrokerKilled => "broker killed",
             Self::Ended => "processes ended by themselves",
+            Self::Stopped => "clusters stopped",
         }
     }
 }

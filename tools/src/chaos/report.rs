@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) fn faults(folder: &Path) -> Result<usize> {
     let incidents: Vec<Incident> = values(&folder.join("faults.ndjson"))?;
     let faults = incidents.iter();
-    Ok(faults.filter(|one| one.kind != Kind::Started).count())
+    Ok(faults.filter(|one| one.kind.is_fault()).count())
 }
 
 /// Prints the summary; gives back all requests.
@@ -69,7 +69,7 @@ fn longest_gap(mut times: Vec<i64>) -> Duration {
 
 fn counted(incidents: &[Incident]) -> String {
     let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
-    for incident in incidents {
+    for incident in incidents.iter().filter(|one| one.kind.is_fault()) {
         *counts.entry(incident.kind).or_default() += 1;
     }
     let counts = counts.iter();
