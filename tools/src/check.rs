@@ -80,7 +80,10 @@ impl CheckCommand {
         crate::print(&epochs::Succeeded(&evidence.log).to_string())?;
         if let Some(faults) = &evidence.faults {
             let causes = faults::Causes::count(faults, &evidence.receipts, &evidence.log);
-            crate::print(&causes.to_string())?;
+            let unprovoked = faults::unprovoked(faults, &evidence.log);
+            crate::print(&format!(
+                "{causes}; {unprovoked} owners began after no fault"
+            ))?;
         }
         for violation in violations.iter().take(50) {
             crate::print(&violation.to_string())?;

@@ -68,10 +68,23 @@ fn a_receiver_that_is_killed_explains_no_second_delivery() {
 }
 
 #[test]
-fn an_owner_that_begins_without_a_fault_is_found() {
-    let mut evidence = whole();
-    evidence.faults = Some(vec![incident(Kind::WorkerKilled, 200, 201)]);
-    assert_eq!(rules(&evidence), ["owners change for a reason"]);
+fn an_owner_that_begins_without_a_fault_is_counted() {
+    let log = whole().log;
+    let count = |incidents: &[Incident]| faults::unprovoked(incidents, &log);
+    assert_eq!(count(&[incident(Kind::WorkerKilled, 200, 201)]), 1);
+    assert_eq!(count(&[incident(Kind::ReceiverKilled, 0, 1)]), 1);
+    assert_eq!(count(&[started()]), 0);
+}
+
+#[test]
+fn a_new_owner_between_explains_a_second_delivery_without_a_fault() {
+    let mut evidence = taken_twice(8, vec![started()]);
+    let partition = evidence.log.acquired_at[1].0;
+    let at = hooklog_schemas::Timestamp(104 * SECOND);
+    evidence.log.acquired_at[1] = (partition, 2, at);
+    assert_eq!(check(&evidence), Vec::new());
+    evidence.log.acquired_at[1].0 += 1;
+    assert_eq!(rules(&evidence), ["duplicates follow a fault"]);
 }
 
 #[test]
