@@ -11,7 +11,7 @@ use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hooklog_schemas::{Sealed, SecretId};
 use sha2::{Digest, Sha256};
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 const KEY_BYTES: usize = 32;
@@ -89,8 +89,9 @@ impl Keyring {
         if !path.exists() {
             return Err(KeyringError::Missing(path.to_owned()));
         }
-        let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        let metadata = std::fs::metadata(path).map_err(io)?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if others_can_read(mode, metadata.uid()) {
             return Err(KeyringError::Permissions {
                 path: path.to_owned(),
                 mode,
@@ -200,6 +201,13 @@ impl Keyring {
             .map(Secret::new)
             .map_err(|_| KeyringError::Broken(id))
     }
+}
+
+/// A file of root's may let one group read it: so Kubernetes mounts a secret for a user who is not
+/// root, and systemd a credential, and neither can do it otherwise.
+const fn others_can_read(mode: u32, owner: u32) -> bool {
+    let forbidden = if owner == 0 { 0o037 } else { 0o077 };
+    mode & forbidden != 0
 }
 
 fn parse(
@@ -391,5 +399,15 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let error = Keyring::read(&path).err().unwrap().to_string();
         assert!(error.contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_group_may_read_a_key_file_only_if_root_mounted_it() {
+        assert!(!others_can_read(0o600, 10_001) && !others_can_read(0o440, 0));
+        assert!(others_can_read(0o440, 10_001) && others_can_read(0o444, 0));
+        assert!(
+            others_can_read(0o660, 0),
+            "and nobody but root may change it"
+        );
     }
 }

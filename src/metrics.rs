@@ -164,4 +164,36 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn every_metric_that_an_alert_names_exists() {
+        let source = include_str!("metrics.rs");
+        let names: Vec<_> = source.split(", \"").skip(1).map(until_quote).collect();
+        let rules = include_str!("../deploy/prometheus/rules.yml");
+        let named = rules.split("hooklog_").skip(1).map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+            &rest[..end.unwrap_or(rest.len())]
+        });
+        let ends = [
+            "",
+            "_total",
+            "_seconds_bucket",
+            "_seconds_count",
+            "_seconds_sum",
+            "_seconds",
+            "_bytes",
+        ];
+        let exists = |named: &str| {
+            let bare = |end| named.strip_suffix(end);
+            ends.iter()
+                .filter_map(bare)
+                .any(|bare| names.contains(&bare))
+        };
+        let unknown: Vec<_> = named.filter(|named| !exists(named)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    fn until_quote(text: &str) -> &str {
+        text.split('"').next().unwrap_or_default()
+    }
 }
