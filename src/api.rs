@@ -16,6 +16,7 @@ mod explain;
 mod extract;
 mod failures;
 mod filters;
+mod format;
 mod held;
 mod object;
 mod openapi;
@@ -155,6 +156,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(counts::routes())
         .merge(tail::routes())
         .merge(status::routes())
+        .merge(format::routes())
 }
 
 /// What every request sees.

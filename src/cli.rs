@@ -121,7 +121,7 @@ enum Command {
     /// The tables in a form that can be compared (offline)
     #[command(alias = "projections", subcommand)]
     Projection(projection::ProjectionCommand),
-    /// Prepare a log, or look at its files: how much, what, and whether they are whole (offline)
+    /// Prepare a log, look at its files, copy it (offline), or raise its format
     #[command(alias = "logs", subcommand)]
     Log(log::LogCommand),
     /// What waits in a receiver's spool, and how it comes into the log without it (offline)
@@ -171,7 +171,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
         Command::Config(command) => local(|out| config::run(command, out)),
         Command::Projection(command) => local(|out| projection::run(&command, out)),
-        Command::Log(command) => log::run(command).map(Into::into),
+        Command::Log(command) => log::run(command),
         Command::Spool(command) => spool::run(command).map(Into::into),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),
     }

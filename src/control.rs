@@ -270,8 +270,10 @@ const OUTCOMES_MAX: usize = 10_000;
 mod tests {
     use super::*;
     use crate::log::memory::MemoryLog;
-    use hooklog_schemas::control::{By, SealedSecret, SourceCreated, SourcePaused, SourceSpec};
-    use hooklog_schemas::{Sealed, SecretId, SourceId, Timestamp};
+    use hooklog_schemas::control::{
+        By, FormatRaised, SealedSecret, SourceCreated, SourcePaused, SourceSpec,
+    };
+    use hooklog_schemas::{FORMAT, Sealed, SecretId, SourceId, Timestamp};
     use uuid::Uuid;
 
     const ID: SourceId = SourceId(Uuid::from_u128(1));
@@ -330,6 +332,21 @@ mod tests {
         assert!(first.is_ok());
         assert!(matches!(second, Err(SubmitError::Conflict)));
         assert!(control.current().source("a").unwrap().paused);
+    }
+
+    #[tokio::test]
+    async fn a_follower_stops_at_a_format_that_it_does_not_read() {
+        let control = control().await;
+        let format = FORMAT + 1;
+        let raised = FormatRaised { format, by: by() };
+        control.append(raised.into()).await.unwrap();
+        for stopped in [control.follow().await, control.catch_up().await] {
+            let outgrown = DecodeError::Outgrown {
+                position: "control/0@0".into(),
+                format,
+            };
+            assert_eq!(stopped.unwrap_err().to_string(), outgrown.to_string());
+        }
     }
 
     #[tokio::test]

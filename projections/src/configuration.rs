@@ -1,8 +1,10 @@
 //! The configuration: the fold of `control` that receivers, workers and the API decide by.
 
 mod erased;
+mod formats;
 mod objects;
 pub use erased::{Blank, Erased};
+pub use formats::{Formats, Start};
 pub use objects::{Secret, Source, Subscription, Token};
 
 use hooklog_schemas::control::{
@@ -35,6 +37,8 @@ pub struct Configuration {
     pub commands: Vec<Arc<Command>>,
     /// What the erasures among them name.
     pub erased: Erased,
+    /// The format in force, and who started lately.
+    pub formats: Formats,
 }
 
 /// An operator's command, with its place in `control`.
@@ -127,6 +131,8 @@ impl Configuration {
                 self.key.clone_from(&created.key);
                 Folded::Applied
             }
+            Event::ProcessStarted(started) => self.formats.started(id, started),
+            Event::FormatRaised(raised) => self.formats.raise(raised.format),
             Event::SourceCreated(_)
             | Event::SourceChanged(_)
             | Event::SourcePaused(_)
@@ -337,6 +343,7 @@ const fn changes_configuration(event: &Event) -> bool {
         event,
         Event::LogCreated(_)
             | Event::Filler(_)
+            | Event::FormatRaised(_)
             | Event::DeliveriesPaused(_)
             | Event::DeliveriesResumed(_)
             | Event::CancelRequested(_)

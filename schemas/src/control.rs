@@ -76,10 +76,24 @@ event!(
         build: String,
         /// The highest format that it can read.
         format: u32,
+        /// The name of its machine, if that has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
         /// The effective configuration, secrets masked.
         configuration: BTreeMap<String, String>,
         /// When.
         at: Timestamp,
+    }
+);
+
+event!(
+    /// `format.raised`: writers may use events of this format from here on. A release that does not
+    /// read it stops here; until it stands in the log, every earlier release can come back.
+    FormatRaised {
+        /// The format in force from here on.
+        format: u32,
+        /// By whom.
+        by: By,
     }
 );
 

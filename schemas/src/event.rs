@@ -1,7 +1,7 @@
 //! From records to events and back: the only place that knows which type is which struct.
 
-use crate::{Header, Record};
-use crate::{control, deliveries, webhook};
+use crate::{FORMAT, Header, Record};
+use crate::{control, deliveries, format, webhook};
 use bytes::Bytes;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -56,6 +56,17 @@ pub enum DecodeError {
         /// Its version.
         version: u16,
     },
+    /// The log was raised to a format that only newer releases read.
+    #[error(
+        "{position} raises the log to format {format}, and this release reads formats up to \
+         {FORMAT}; run the release that raised it, or a newer one"
+    )]
+    Outgrown {
+        /// Where it stands.
+        position: String,
+        /// The format in force from there on.
+        format: u32,
+    },
     /// Its body is not what its type says.
     #[error(
         "{position} says {event_type} version {version}, but its body does not read as one: {reason}"
@@ -89,13 +100,15 @@ macro_rules! events {
             /// Reads `record`.
             ///
             /// # Errors
-            /// An unknown type or version, or a body that is not what its type says.
+            /// An unknown type or version, a body that is not what its type says, or a
+            /// `format.raised` to a format that this release does not read.
             pub fn decode(record: &Record) -> Result<Self, DecodeError> {
                 let Some(value) = &record.value else { return Ok(Self::Tombstone) };
-                match (record.event_type.as_str(), record.version) {
+                let event = match (record.event_type.as_str(), record.version) {
                     $(($name, $version) => parse(record, value).map(|body| Self::$variant(Box::new(body))),)*
                     _ => Err(unknown(record)),
-                }
+                };
+                event.and_then(|event| format::readable(record, event))
             }
 
             /// The type, the current version and the JSON body of this event.
@@ -152,6 +165,8 @@ events! {
     Filler(control::LogFiller) = "log.filler" v 1;
     /// A process started.
     ProcessStarted(control::ProcessStarted) = "process.started" v 1;
+    /// From here on the log may hold events of a newer format.
+    FormatRaised(control::FormatRaised) = "format.raised" v 1;
     /// A source was created.
     SourceCreated(control::SourceCreated) = "source.created" v 1;
     /// A source was changed.
@@ -274,6 +289,23 @@ mod tests {
             let error = Event::decode(&record(event_type, version, Some("{}"))).unwrap_err();
             assert!(matches!(error, DecodeError::Unknown { .. }));
             assert!(error.to_string().contains("deliveries/3@7"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_format_that_this_release_does_not_read_stops_its_reader_and_says_what_to_do() {
+        let raised = |format: u32| {
+            let by = r#"{"actor":"ann","from":"local","at":1}"#;
+            let body = format!(r#"{{"format":{format},"by":{by}}}"#);
+            Event::decode(&record("format.raised", 1, Some(&body)))
+        };
+        assert!(matches!(raised(FORMAT), Ok(Event::FormatRaised(_))));
+        let error = raised(FORMAT + 1).unwrap_err();
+        assert!(matches!(error, DecodeError::Outgrown { format, .. } if format == FORMAT + 1));
+        let told = error.to_string();
+        let reads = format!("up to {FORMAT};");
+        for part in ["deliveries/3@7", reads.as_str(), "or a newer one"] {
+            assert!(told.contains(part), "{told}");
         }
     }
 

@@ -19,6 +19,9 @@ pub mod control;
 pub mod deliveries;
 pub mod webhook;
 
+mod format;
+pub use format::{FORMAT, FORMAT_FIRST};
+
 mod event;
 #[cfg(feature = "json-schema")]
 pub use event::json_schemas;

@@ -2,6 +2,7 @@
 
 mod auth;
 mod commands;
+mod format;
 mod harness;
 mod reads;
 mod secrets;

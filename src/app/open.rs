@@ -18,7 +18,7 @@ use anyhow::{Context as _, bail};
 use away::Awaited;
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::control::{LogCreated, ProcessStarted};
-use hooklog_schemas::{EventId, Offset, Timestamp, Topic};
+use hooklog_schemas::{EventId, FORMAT, Offset, Timestamp, Topic};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -152,13 +152,18 @@ fn started(loaded: &Loaded, at: Timestamp) -> ProcessStarted {
         role: Roles::of(&loaded.config).to_string(),
         build: env!("CARGO_PKG_VERSION").into(),
         format: FORMAT,
+        host: host_name(),
         configuration: loaded.effective(),
         at,
     }
 }
 
-/// The highest format of events that this release reads and writes.
-const FORMAT: u32 = 1;
+/// The name of this machine, or of the container, by which an operator knows the process.
+fn host_name() -> Option<String> {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_str().ok()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
 
 /// What `log.created` says must be true of the log in which it stands.
 fn check_log(log: &dyn EventLog, configuration: &Configuration) -> anyhow::Result<()> {

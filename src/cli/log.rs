@@ -1,12 +1,14 @@
-//! `hooklog log`: makes what a log needs, copies it, and looks at that of a folder while no server has
-//! it open.
+//! `hooklog log`: makes what a log needs, copies it, looks at that of a folder while no server has it
+//! open, and asks a server to raise its format.
 
 mod copy;
 mod dump;
 mod report;
+pub(super) mod upgrade;
 
-use super::args::{Format, Shown};
+use super::args::{Format, Shown, Single};
 use super::row::{NOTHING, counted};
+use super::run::client;
 use super::serve::ConfigurationArgs;
 use super::session::Answer;
 use crate::app;
@@ -20,6 +22,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Look at the log of a folder while no server has it open.
 #[derive(Debug, clap::Subcommand)]
@@ -35,6 +38,9 @@ pub(super) enum LogCommand {
     Verify(Verify),
     /// Copy a log into an empty one, with its offsets, keys and times, and compare the two.
     Copy(copy::CopyArgs),
+    /// Let a server write what only its release and newer ones read, once no older one runs.
+    #[command(after_help = upgrade::EXAMPLES)]
+    Upgrade(Single<upgrade::UpgradeArgs>),
 }
 
 const INIT_EXAMPLES: &str = "\
@@ -80,9 +86,14 @@ pub(super) struct Place {
 ///
 /// # Errors
 /// There is no log, a server has it open, or the file system says no.
-pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
+pub(super) fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     let out = &mut io::stdout().lock();
     let done = match command {
+        LogCommand::Upgrade(one) => {
+            return client(one.connect, async |session| {
+                upgrade::run(one.args, session).await
+            });
+        }
         LogCommand::Init(init) => init.run(out),
         LogCommand::Stats(stats) => stats.run(out),
         LogCommand::Dump(dump) => dump.run(out),
@@ -91,8 +102,8 @@ pub(super) fn run(command: LogCommand) -> anyhow::Result<Answer> {
     };
     match done {
         // Whoever reads has seen enough: `hooklog log dump | head`.
-        Err(error) if is_broken_pipe(&error) => Ok(Answer::Yes),
-        done => done,
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        done => done.map(Into::into),
     }
 }
 

@@ -4,6 +4,7 @@ mod dangerous;
 mod errors;
 mod fake;
 mod lists;
+mod upgrade;
 
 use super::api::Api;
 use super::run::{report, whole};

@@ -10,6 +10,7 @@ mod apart;
 mod compaction;
 #[cfg(feature = "log-kafka")]
 mod copy;
+mod format;
 mod harness;
 mod process;
 #[cfg(feature = "log-kafka")]

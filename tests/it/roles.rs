@@ -1,5 +1,6 @@
 //! One log on a broker, shared by processes that have a role each.
 
+use crate::format::raise;
 use crate::harness::process::{Process, client, hooklog};
 use crate::harness::subscriber::Subscriber;
 use crate::harness::{On, SECRET, configuration, write_configuration};
@@ -236,4 +237,33 @@ async fn send(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     sent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_process_stops_when_its_log_outgrows_it() {
+    let shared = Shared::new().await;
+    let (receiver, worker, rest) = tokio::join!(
+        shared.process(RECEIVE),
+        shared.process(WORK),
+        shared.process(REST),
+    );
+    let starts = eventually("all starts are known", async || {
+        let starts = rest.get("format").await["starts"].as_array()?.clone();
+        (starts.len() == 3).then_some(starts)
+    })
+    .await;
+    for start in starts {
+        assert!(
+            start["host"].is_string() && start["would_stop"] == false,
+            "{start}"
+        );
+    }
+    let upgrade = rest.client(&["log", "upgrade"]);
+    let said = String::from_utf8_lossy(&upgrade.stdout).into_owned();
+    assert!(said.contains("there is nothing to raise"), "{said}");
+
+    raise(&configuration(&shared.folder).config).await;
+    for mut process in [receiver, worker, rest] {
+        assert!(!process.ended().await.success());
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use hooklog_schemas::control::{
-    By, DeliveriesPaused, SecretRotated, SourceChanged, SourceCreated, SourceDeleted, SourceSpec,
+    By, DeliveriesPaused, FormatRaised, ProcessStarted, SecretRotated, SourceChanged,
+    SourceCreated, SourceDeleted, SourceSpec,
 };
 use hooklog_schemas::{Sealed, SecretId};
 use uuid::Uuid;
@@ -133,4 +134,49 @@ fn pausing_deliveries_is_no_new_configuration_version() {
         configuration.version.map(|version| version.offset),
         Some(Offset(1))
     );
+}
+
+fn raised(format: u32) -> Event {
+    FormatRaised { format, by: by(3) }.into()
+}
+
+#[test]
+fn a_format_is_raised_and_never_goes_back() {
+    assert_eq!(given(&[]).0.formats.in_force, 1);
+    let (configuration, folded) = given(&[created("a"), raised(3), raised(3), raised(2)]);
+    let again = [Folded::Evidence; 2];
+    assert_eq!(folded[1], Folded::Applied);
+    assert_eq!(folded[2..], again);
+    assert_eq!(configuration.formats.in_force, 3);
+    let version = configuration.version.unwrap();
+    assert_eq!(version.event, event_id(1), "nothing is configured by it");
+}
+
+fn started(at: i64) -> Event {
+    ProcessStarted {
+        role: "work".into(),
+        build: "1.2.3".into(),
+        format: 1,
+        host: Some("node-7".into()),
+        configuration: Default::default(),
+        at: Timestamp(at),
+    }
+    .into()
+}
+
+#[test]
+fn the_latest_starts_are_known_and_older_ones_forgotten() {
+    let events: Vec<_> = (1..=300).map(started).collect();
+    let starts = given(&events).0.formats.starts;
+    assert_eq!(starts.len(), 256);
+    assert_eq!(starts.front().unwrap().at, Timestamp(45));
+    let last = Start {
+        process: event_id(300),
+        role: "work".into(),
+        build: "1.2.3".into(),
+        format: 1,
+        host: Some("node-7".into()),
+        at: Timestamp(300),
+    };
+    assert_eq!(**starts.back().unwrap(), last);
 }

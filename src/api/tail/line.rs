@@ -213,6 +213,10 @@ impl Building<'_> {
                 self.put("role", json!(e.role));
                 self.put("build", json!(e.build));
             }
+            Event::FormatRaised(e) => {
+                self.put("format", json!(e.format));
+                self.by(&e.by);
+            }
             _ => {}
         }
     }

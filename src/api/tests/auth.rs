@@ -12,6 +12,7 @@ pub(super) fn needed(method: &str, path: &str) -> &'static str {
         (_, path) if path.starts_with("/tokens") => "admin",
         ("GET", "/webhooks/{receipt}/body") => "operate",
         ("GET", _) => "read",
+        (_, "/format") => "admin",
         (_, path) if path.starts_with("/sources") => "admin",
         _ => "operate",
     }

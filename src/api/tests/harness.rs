@@ -71,6 +71,8 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/counts"),
     ("GET", "/api/v1/tail"),
     ("GET", "/api/v1/status"),
+    ("GET", "/api/v1/format"),
+    ("POST", "/api/v1/format"),
 ];
 
 /// A running API.

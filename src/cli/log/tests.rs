@@ -64,7 +64,7 @@ fn say(dir: &TempDir, arguments: &[&str]) -> anyhow::Result<(String, bool)> {
         LogCommand::Stats(stats) => stats.run(&mut out)?,
         LogCommand::Dump(dump) => dump.run(&mut out)?,
         LogCommand::Verify(verify) => verify.run(&mut out)?,
-        LogCommand::Copy(_) => unreachable!("it names two logs and no --data"),
+        LogCommand::Copy(_) | LogCommand::Upgrade(_) => unreachable!("they take no --data"),
     };
     Ok((String::from_utf8(out).unwrap(), code == Answer::Yes))
 }

@@ -104,6 +104,7 @@ impl Fake {
 }
 
 async fn ask(command: Command, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    use crate::cli::log::{LogCommand, upgrade};
     use crate::cli::{
         dead_letter, delivery, doctor, erase, source, subscription, tail, timeline, token, webhook,
     };
@@ -112,6 +113,7 @@ async fn ask(command: Command, session: &mut Session<'_>) -> anyhow::Result<Answ
         Command::Source(group) => group.connect.output,
         Command::Webhook(group) => group.connect.output,
         Command::Tail(one) => one.connect.output,
+        Command::Log(LogCommand::Upgrade(one)) => one.connect.output,
         _ => Format::Table,
     };
     match command {
@@ -125,6 +127,7 @@ async fn ask(command: Command, session: &mut Session<'_>) -> anyhow::Result<Answ
         Command::Tail(one) => tail::run(one.args, session).await,
         Command::Erase(one) => erase::run(one.args, session).await,
         Command::Doctor(one) => doctor::run(one.args, session).await,
+        Command::Log(LogCommand::Upgrade(one)) => upgrade::run(one.args, session).await,
         other => panic!("no fake for {other:?}"),
     }
 }

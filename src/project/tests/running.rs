@@ -7,6 +7,7 @@ on_every_store!(
     a_checkpoint_beyond_the_end_of_the_log_is_refused,
     an_empty_log_and_an_unknown_name_are_told,
     an_unknown_event_stops_the_projector_and_says_where,
+    a_format_that_it_does_not_read_stops_the_projector,
     a_running_projector_follows_and_tells_how_far_it_is,
     a_rebuild_tells_how_far_it_is,
     a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing,
@@ -99,6 +100,34 @@ async fn an_unknown_event_stops_the_projector_and_says_where(on: On) {
         told.contains("deliveries/0@1 is delivery.teleported"),
         "{told}"
     );
+}
+
+async fn a_format_that_it_does_not_read_stops_the_projector(on: On) {
+    let mut history = History::begin(59, PARTITIONS);
+    let raised = FormatRaised {
+        format: FORMAT + 1,
+        by: By {
+            actor: "ann".into(),
+            from: "local".into(),
+            at: Timestamp(0),
+            why: None,
+        },
+    };
+    let (event_type, version, value) = Event::from(raised).encode().unwrap();
+    let append = Append {
+        event_type,
+        version,
+        value: Some(value),
+        ..unknown()
+    };
+    history.appends.push((Topic::Control, append));
+    let log = log_of(&history.appends).await;
+    let tables = place(on).await;
+    let store = tables.open().await;
+    let projector = Projector::open(parts(&log, store, 1_000)).await.unwrap();
+    let stopped = projector.run(CancellationToken::new()).await.unwrap_err();
+    let told = stopped.to_string();
+    assert!(told.contains("run the release that raised it"), "{told}");
 }
 
 async fn a_running_projector_follows_and_tells_how_far_it_is(on: On) {
