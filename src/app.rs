@@ -4,6 +4,7 @@
 pub mod admin_token;
 pub mod copy;
 mod demo;
+pub mod intake;
 pub mod log;
 pub mod offline;
 pub mod open;

@@ -14,7 +14,10 @@ mod show;
 mod spool;
 
 pub use deliver::DeliverConfig;
-pub use intake::{AmqpConfig, EventHubsConfig, EventHubsSecurity, SqsConfig};
+pub use intake::{
+    AmqpConfig, ClaimCheckConfig, EventHubsConfig, EventHubsSecurity, IntakeConfig, IntakeKind,
+    RedisConfig, SqsConfig,
+};
 pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
 pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
 pub use project::{PostgresConfig, ProjectConfig, SslMode, StoreKind};
@@ -46,6 +49,8 @@ pub struct Config {
     pub receive: ReceiveConfig,
     /// A receiver's own buffer for the time in which the log is away.
     pub spool: SpoolConfig,
+    /// A queue in front of the log.
+    pub intake: IntakeConfig,
     /// The log.
     pub log: LogConfig,
     /// Delivering.
@@ -66,6 +71,7 @@ impl Default for Config {
             shutdown_ms: 9_000,
             receive: ReceiveConfig::default(),
             spool: SpoolConfig::default(),
+            intake: IntakeConfig::default(),
             log: LogConfig::default(),
             deliver: DeliverConfig::default(),
             project: ProjectConfig::default(),

@@ -9,12 +9,22 @@ pub mod amqp;
 pub(crate) mod conformance;
 #[cfg(feature = "intake-eventhubs")]
 pub mod eventhubs;
+#[cfg(any(feature = "claim-check", feature = "intake-redis"))]
+mod files;
+mod inlet;
 pub mod memory;
 mod message;
+mod mover;
+#[cfg(feature = "claim-check")]
+pub mod objects;
+#[cfg(feature = "intake-redis")]
+pub mod redis;
 #[cfg(feature = "intake-sqs")]
 pub mod sqs;
 
+pub use inlet::IntoQueue;
 pub use message::{Body, Claim, DecodeError, Message};
+pub use mover::{Mover, MoverParts};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -141,6 +151,43 @@ pub enum IntakeError {
     /// The queue is there, and does not let us do this: waiting mends nothing.
     #[error("the intake queue refuses: {0}")]
     Refused(String),
+}
+
+/// Where bodies lie that are too large for a queue.
+///
+/// # Rules for implementers
+/// - When `keep` returns, the body is as durable as the queue's messages.
+/// - To remove what is not there is no error.
+#[async_trait]
+pub trait Bodies: Send + Sync {
+    /// Keeps a body under a name that nobody used before.
+    ///
+    /// # Errors
+    /// [`BodiesError::Unavailable`].
+    async fn keep(&self, name: &str, body: Bytes) -> Result<(), BodiesError>;
+
+    /// The body of that name.
+    ///
+    /// # Errors
+    /// See [`BodiesError`].
+    async fn fetch(&self, name: &str) -> Result<Bytes, BodiesError>;
+
+    /// Removes the body of that name.
+    ///
+    /// # Errors
+    /// [`BodiesError::Unavailable`].
+    async fn remove(&self, name: &str) -> Result<(), BodiesError>;
+}
+
+/// Why a body cannot be kept or fetched.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BodiesError {
+    /// Nothing has that name.
+    #[error("the object store has no {0}")]
+    Missing(String),
+    /// The store cannot be reached, or does not let us.
+    #[error("the object store is not available: {0}")]
+    Unavailable(String),
 }
 
 /// Refuses a batch in which a message is over `limit` bytes, before anything is sent.

@@ -104,6 +104,20 @@ metrics! {
     spooled: Counter = Counter::default(), "webhooks_spooled";
     /// Webhooks that came out of the spool into the log.
     drained: Counter = Counter::default(), "webhooks_drained";
+    /// From the call of a receiver to the confirmation of the intake queue.
+    intake_enqueue: Histogram = seconds(), "intake_enqueue", Seconds;
+    /// Webhooks that were carried from the intake queue into the log.
+    intake_moved: Counter = Counter::default(), "intake_moved";
+    /// Messages that wait in the intake queue.
+    intake_waiting: Gauge = Gauge::default(), "intake_waiting";
+    /// Messages that were set aside, since they cannot be carried into the log.
+    intake_aside: Gauge = Gauge::default(), "intake_aside";
+    /// Seconds that the oldest message of the latest batch had waited in the intake queue.
+    intake_age: Gauge = Gauge::default(), "intake_oldest_age_seconds";
+    /// Failures of the intake queue, its object store, or the log behind it, by step.
+    intake_failures: Family<NameLabel, Counter> = Family::default(), "intake_failures";
+    /// Bodies that were too large for the intake queue and went by the object store.
+    intake_claims: Counter = Counter::default(), "intake_claims";
     /// From reading a webhook to its recorded decision.
     routed: Histogram = seconds(), "webhook_route", Seconds;
     /// Webhooks that are not routed yet.

@@ -1,10 +1,12 @@
 //! The roles of this process: a file each, which starts one and says when it is ready.
 
 mod api;
+mod append;
 mod project;
 mod receive;
 mod work;
 
+use super::intake;
 use super::open::Opened;
 use super::tasks::Stage;
 use crate::config::{Config, Role, Roles};
@@ -58,10 +60,17 @@ impl Parts<'_> {
     pub(super) async fn start(&self, doors: Doors) -> anyhow::Result<Vec<Stage>> {
         let mut started = Vec::new();
         let mut draining = None;
+        let queue = match self.roles.has(Role::Receive) || self.roles.has(Role::Append) {
+            true => intake::open(self.config).await?,
+            false => None,
+        };
         if let Some(webhooks) = doors.webhooks {
-            let (receiving, spool) = receive::start(self, webhooks)?;
+            let (receiving, spool) = receive::start(self, webhooks, queue.clone())?;
             started.push(receiving);
             draining = spool;
+        }
+        if let Some(queue) = queue.filter(|_| self.roles.has(Role::Append)) {
+            started.push(append::start(self, queue));
         }
         if self.roles.has(Role::Work) {
             started.push(work::start(self)?);

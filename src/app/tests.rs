@@ -17,8 +17,13 @@ const BACK_ENDS: &[&str] = &[
     "https::",
     "kafka::",
     "KafkaLog",
+    "AmqpIntake",
+    "EventHubsIntake",
+    "RedisIntake",
+    "SqsIntake",
     "MemoryIntake",
     "MemoryQueue",
+    "object_store::",
 ];
 
 /// Where they may be named: in their own files, in `config` and in `app`.
@@ -31,6 +36,8 @@ const MAY: &[&str] = &[
     "intake/amqp",
     "intake/eventhubs",
     "intake/memory",
+    "intake/objects",
+    "intake/redis",
     "intake/sqs",
     "project/stores",
     "deliver/https",

@@ -1,11 +1,15 @@
 //! Values that have the right type and are still wrong, alone or together.
 
+mod intake;
 mod postgres;
 
 use super::load::{ConfigError, Loaded, Origin};
 use super::{Config, KafkaConfig, LogKind, Mechanism, keys, role};
 use std::ops::RangeInclusive;
 use toml::Value;
+
+/// A key whose value is wrong, and why.
+type Wrong = (&'static str, &'static str);
 
 /// Checks bounds, and combinations that would be unsafe.
 ///
@@ -38,6 +42,12 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
         "log.kafka.queue_bytes_max" => 48 << 20..=2 << 30,
         // More is longer than the client library may be silent.
         "log.kafka.session_timeout_ms" => 1_000..=300_000,
+        "intake.batch_messages_max" => 1..=10_000,
+        "intake.amqp.prefetch" => 1..=65_535,
+        "intake.redis.replicas_min" => 0..=100,
+        // Beside a claim there are the headers of a request.
+        "intake.redis.message_bytes_max" => 64 << 10..=256 << 20,
+        "intake.sqs.visibility_timeout_s" => 1..=43_200,
         "log.segment_bytes" => 64 << 10..=1 << 40,
         "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => 0..=1 << 50,
         "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,
@@ -53,7 +63,7 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
     }
 }
 
-fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
+fn combination(config: &Config) -> Option<Wrong> {
     let receive = &config.receive;
     if config.data.as_os_str().is_empty() {
         return Some(("data", "it must name a folder"));
@@ -94,7 +104,8 @@ fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
     if let Some(reason) = role::objection(config) {
         return Some(("roles", reason));
     }
-    if let Some(wrong) = spool(config).or_else(|| postgres::check(&config.project)) {
+    let wrong = spool(config).or_else(|| postgres::check(&config.project));
+    if let Some(wrong) = wrong.or_else(|| intake::check(config)) {
         return Some(wrong);
     }
     match config.log.kind {
@@ -103,7 +114,7 @@ fn combination(config: &Config) -> Option<(&'static str, &'static str)> {
     }
 }
 
-fn spool(config: &Config) -> Option<(&'static str, &'static str)> {
+fn spool(config: &Config) -> Option<Wrong> {
     let spool = &config.spool;
     match (&spool.folder, spool.persistent) {
         (None, false) => return None,
@@ -130,7 +141,7 @@ fn spool(config: &Config) -> Option<(&'static str, &'static str)> {
     None
 }
 
-fn kafka(kafka: &KafkaConfig) -> Option<(&'static str, &'static str)> {
+fn kafka(kafka: &KafkaConfig) -> Option<Wrong> {
     if cfg!(not(feature = "log-kafka")) {
         let reason = "this hooklog was built without Kafka; build it with `--features log-kafka`, \
                       or take one that was built with `--features full`";
@@ -159,7 +170,7 @@ fn kafka(kafka: &KafkaConfig) -> Option<(&'static str, &'static str)> {
     user(kafka)
 }
 
-fn user(kafka: &KafkaConfig) -> Option<(&'static str, &'static str)> {
+fn user(kafka: &KafkaConfig) -> Option<Wrong> {
     if !kafka.security.names_a_user() {
         let reason = "a user is named only with `security = \"sasl_ssl\"` or \"sasl_plaintext\"";
         return kafka

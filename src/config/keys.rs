@@ -1,6 +1,6 @@
 //! The keys of the configuration, as its types have them: no second list that could differ.
 
-use super::Config;
+use super::{Config, IntakeConfig};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -36,7 +36,44 @@ pub(super) fn all() -> BTreeMap<String, Value> {
     ] {
         *path = file();
     }
+    intake(&mut example.intake);
     flatten(&as_table(&example))
+}
+
+/// Fills in what `[intake]` leaves out.
+fn intake(intake: &mut IntakeConfig) {
+    let (store, hubs) = (&mut intake.claim_check, &mut intake.eventhubs);
+    let (amqp, redis, sqs) = (&mut intake.amqp, &mut intake.redis, &mut intake.sqs);
+    for path in [
+        &mut store.access_key_file,
+        &mut amqp.password_file,
+        &mut amqp.ca_file,
+        &mut amqp.cert_file,
+        &mut amqp.key_file,
+        &mut hubs.connection_string_file,
+        &mut redis.password_file,
+        &mut redis.ca_file,
+        &mut redis.cert_file,
+        &mut redis.key_file,
+        &mut sqs.access_key_file,
+    ] {
+        *path = Some(PathBuf::from("file"));
+    }
+    for text in [
+        &mut store.url,
+        &mut store.endpoint,
+        &mut store.region,
+        &mut store.account,
+        &mut store.access_key_id,
+        &mut amqp.username,
+        &mut hubs.address,
+        &mut redis.username,
+        &mut sqs.region,
+        &mut sqs.endpoint,
+        &mut sqs.access_key_id,
+    ] {
+        *text = Some("text".to_owned());
+    }
 }
 
 /// The defaults as a table.

@@ -1,6 +1,6 @@
 //! `roles`: which parts of the way of an event this process does.
 
-use super::{Config, LogKind, StoreKind};
+use super::{Config, IntakeKind, LogKind, StoreKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -47,9 +47,9 @@ impl Role {
     }
 
     /// Whether there is anything to do for it under `config`.
-    const fn applies(self, _config: &Config) -> bool {
-        // Nothing stands in front of the log, so there is nothing to move.
-        !matches!(self, Self::Append)
+    fn applies(self, config: &Config) -> bool {
+        // Where nothing stands in front of the log there is nothing to move.
+        self != Self::Append || config.intake.kind != IntakeKind::None
     }
 }
 
@@ -153,6 +153,14 @@ mod tests {
         assert_eq!(roles.to_string(), "all");
         let each = [Role::Api, Role::Receive, Role::Project, Role::Work];
         assert_eq!(Roles::of(&with(&each, LogKind::Kafka)), roles);
+    }
+
+    #[test]
+    fn a_queue_in_front_of_the_log_has_somebody_who_moves() {
+        let mut config = Config::default();
+        config.intake.kind = IntakeKind::Redis;
+        assert!(Roles::of(&config).has(Role::Append));
+        assert_eq!(objection(&config), None);
     }
 
     #[test]

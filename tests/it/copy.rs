@@ -72,7 +72,7 @@ pub(crate) async fn history(app: &TestApp, secret: &str) {
 /// A folder with the configuration of an empty log on the broker.
 async fn on_the_broker() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    write_configuration(&folder, &On::Kafka.section());
+    write_configuration(&folder, &On::Kafka.section(folder.path()));
     let file = folder.path().join("hooklog.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("partitions = 3", "partitions = 12")).unwrap();

@@ -11,6 +11,7 @@ use hooklog::deliver::sign;
 use hooklog::secret::Secret;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -40,7 +41,7 @@ impl TestApp {
     /// A server on an empty folder and a new log, with the source `github`.
     pub(crate) async fn start(on: On) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        write_configuration(&folder, &on.section());
+        write_configuration(&folder, &on.section(folder.path()));
         let log = configuration(&folder).config.log;
         app::log::init(&log).await.unwrap();
         #[cfg(feature = "store-postgres")]
@@ -190,17 +191,39 @@ pub(crate) enum On {
     /// started.
     #[cfg(feature = "store-postgres")]
     Postgres,
+    /// Files in its folder, and a stream of its own in front of them, in the Redis that
+    /// `tools/services` started.
+    #[cfg(feature = "intake-redis")]
+    Redis,
 }
 
 const EMBEDDED: &str = "[log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n";
 
 impl On {
     /// The section `[log]` of its configuration; on a broker, one that no other test has.
-    pub(crate) fn section(self) -> String {
+    pub(crate) fn section(self, _folder: &Path) -> String {
         match self {
             Self::Embedded => EMBEDDED.to_owned(),
             #[cfg(feature = "store-postgres")]
             Self::Postgres => format!("{EMBEDDED}{}", postgres::section(&postgres::url())),
+            #[cfg(feature = "intake-redis")]
+            Self::Redis => {
+                let read =
+                    |name: &str| {
+                        std::env::var(name).unwrap_or_else(|_| {
+                    panic!("{name} is not set: run the tests by `tools/services run redis -- …`")
+                })
+                    };
+                let password = _folder.join("redis-password");
+                std::fs::write(&password, read("HOOKLOG_TEST_REDIS_PASSWORD")).unwrap();
+                let address = read("HOOKLOG_TEST_REDIS_ADDRESS");
+                let stream = Uuid::now_v7().simple();
+                format!(
+                    "{EMBEDDED}[intake]\nkind = \"redis\"\n[intake.redis]\n\
+                     url = \"redis://{address}\"\npassword_file = {password:?}\n\
+                     stream = \"it.{stream}\"\n"
+                )
+            }
             #[cfg(feature = "log-kafka")]
             Self::Kafka => {
                 let broker = std::env::var("HOOKLOG_TEST_KAFKA");

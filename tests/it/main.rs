@@ -12,6 +12,8 @@ mod compaction;
 mod copy;
 mod format;
 mod harness;
+#[cfg(all(feature = "intake-redis", feature = "claim-check"))]
+mod intake;
 mod process;
 #[cfg(feature = "log-kafka")]
 mod roles;

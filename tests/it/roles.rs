@@ -29,7 +29,7 @@ struct Shared {
 impl Shared {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = On::Kafka.section();
+        let log = On::Kafka.section(folder.path());
         write_configuration(&folder, &log);
         let config = configuration(&folder).config;
         app::log::init(&config.log).await.unwrap();

@@ -10,7 +10,7 @@ use serde_json::json;
 /// A server whose tables are behind `way`.
 async fn start(way: &Way) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
-    write_configuration(&folder, &On::Embedded.section());
+    write_configuration(&folder, &On::Embedded.section(folder.path()));
     let file = folder.path().join("hooklog.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text + &section(&way.url())).unwrap();

@@ -23,6 +23,14 @@ macro_rules! on_every_log {
             })*
         }
 
+        #[cfg(feature = "intake-redis")]
+        mod behind_redis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::harness::On::Redis).await;
+            })*
+        }
+
         #[cfg(feature = "log-kafka")]
         mod on_kafka {
             $(#[tokio::test(flavor = "multi_thread")]

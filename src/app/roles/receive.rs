@@ -2,10 +2,12 @@
 //! a spool, if it has one, so there may be many.
 
 use super::{Parts, Started};
+use crate::app::intake::Queue;
 use crate::app::spool::{self, Spooling};
 use crate::app::tasks::Stage;
 use crate::config::Role;
 use crate::health::Part;
+use crate::intake::IntoQueue;
 use crate::receive::{self, Inlet, IntoLog, Receiver, ReceiverParts};
 use crate::spool::Spool;
 use std::sync::Arc;
@@ -18,9 +20,10 @@ use tokio::net::TcpListener;
 pub(super) fn start(
     parts: &Parts<'_>,
     listener: TcpListener,
+    queue: Option<Queue>,
 ) -> anyhow::Result<(Started, Option<Stage>)> {
     let opened = parts.opened;
-    let log: Arc<dyn Inlet> = Arc::new(IntoLog(Arc::clone(&opened.log)));
+    let log = inlet(parts, queue);
     let spooling = spool::open(parts.config, opened, &log, &parts.metrics)?;
     let spool = spooling.as_ref().map(|own| Arc::clone(&own.spool));
     let inlet = spool.clone().map_or(log, |spool| spool);
@@ -43,6 +46,20 @@ pub(super) fn start(
     });
     let draining = spooling.map(|own| draining(parts, own));
     Ok((Started { stage, part }, draining))
+}
+
+/// The queue, if there is one in front of the log.
+fn inlet(parts: &Parts<'_>, queue: Option<Queue>) -> Arc<dyn Inlet> {
+    let Some(Queue { intake, bodies }) = queue else {
+        return Arc::new(IntoLog(Arc::clone(&parts.opened.log)));
+    };
+    let waiting = parts.config.intake.waiting_bytes_max;
+    Arc::new(IntoQueue::new(
+        intake,
+        bodies,
+        waiting,
+        parts.metrics.clone(),
+    ))
 }
 
 fn part(receiver: &Arc<Receiver>, spool: Option<Arc<Spool>>) -> Part {
