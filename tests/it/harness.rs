@@ -3,6 +3,12 @@
 #[cfg(feature = "store-postgres")]
 pub(crate) mod postgres;
 pub(crate) mod process;
+#[cfg(any(
+    feature = "intake-amqp",
+    feature = "intake-eventhubs",
+    feature = "intake-sqs"
+))]
+pub(crate) mod queue;
 pub(crate) mod subscriber;
 
 use hooklog::app::{self, Running};
@@ -195,6 +201,13 @@ pub(crate) enum On {
     /// `tools/services` started.
     #[cfg(feature = "intake-redis")]
     Redis,
+    /// Files in its folder, behind a queue of its own.
+    #[cfg(any(
+        feature = "intake-amqp",
+        feature = "intake-eventhubs",
+        feature = "intake-sqs"
+    ))]
+    Behind(queue::Queue),
 }
 
 const EMBEDDED: &str = "[log]\nsegment_bytes = 67108864\nreserve_bytes = 67108864\n";
@@ -204,6 +217,12 @@ impl On {
     pub(crate) fn section(self, _folder: &Path) -> String {
         match self {
             Self::Embedded => EMBEDDED.to_owned(),
+            #[cfg(any(
+                feature = "intake-amqp",
+                feature = "intake-eventhubs",
+                feature = "intake-sqs"
+            ))]
+            Self::Behind(queue) => format!("{EMBEDDED}{}", queue.section(_folder)),
             #[cfg(feature = "store-postgres")]
             Self::Postgres => format!("{EMBEDDED}{}", postgres::section(&postgres::url())),
             #[cfg(feature = "intake-redis")]

@@ -5,7 +5,8 @@ use crate::harness::{On, TestApp};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// Makes a test of every way, on every log and every store of tables.
+/// Makes a test of every way, on every log and every store of tables,
+/// and behind every queue.
 macro_rules! on_every_log {
     ($($name:ident),* $(,)?) => {
         mod on_embedded {
@@ -36,6 +37,33 @@ macro_rules! on_every_log {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 super::$name(crate::harness::On::Kafka).await;
+            })*
+        }
+
+        #[cfg(feature = "intake-amqp")]
+        mod behind_amqp {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let queue = crate::harness::queue::Queue::Amqp;
+                super::$name(crate::harness::On::Behind(queue)).await;
+            })*
+        }
+
+        #[cfg(feature = "intake-eventhubs")]
+        mod behind_eventhubs {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let queue = crate::harness::queue::Queue::EventHubs;
+                super::$name(crate::harness::On::Behind(queue)).await;
+            })*
+        }
+
+        #[cfg(feature = "intake-sqs")]
+        mod behind_sqs {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let queue = crate::harness::queue::Queue::Sqs;
+                super::$name(crate::harness::On::Behind(queue)).await;
             })*
         }
     };
