@@ -42,12 +42,16 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
         "log.kafka.queue_bytes_max" => 48 << 20..=2 << 30,
         // More is longer than the client library may be silent.
         "log.kafka.session_timeout_ms" => 1_000..=300_000,
+        "intake.sqs.payload_bytes_max" => 64 << 10..=1 << 20,
+        "intake.eventhubs.partitions" => 1..=1024,
+        "intake.eventhubs.message_bytes_max" => 64 << 10..=20 << 20,
+        "intake.amqp.message_bytes_max" => 64 << 10..=128 << 20,
         "intake.batch_messages_max" => 1..=10_000,
         "intake.amqp.prefetch" => 1..=65_535,
         "intake.redis.replicas_min" => 0..=100,
         // Beside a claim there are the headers of a request.
         "intake.redis.message_bytes_max" => 64 << 10..=256 << 20,
-        "intake.sqs.visibility_timeout_s" => 1..=43_200,
+        "intake.sqs.visibility_timeout_s" => 3..=43_200,
         "log.segment_bytes" => 64 << 10..=1 << 40,
         "log.tail_bytes" | "shutdown_ms" | "project.batch_wait_ms" => 0..=1 << 50,
         "receive.body_bytes_max" | "receive.form_bytes_max" => 1..=1 << 30,

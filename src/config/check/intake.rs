@@ -1,5 +1,7 @@
 //! What must fit together in `[intake]`.
 
+mod queues;
+
 use super::Wrong;
 use crate::config::{ClaimCheckConfig, Config, IntakeKind, RedisConfig};
 use url::Url;
@@ -20,9 +22,11 @@ pub(super) fn check(config: &Config) -> Option<Wrong> {
         return Some(("intake.kind", missing));
     }
     let back_end = match intake.kind {
+        IntakeKind::None => None,
+        IntakeKind::Amqp => queues::amqp(&intake.amqp),
+        IntakeKind::EventHubs => queues::eventhubs(&intake.eventhubs),
         IntakeKind::Redis => redis(&intake.redis),
-        // The others say what is missing when they are opened.
-        _ => None,
+        IntakeKind::Sqs => queues::sqs(&intake.sqs),
     };
     back_end.or_else(|| claim_check(&intake.claim_check))
 }
