@@ -227,15 +227,9 @@ impl On {
             Self::Postgres => format!("{EMBEDDED}{}", postgres::section(&postgres::url())),
             #[cfg(feature = "intake-redis")]
             Self::Redis => {
-                let read =
-                    |name: &str| {
-                        std::env::var(name).unwrap_or_else(|_| {
-                    panic!("{name} is not set: run the tests by `tools/services run redis -- …`")
-                })
-                    };
                 let password = _folder.join("redis-password");
-                std::fs::write(&password, read("HOOKLOG_TEST_REDIS_PASSWORD")).unwrap();
-                let address = read("HOOKLOG_TEST_REDIS_ADDRESS");
+                std::fs::write(&password, variable("HOOKLOG_TEST_REDIS_PASSWORD")).unwrap();
+                let address = variable("HOOKLOG_TEST_REDIS_ADDRESS");
                 let stream = Uuid::now_v7().simple();
                 format!(
                     "{EMBEDDED}[intake]\nkind = \"redis\"\n[intake.redis]\n\
@@ -245,13 +239,7 @@ impl On {
             }
             #[cfg(feature = "log-kafka")]
             Self::Kafka => {
-                let broker = std::env::var("HOOKLOG_TEST_KAFKA");
-                assert!(
-                    broker.is_ok(),
-                    "HOOKLOG_TEST_KAFKA is not set: run the tests by `tools/services run kafka -- \
-                     cargo nextest run --all-features`"
-                );
-                let broker = broker.unwrap();
+                let broker = variable("HOOKLOG_TEST_KAFKA");
                 let prefix = Uuid::now_v7().simple();
                 format!(
                     "[log]\nkind = \"kafka\"\npartitions = 3\n[log.kafka]\n\
@@ -261,6 +249,24 @@ impl On {
             }
         }
     }
+}
+
+/// What `tools/services` set for one of the services that it started.
+#[cfg(any(
+    feature = "log-kafka",
+    feature = "intake-redis",
+    feature = "intake-amqp",
+    feature = "intake-eventhubs",
+    feature = "intake-sqs"
+))]
+pub(crate) fn variable(name: &str) -> String {
+    let value = std::env::var(name);
+    assert!(
+        value.is_ok(),
+        "{name} is not set: run the tests by `tools/services run kafka postgres rabbitmq redis sqs \
+         -- cargo nextest run --all-features`"
+    );
+    value.unwrap()
 }
 
 /// Free ports, and deliveries to 127.0.0.1 allowed.

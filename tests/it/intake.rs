@@ -71,7 +71,7 @@ fn run(folder: &Path, port: u16) -> Child {
 /// A server behind that Redis, with small messages and a folder for large bodies.
 async fn behind(redis: &Redis) -> (TestApp, Subscriber) {
     let folder = tempfile::tempdir().unwrap();
-    write_configuration(&folder, On::Embedded);
+    write_configuration(&folder, &On::Embedded.section(folder.path()));
     let bodies = folder.path().join("bodies");
     std::fs::create_dir(&bodies).unwrap();
     let path = folder.path().join("hooklog.toml");

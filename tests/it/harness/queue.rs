@@ -1,5 +1,6 @@
 //! Queues in front of the log, on the services that `tools/services` started.
 
+use super::variable;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -57,13 +58,4 @@ impl Queue {
             ),
         }
     }
-}
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| {
-        panic!(
-            "{name} is not set: run the tests by `tools/services run kafka rabbitmq sqs -- cargo \
-             nextest run --all-features`"
-        )
-    })
 }
