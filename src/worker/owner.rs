@@ -3,6 +3,7 @@
 mod acquire;
 mod dispatch;
 mod effects;
+mod gauges;
 mod gone;
 mod handover;
 mod outcomes;
@@ -93,6 +94,8 @@ pub(super) struct Owner {
     /// There may be webhooks to route: the last look found some, or the log said so.
     look: bool,
     gauges_at: Timestamp,
+    /// Asks the log how far it goes, for a gauge.
+    asking: Option<tokio::task::JoinHandle<()>>,
     /// When the loop came round last.
     turned: Instant,
 }
@@ -167,7 +170,7 @@ impl Owner {
         self.fresh.clear();
         self.save_some();
         let saved = started.elapsed();
-        self.show_gauges().await?;
+        self.show_gauges();
         let took = started.elapsed();
         if took > TURN_MAX {
             tracing::warn!(

@@ -48,6 +48,8 @@ pub(super) fn base(config: &KafkaConfig) -> Result<ClientConfig, ClientError> {
         .set("socket.keepalive.enable", "true")
         // A broker that came back is noticed within seconds, where the default waits for ten.
         .set("reconnect.backoff.max.ms", "2000")
+        // Who asked for a leader while there was none asks again this soon, and not in five minutes.
+        .set("topic.metadata.refresh.interval.ms", "10000")
         .set_log_level(RDKafkaLogLevel::Info);
     let files = [
         ("log.kafka.ca_file", "ssl.ca.location", &config.ca_file),
@@ -221,6 +223,10 @@ impl ClientContext for Context {
         let Some(code) = error.rdkafka_error_code() else {
             return;
         };
+        // Whoever reads to an end is told so as well, and that is no problem.
+        if code == RDKafkaErrorCode::PartitionEOF {
+            return;
+        }
         let mut problem = self.lock();
         let before = problem.take();
         // Every connection of every client says the same while a broker is away.

@@ -5,9 +5,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How often idle consumers are closed and idle partitions left.
+/// How often idle consumers are closed, idle partitions left, and ends of others looked at.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 /// Follows until it is told to stop, or until the log cannot be followed any more: then it is
@@ -18,6 +19,7 @@ pub(super) async fn follow(
     stop: CancellationToken,
 ) {
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut looking: Option<JoinHandle<()>> = None;
     loop {
         let done = tokio::select! {
             () = stop.cancelled() => return,
@@ -26,6 +28,10 @@ pub(super) async fn follow(
                 let readers = Arc::clone(&source.readers);
                 // Nobody waits for it: a consumer that is slow to close holds up nobody.
                 drop(tokio::task::spawn_blocking(move || readers.close_idle()));
+                if looking.as_ref().is_none_or(JoinHandle::is_finished) {
+                    let source = Arc::clone(&source);
+                    looking = Some(tokio::spawn(async move { source.look_at_ends().await }));
+                }
                 source.tail.leave(&source.consumer).map_err(text)
             }
             message = source.consumer.recv() => match message {

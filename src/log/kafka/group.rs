@@ -110,8 +110,9 @@ fn settings(base: &ClientConfig, config: &KafkaConfig) -> ClientConfig {
 fn look_after(consumer: &BaseConsumer<Member>, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         // What slips in before a pause is read elsewhere.
+        // The context has told an operator of it, now and then.
         if let Some(Err(error)) = consumer.poll(POLL) {
-            tracing::warn!(target: "kafka", %error, "the group of workers");
+            tracing::debug!(target: "kafka", %error, "the group of workers");
         }
     }
 }

@@ -113,10 +113,26 @@ impl Source {
         let answer = asking.await;
         let bounds =
             answer.unwrap_or_else(|error| Err(ReadError::Unavailable(error.to_string())))?;
-        if let Some(part) = self.tail.part(topic, partition) {
-            part.with(|state| state.ends(bounds.tail));
+        if let Some(part) = self.tail.part(topic, partition)
+            && part.with(|state| state.ends(bounds.tail))
+        {
+            part.appended.notify_waiters();
         }
         Ok(bounds)
+    }
+
+    /// Asks the brokers for the ends of what is followed. A consumer may stay silent for minutes
+    /// after its broker was away; whoever waits then reads by another one.
+    pub(super) async fn look_at_ends(&self) {
+        for (topic, partition) in self.names.all() {
+            let part = self.tail.part(topic, partition);
+            if part.is_some_and(|part| part.with(|state| state.is_followed()))
+                && let Err(error) = self.bounds(topic, partition).await
+            {
+                tracing::debug!(%error, "the end of a partition is not known now");
+                return;
+            }
+        }
     }
 
     /// Whether there is something to read at `at`. What memory does not know is found out, and who

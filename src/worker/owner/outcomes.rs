@@ -1,16 +1,15 @@
 //! Takes outcomes of attempts in, and gives their slots back once they are recorded.
 
-use super::{Batch, GAUGES_EVERY, News, OUTCOMES_MAX, Owner, WorkerError};
+use super::{Batch, News, OUTCOMES_MAX, Owner};
 use crate::deliver::outcome;
 use crate::deliver::target::Target;
-use crate::metrics::PartitionLabel;
 use crate::worker::attempt::Finished;
 use crate::worker::batch::Term;
 use crate::worker::lines;
 use crate::worker::schedule::{Ended, Entry};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::{Attempted, CommandApplied, Outcome, Verdict};
-use hooklog_schemas::{DeliveryId, EventId, Partition, SubscriptionId, Topic};
+use hooklog_schemas::{DeliveryId, EventId, Partition, SubscriptionId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,39 +121,6 @@ impl Owner {
     pub(super) fn show_in_flight(&self) {
         let in_flight = i64::try_from(self.schedule.in_flight()).unwrap_or(i64::MAX);
         self.parts.metrics.in_flight.set(in_flight);
-    }
-
-    /// Brings the gauges up to date, now and then: some are counted over all that is open.
-    pub(super) async fn show_gauges(&mut self) -> Result<(), WorkerError> {
-        let now = self.parts.clock.now();
-        if now < self.gauges_at {
-            return Ok(());
-        }
-        self.gauges_at = now.plus(GAUGES_EVERY);
-        for owned in self.owned.values() {
-            let label = PartitionLabel {
-                partition: owned.partition.0,
-            };
-            let bounds = self
-                .parts
-                .log
-                .bounds(Topic::Webhooks, owned.partition)
-                .await?;
-            let (mut open, mut due) = (0, 0);
-            for delivery in owned.fold.deliveries.values() {
-                if let State::Open { due: at } = delivery.state {
-                    open += 1;
-                    due += i64::from(at <= now);
-                }
-            }
-            let metrics = &self.parts.metrics;
-            let unrouted = bounds.tail.0.saturating_sub(owned.cursor.0);
-            let unrouted = i64::try_from(unrouted).unwrap_or(i64::MAX);
-            metrics.lag.get_or_create(&label).set(unrouted);
-            metrics.open.get_or_create(&label).set(open);
-            metrics.due.get_or_create(&label).set(due);
-        }
-        Ok(())
     }
 }
 

@@ -71,6 +71,7 @@ impl Owner {
             saving: None,
             look: true,
             gauges_at: Timestamp(i64::MIN),
+            asking: None,
             turned: Instant::now(),
             shutdown,
             decided: 0,

@@ -109,7 +109,10 @@ impl State {
             return Some(true);
         }
         match self.follow {
-            Follow::From(start) if from >= start || self.is_empty_from(from) => Some(false),
+            // More is written than came: the consumer will have it soon, or somebody else reads it.
+            Follow::From(start) if from >= start || self.is_empty_from(from) => {
+                Some(from < self.end && !self.is_empty_from(from))
+            }
             _ => None,
         }
     }
@@ -119,9 +122,11 @@ impl State {
         self.empty.is_some_and(empty)
     }
 
-    /// Everything before `end` is written.
-    pub(crate) fn ends(&mut self, end: Offset) {
+    /// Everything before `end` is written; tells whether that is news.
+    pub(crate) fn ends(&mut self, end: Offset) -> bool {
+        let news = end > self.end;
         self.end = self.end.max(end);
+        news
     }
 
     /// There is a record at `offset`.
@@ -135,6 +140,11 @@ impl State {
         if start < end {
             self.empty = Some((start, end));
         }
+    }
+
+    /// Whether it is followed.
+    pub(crate) const fn is_followed(&self) -> bool {
+        matches!(self.follow, Follow::From(_))
     }
 
     /// Where following begins; none while it has not begun.
