@@ -186,13 +186,7 @@ impl KafkaLog {
         let _following = stop.drop_guard();
         let found = admin::find(&source.asker, &names, kafka, &context).await?;
         admin::check(kafka, &base, &names, &found).await?;
-        let snapshots = names.snapshots();
-        if admin::answer(&source.asker, snapshots, kafka, &context)
-            .await?
-            .is_none()
-        {
-            return Err(OpenError::NoTopic(snapshots.to_owned()));
-        }
+        admin::find_one(&source.asker, names.snapshots(), kafka, &context).await?;
         let writer = |timeout_ms| {
             let client = client::producer(&base, timeout_ms, kafka.queue_bytes_max);
             let (names, poison) = (Arc::clone(&names), poison.clone());

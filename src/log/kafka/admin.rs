@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 
 /// How long brokers may take to answer at the start.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long a topic that was just made may be unknown to a broker.
+const KNOWN_WITHIN: Duration = Duration::from_secs(3);
+/// The pause before a topic is looked for again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long one question may take before it is asked again.
 const ASK: Duration = Duration::from_secs(1);
 
@@ -139,19 +143,36 @@ fn hint(code: RDKafkaErrorCode) -> String {
     }
 }
 
-/// Finds all topics.
+/// Finds all topics of the log.
 pub(super) async fn find(
     asker: &Arc<BaseConsumer<Context>>,
     names: &Names,
     kafka: &KafkaConfig,
     context: &Context,
 ) -> Result<BTreeMap<Topic, Found>, OpenError> {
-    let all = look(asker, names, kafka, context).await?;
-    let known = |(topic, found): (Topic, Option<Found>)| {
-        let missing = || OpenError::NoTopic(names.of(topic).to_owned());
-        Ok((topic, found.ok_or_else(missing)?))
-    };
-    all.into_iter().map(known).collect()
+    let mut all = BTreeMap::new();
+    for topic in Topic::ALL {
+        let found = find_one(asker, names.of(topic), kafka, context).await?;
+        all.insert(topic, found);
+    }
+    Ok(all)
+}
+
+/// Finds a topic, which a broker may not know for a moment if it was just made.
+pub(super) async fn find_one(
+    asker: &Arc<BaseConsumer<Context>>,
+    name: &str,
+    kafka: &KafkaConfig,
+    context: &Context,
+) -> Result<Found, OpenError> {
+    let began = Instant::now();
+    loop {
+        match answer(asker, name, kafka, context).await? {
+            Some(found) => return Ok(found),
+            None if began.elapsed() < KNOWN_WITHIN => tokio::time::sleep(AGAIN_AFTER).await,
+            None => return Err(OpenError::NoTopic(name.to_owned())),
+        }
+    }
 }
 
 /// Looks for the topics; none where there is none.
@@ -169,7 +190,7 @@ async fn look(
 }
 
 /// What brokers say of a topic, as soon as one of them answers.
-pub(super) async fn answer(
+async fn answer(
     asker: &Arc<BaseConsumer<Context>>,
     name: &str,
     kafka: &KafkaConfig,

@@ -38,7 +38,11 @@ fn memory_knows_what_came_and_what_it_does_not_know() {
     assert!(matches!(state.find(Offset(5), ALL), Found::Nothing));
     assert_eq!(state.readable(Offset(5)), Some(false));
     state.ends(Offset(9));
-    assert_eq!(state.readable(Offset(5)), Some(true), "it is on its way, or stuck");
+    assert_eq!(
+        state.readable(Offset(5)),
+        Some(true),
+        "it is on its way, or stuck"
+    );
     assert!(matches!(state.find(Offset(5), ALL), Found::Soon));
     assert!(matches!(state.find(Offset(4), ALL), Found::Unknown));
     for offset in [5, 7, 7, 6, 8] {
