@@ -174,12 +174,26 @@ pub(crate) async fn hooklog_on_kafka(
     let api = tables.api()?;
     let receiving = subscribe(&api, listener).await?;
     let (url, source) = (receiver.webhooks("main"), SOURCE_SECRET.as_bytes());
+    wait_for_source(&url).await?;
     let all: Vec<&Server> = servers.iter().collect();
     let measured = measure(&url, source, load, &all, &receiving, Some(&api)).await?;
     for server in servers.into_iter().rev() {
         server.stop(Duration::from_secs(30)).await?;
     }
     Ok(measured)
+}
+
+/// A receiver hears of a new source a moment after the process that made it.
+async fn wait_for_source(url: &str) -> Result<()> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let start = Instant::now();
+    while client.post(url).body("{}").send().await?.status() == reqwest::StatusCode::NOT_FOUND {
+        if start.elapsed() > READY_WITHIN {
+            bail!("the receiver does not know the source");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
 }
 
 /// A source, and a subscription to everything that comes from it.
