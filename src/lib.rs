@@ -35,6 +35,9 @@ pub mod project;
 // 6. Answers from the tables.
 pub mod query;
 
+// Points: what lies inside a cut through the log, and the names of cuts.
+pub mod history;
+
 // REST over queries (reads) and the log (commands).
 pub mod api;
 

@@ -1,8 +1,10 @@
 //! The configuration: the fold of `control` that receivers, workers and the API decide by.
 
+mod bookmarks;
 mod erased;
 mod formats;
 mod objects;
+pub use bookmarks::{Bookmark, Bookmarks};
 pub use erased::{Blank, Erased};
 pub use formats::{Formats, Start};
 pub use objects::{Secret, Source, Subscription, Token};
@@ -39,6 +41,8 @@ pub struct Configuration {
     pub erased: Erased,
     /// The format in force, and who started lately.
     pub formats: Formats,
+    /// Points that have a name.
+    pub bookmarks: Bookmarks,
 }
 
 /// An operator's command, with its place in `control`.
@@ -182,6 +186,8 @@ impl Configuration {
                 self.erased.add(e);
                 self.command(offset, id, e.by.at, Action::Erase((**e).clone()))
             }
+            Event::BookmarkCreated(created) => self.bookmarks.create(created),
+            Event::BookmarkDeleted(deleted) => self.bookmarks.delete(deleted),
             _ => Folded::Evidence,
         }
     }
@@ -349,6 +355,8 @@ const fn changes_configuration(event: &Event) -> bool {
             | Event::CancelRequested(_)
             | Event::RedriveRequested(_)
             | Event::ErasureRequested(_)
+            | Event::BookmarkCreated(_)
+            | Event::BookmarkDeleted(_)
     )
 }
 

@@ -7,7 +7,9 @@
 mod spec;
 pub use spec::{Filter, Policy, SealedSecret, Signing, SourceSpec, SubscriptionSpec};
 
-use crate::{DeliveryId, EventId, Offset, ReceiptId, SourceId, SubscriptionId, Timestamp, TokenId};
+use crate::{
+    DeliveryId, EventId, Offset, Point, ReceiptId, SourceId, SubscriptionId, Timestamp, TokenId,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -377,6 +379,27 @@ pub struct ErasedReceipt {
     /// Its offset there.
     pub offset: Offset,
 }
+
+event!(
+    /// `bookmark.created`: a point has a name from here on.
+    BookmarkCreated {
+        /// The name, which no other bookmark has now.
+        name: String,
+        /// The point.
+        point: Point,
+        /// By whom.
+        by: By,
+    }
+);
+event!(
+    /// `bookmark.deleted`: the name is free again. The point stays in `bookmark.created`.
+    BookmarkDeleted {
+        /// The name.
+        name: String,
+        /// By whom.
+        by: By,
+    }
+);
 
 event!(
     /// `webhooks.rejected`: at most one a minute per source and reason.

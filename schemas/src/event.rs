@@ -203,6 +203,10 @@ events! {
     RedriveRequested(control::RedriveRequested) = "redrive.requested" v 1;
     /// An erasure was ordered.
     ErasureRequested(control::ErasureRequested) = "erasure.requested" v 1;
+    /// A point was named.
+    BookmarkCreated(control::BookmarkCreated) = "bookmark.created" v 1;
+    /// The name of a point is free again.
+    BookmarkDeleted(control::BookmarkDeleted) = "bookmark.deleted" v 1;
     /// Webhooks were rejected in the last minute.
     WebhooksRejected(control::WebhooksRejected) = "webhooks.rejected" v 1;
 }

@@ -9,6 +9,9 @@ pub use ids::{DeliveryId, EventId, Key, ReceiptId, SecretId, SourceId, Subscript
 mod position;
 pub use position::{Offset, Partition, Position, PositionError, Topic, partition_of};
 
+mod point;
+pub use point::Point;
+
 mod timestamp;
 pub use timestamp::{Timestamp, TimestampError};
 

@@ -2,14 +2,14 @@
 
 use super::Unfit;
 use super::store::{ProjectionStore, StoreError};
+use crate::control::FollowError;
+use crate::history;
 use crate::log::{EventLog, ReadError, ReadLimit};
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_projections::configuration::Configuration;
 use hooklog_projections::folding::{Decoded, Folding, Unreadable, Wanted};
 use hooklog_projections::partitions;
 use hooklog_projections::table::Value;
-use hooklog_schemas::{DecodeError, Event, EventId, Partition, Position, Record, Topic};
-use std::sync::Arc;
+use hooklog_schemas::{DecodeError, Event, EventId, Partition, Position, Topic};
 
 /// Why a fold stops.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,15 @@ pub(super) enum FeedError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Row(#[from] Unreadable),
+}
+
+impl From<FollowError> for FeedError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Read(error) => Self::Read(error),
+            FollowError::Decode(error) => Self::Decode(error),
+        }
+    }
 }
 
 /// Every partition whose records tables are folded from.
@@ -87,7 +96,8 @@ pub(super) async fn resume(
     checkpoint: Checkpoint,
     open_max: usize,
 ) -> Result<Folding, FeedError> {
-    let configuration = configuration(log, &checkpoint).await?;
+    let end = checkpoint.next(Topic::Control, Partition(0)).offset;
+    let configuration = history::configuration(log, end).await?;
     let keys = (0..log.partitions(Topic::Deliveries)).map(|n| vec![Value::Int(i64::from(n))]);
     let wanted = Wanted {
         table: &partitions::TABLE,
@@ -95,31 +105,6 @@ pub(super) async fn resume(
     };
     let rows = store.load(&wanted).await?;
     Ok(Folding::resume(checkpoint, configuration, &rows, open_max)?)
-}
-
-async fn configuration(
-    log: &dyn EventLog,
-    checkpoint: &Checkpoint,
-) -> Result<Configuration, FeedError> {
-    let end = checkpoint.next(Topic::Control, Partition(0));
-    let mut configuration = Configuration::default();
-    let mut next = Position {
-        offset: Default::default(),
-        ..end
-    };
-    while next.offset < end.offset {
-        let records = log.read(next, ReadLimit::default()).await?;
-        let before = |record: &&Arc<Record>| record.position.offset < end.offset;
-        for record in records.iter().take_while(before) {
-            let event = Event::decode(record)?;
-            configuration.fold(record.position.offset, record.event_id, &event);
-        }
-        let Some(last) = records.last() else {
-            break;
-        };
-        next.offset = last.position.offset.next();
-    }
-    Ok(configuration)
 }
 
 /// Records after a checkpoint, read in turn from all partitions and decoded once.
