@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use hooklog_schemas::{Append, EventId, Offset, Partition, Position, Record, Timestamp, Topic};
 use ownership::{Ownership, Sole};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An append-only sequence of records in numbered partitions of three topics.
 ///
@@ -91,6 +92,13 @@ pub trait EventLog: Send + Sync {
     /// What an append would fail with.
     async fn takes_webhooks(&self) -> Result<(), AppendError> {
         Ok(())
+    }
+
+    /// How long a writer that has much to append had better wait between two batches, so that more
+    /// comes together: on a log where a batch costs a request for each of its partitions, fewer and
+    /// larger ones cost less.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Begins to take part in owning partitions of `webhooks` and `deliveries`, which are the same.

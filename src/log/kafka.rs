@@ -72,6 +72,10 @@ mod source;
 
 use source::Source;
 
+/// The client library sends a request for each partition of a batch. A hundred batches a second are
+/// enough for any load, and nobody notices so short a wait.
+const PACE: Duration = Duration::from_millis(10);
+
 /// A log in three topics.
 pub struct KafkaLog {
     source: Arc<Source>,
@@ -299,6 +303,10 @@ impl EventLog for KafkaLog {
             // Brokers that are away show themselves in appends that come back too late.
             None => Ok(()),
         }
+    }
+
+    fn pace(&self) -> Duration {
+        PACE
     }
 
     fn own(&self) -> Result<Box<dyn Ownership>, ReadError> {

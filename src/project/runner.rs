@@ -43,6 +43,8 @@ pub struct Projector {
     standing: watch::Sender<Standing>,
     /// When the store last confirmed the lease.
     confirmed: Instant,
+    /// When the log was last asked how far behind the tables are.
+    asked: Option<Instant>,
 }
 
 /// Why a projector cannot go on.
@@ -68,6 +70,9 @@ pub enum ProjectError {
 /// How many open deliveries are remembered, at about 500 bytes each. Tests have too many for it.
 const OPEN_MAX: usize = if cfg!(test) { 20 } else { 50_000 };
 
+/// How often the log is asked how far behind the tables are.
+const LAG_EVERY: Duration = Duration::from_secs(1);
+
 /// How long a store that failed is left alone.
 const STORE_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1_000 });
 
@@ -92,6 +97,7 @@ impl Projector {
             reached: watch::Sender::new(reached),
             standing: watch::Sender::new(Standing::Waits { reason }),
             confirmed: Instant::now(),
+            asked: None,
         };
         match projector.begin().await {
             Ok(()) => {}
@@ -173,7 +179,10 @@ impl Projector {
             self.store.renew().await?;
             self.confirmed = Instant::now();
         }
-        self.tell_lag(folding.checkpoint()).await?;
+        match step {
+            Step::Idle => self.show_lag(0),
+            Step::Folded { .. } => self.tell_lag(folding.checkpoint()).await?,
+        }
         self.folding = Some(folding);
         Ok(step)
     }
@@ -288,8 +297,18 @@ impl Projector {
         self.log.wait(&next).await;
     }
 
+    /// Asks the log at most once in a while: on a log of brokers it is a question per partition.
     async fn tell_lag(&mut self, checkpoint: &Checkpoint) -> Result<(), ProjectError> {
+        if self.asked.is_some_and(|at| at.elapsed() < LAG_EVERY) {
+            return Ok(());
+        }
         let behind = feed::behind(self.log.as_ref(), checkpoint).await?;
+        self.asked = Some(Instant::now());
+        self.show_lag(behind);
+        Ok(())
+    }
+
+    fn show_lag(&self, behind: u64) {
         for projection in PROJECTIONS {
             let name = projection.name;
             let gauge = self
@@ -298,7 +317,6 @@ impl Projector {
                 .get_or_create(&NameLabel { name });
             gauge.set(i64::try_from(behind).unwrap_or(i64::MAX));
         }
-        Ok(())
     }
 }
 

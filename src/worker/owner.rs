@@ -43,6 +43,8 @@ use tokio_util::sync::CancellationToken;
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// Outcomes that one append takes at the most.
 const OUTCOMES_MAX: usize = 1_024;
+/// A turn that appends as many events as this one had much to do.
+const BUSY: usize = 8;
 /// How long a stopping worker waits for attempts under way.
 const FINISH_MAX: Duration = Duration::from_secs(7);
 /// A turn that takes longer is reported: nothing is routed or delivered meanwhile.
@@ -91,6 +93,8 @@ pub(super) struct Owner {
     shutdown: CancellationToken,
     /// Decisions of this turn.
     decided: u32,
+    /// Events that it appended.
+    recorded: usize,
     /// There may be webhooks to route: the last look found some, or the log said so.
     look: bool,
     gauges_at: Timestamp,
@@ -136,6 +140,7 @@ impl Owner {
             self.look_around().await?;
             self.restore_some().await?;
             self.turn().await?;
+            self.pace().await;
             self.leave_some().await;
             self.show_ready();
             self.idle().await;
@@ -182,6 +187,14 @@ impl Owner {
             );
         }
         Ok(())
+    }
+
+    /// Lets more come together after a turn with much to record, where the log asks for it.
+    async fn pace(&mut self) {
+        let pace = self.parts.log.pace();
+        if std::mem::take(&mut self.recorded) >= BUSY && !pace.is_zero() {
+            tokio::time::sleep(pace).await;
+        }
     }
 
     /// Waits until there is something to do.

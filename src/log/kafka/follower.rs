@@ -35,7 +35,7 @@ pub(super) async fn follow(
                 source.tail.leave(&source.consumer).map_err(text)
             }
             message = source.consumer.recv() => match message {
-                Ok(message) => source.tail.take(&message).map_err(text),
+                Ok(message) => source.take(&message).map_err(text),
                 Err(error) => passing(&error),
             },
         };

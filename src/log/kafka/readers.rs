@@ -1,11 +1,13 @@
 //! Reads of what is not in memory: consumers that are told where to read, kept where they stand
 //! for whoever reads on.
 
+mod blocks;
 mod reader;
 
 use super::client::Context;
 use super::names::Names;
 use crate::log::{ReadError, ReadLimit};
+use blocks::Blocks;
 use hooklog_schemas::{Offset, Position, Record, Timestamp};
 use rdkafka::ClientConfig;
 use reader::Reader;
@@ -22,9 +24,16 @@ const KEPT: Duration = Duration::from_secs(1);
 /// A consumer that nobody used in this time is closed.
 const IDLE_MAX: Duration = Duration::from_secs(20);
 
+/// What a fetch for a single record may bring along.
+const BLOCK: ReadLimit = ReadLimit {
+    records: 256,
+    bytes: 1 << 20,
+};
+
 /// The consumers.
 pub(super) struct Readers {
     names: Arc<Names>,
+    blocks: Blocks,
     /// Of consumers that read on.
     scans: ClientConfig,
     /// Of consumers that read one record here and one there.
@@ -40,6 +49,8 @@ pub(super) struct Readers {
 pub(super) struct Wanted {
     pub(super) from: Position,
     pub(super) limit: ReadLimit,
+    /// One record is wanted, and probably no other right after it.
+    pub(super) single: bool,
     /// Everything before this is written.
     pub(super) end: Offset,
     /// There is certainly a record to be read: a broker that says otherwise is asked again.
@@ -48,13 +59,6 @@ pub(super) struct Wanted {
     pub(super) floor: Timestamp,
     /// How long brokers may take.
     pub(super) patience: Duration,
-}
-
-impl Wanted {
-    /// Whether one record is wanted, and probably no other after it.
-    fn is_single(&self) -> bool {
-        self.limit.records <= 1
-    }
 }
 
 impl Readers {
@@ -66,8 +70,9 @@ impl Readers {
             .set("fetch.wait.max.ms", "10");
         let mut singles = scans.clone();
         // A larger record comes whole all the same.
-        singles.set("fetch.message.max.bytes", "65536");
+        singles.set("fetch.message.max.bytes", "131072");
         Self {
+            blocks: Blocks::new(Arc::clone(&names)),
             names,
             scans,
             singles,
@@ -83,6 +88,29 @@ impl Readers {
         self: &Arc<Self>,
         wanted: Wanted,
     ) -> Result<Vec<Arc<Record>>, ReadError> {
+        if !wanted.single {
+            return self.fetch(wanted).await;
+        }
+        let _turn = self.blocks.turn(&wanted.from).await;
+        if let Some(found) = self.blocks.find(&wanted.from) {
+            return Ok(vec![found]);
+        }
+        let block = Wanted {
+            limit: BLOCK,
+            ..wanted
+        };
+        let records = self.fetch(block).await?;
+        let first = records.first().cloned();
+        self.blocks.keep(wanted.from, records);
+        Ok(first.into_iter().collect())
+    }
+
+    /// Forgets what came along of the partition of `at`: a record of it was erased.
+    pub(super) fn erase(&self, at: &Position) {
+        self.blocks.erase(at);
+    }
+
+    async fn fetch(self: &Arc<Self>, wanted: Wanted) -> Result<Vec<Arc<Record>>, ReadError> {
         let closed = |_| unavailable("the log was closed");
         let _permit = self.permits.acquire().await.map_err(closed)?;
         let readers = Arc::clone(self);
@@ -116,7 +144,7 @@ impl Readers {
     /// one.
     fn take(&self, wanted: &Wanted) -> Result<Reader, ReadError> {
         let now = Instant::now();
-        let single = wanted.is_single();
+        let single = wanted.single;
         let mut idle = self.lock();
         let place = |suits: &dyn Fn(&Reader) -> bool| {
             let suits = |reader: &Reader| reader.single == single && suits(reader);

@@ -8,6 +8,7 @@ use crate::log::{Bounds, ReadError, ReadLimit};
 use hooklog_schemas::{Offset, Partition, Position, Record, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, StreamConsumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::BorrowedMessage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,7 @@ impl Source {
             .read(Wanted {
                 from,
                 limit,
+                single: limit.records <= 1,
                 end,
                 certain,
                 floor: self.tail.floor(&from),
@@ -99,6 +101,14 @@ impl Source {
         }
         self.tail.remember(&records);
         Ok(records)
+    }
+
+    /// Takes a record from the end of its partition.
+    pub(super) fn take(&self, message: &BorrowedMessage<'_>) -> Result<(), ReadError> {
+        if let Some(erases) = self.tail.take(message)? {
+            self.readers.erase(&erases);
+        }
+        Ok(())
     }
 
     pub(super) async fn bounds(

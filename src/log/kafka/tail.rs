@@ -109,20 +109,24 @@ impl Tail {
         consumer.incremental_unassign(&list)
     }
 
-    /// Takes a record from the end of its partition.
-    pub(super) fn take(&self, message: &BorrowedMessage<'_>) -> Result<(), ReadError> {
+    /// Takes a record from the end of its partition; tells its place if it erases another one.
+    pub(super) fn take(
+        &self,
+        message: &BorrowedMessage<'_>,
+    ) -> Result<Option<Position>, ReadError> {
         let partition = Partition(u32::try_from(message.partition()).unwrap_or(u32::MAX));
         let topic = self.names.topic(message.topic());
         let part = topic.and_then(|topic| Some((topic, self.part(topic, partition)?)));
         let Some((topic, part)) = part else {
-            return Ok(());
+            return Ok(None);
         };
         let offset = Offset(u64::try_from(message.offset()).unwrap_or(u64::MAX));
         let floor = part.with(|state| state.floor(offset));
         let record = Arc::new(record::read(message, topic, floor)?);
+        let erases = record.value.is_none().then_some(record.position);
         part.with(|state| state.push(record));
         part.appended.notify_waiters();
-        Ok(())
+        Ok(erases)
     }
 }
 

@@ -24,6 +24,7 @@ impl Owner {
         if batch.is_empty() {
             return Ok(());
         }
+        self.recorded = batch.events.len();
         let offsets = match self.append(&batch).await {
             Ok(offsets) => offsets,
             Err(error) => {

@@ -75,6 +75,7 @@ impl Owner {
             turned: Instant::now(),
             shutdown,
             decided: 0,
+            recorded: 0,
             parts,
         })
     }

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// leader learns only after a moment how far its predecessor had come.
 const DOUBT_MAX: Duration = Duration::from_secs(3);
 
+/// How long one poll waits for the brokers.
+const POLL: Duration = Duration::from_millis(100);
+
 /// One consumer.
 pub(super) struct Reader {
     consumer: BaseConsumer<Context>,
@@ -87,7 +90,12 @@ impl Reader {
             if let Some(done) = some.is_done() {
                 return Ok(done);
             }
-            match self.consumer.poll(Duration::from_millis(100)) {
+            let wait = if self.single && !some.records.is_empty() {
+                Duration::ZERO
+            } else {
+                POLL
+            };
+            match self.consumer.poll(wait) {
                 Some(Ok(message)) => {
                     let offset = u64::try_from(message.offset()).unwrap_or_default();
                     if offset < some.next().0 {
@@ -111,6 +119,8 @@ impl Reader {
                     fatal(&error, &some.wanted.from)?;
                     problem = Some(error.to_string());
                 }
+                // What came along with the record is here; nobody waits for more.
+                None if wait.is_zero() => return Ok(Done::Limit),
                 None => {}
             }
             if ended.is_some_and(|ended| ended.elapsed() > DOUBT_MAX) {
