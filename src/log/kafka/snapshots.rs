@@ -24,8 +24,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Snapshots in a topic.
 pub(super) struct Snapshots {
     producer: FutureProducer<Context>,
-    reading: ClientConfig,
-    context: Context,
+    reader: Arc<Reader>,
     topic: String,
     patience: Duration,
     /// Keys of chunks by partition: those of older generations are to be forgotten.
@@ -43,12 +42,19 @@ impl Snapshots {
         let timeout_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let producing = client::producer(base, timeout_ms, PRODUCER_BYTES);
         let mut reading = client::consumer(base, prefix);
-        // The end is told, since the last records may be compacted away.
-        reading.set("enable.partition.eof", "true");
+        // The end is told, since the last records may be compacted away. Nobody waits for more.
+        reading
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "10");
         Ok(Self {
             producer: FutureProducer::from_config_and_context(&producing, context.clone())?,
-            reading,
-            context,
+            reader: Arc::new(Reader {
+                consumer: Mutex::default(),
+                config: reading,
+                context,
+                topic: topic.clone(),
+                patience,
+            }),
             topic,
             patience,
             known: Mutex::default(),
@@ -99,18 +105,8 @@ impl SnapshotStore for Snapshots {
     }
 
     async fn get(&self, partition: Partition) -> io::Result<Option<Found>> {
-        let consumer = BaseConsumer::from_config_and_context(&self.reading, self.context.clone());
-        let consumer = Arc::new(consumer.map_err(io::Error::other)?);
-        let (topic, patience) = (self.topic.clone(), self.patience);
-        // Closing a consumer blocks, too.
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut list = TopicPartitionList::new();
-            let assigned = list
-                .add_partition_offset(&topic, number(partition), Offset::Beginning)
-                .and_then(|()| consumer.assign(&list));
-            assigned.map_err(io::Error::other)?;
-            read(&consumer, patience)
-        });
+        let reader = Arc::clone(&self.reader);
+        let reading = tokio::task::spawn_blocking(move || reader.read(number(partition)));
         let found = reading.await.map_err(io::Error::other)??;
         let keys = found.chunks.keys();
         let keys = keys.map(|(generation, number)| key(*generation, *number));
@@ -119,19 +115,51 @@ impl SnapshotStore for Snapshots {
     }
 }
 
-/// Reads a partition to its end: of each key the last record.
-fn read(consumer: &BaseConsumer<Context>, patience: Duration) -> io::Result<Found> {
+/// Reads partitions one after the other, by one consumer: to make and to close one takes longer than
+/// to read a snapshot, and a worker that starts reads one for each of its partitions.
+struct Reader {
+    consumer: Mutex<Option<BaseConsumer<Context>>>,
+    config: ClientConfig,
+    context: Context,
+    topic: String,
+    patience: Duration,
+}
+
+impl Reader {
+    /// Reads a partition to its end. Blocks; so does closing a consumer that failed.
+    fn read(&self, partition: i32) -> io::Result<Found> {
+        let mut kept = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
+        let consumer = match kept.take() {
+            Some(consumer) => consumer,
+            None => BaseConsumer::from_config_and_context(&self.config, self.context.clone())
+                .map_err(io::Error::other)?,
+        };
+        let mut list = TopicPartitionList::new();
+        let assigned = list
+            .add_partition_offset(&self.topic, partition, Offset::Beginning)
+            .and_then(|()| consumer.assign(&list));
+        assigned.map_err(io::Error::other)?;
+        let found = read(&consumer, partition, self.patience)?;
+        consumer.unassign().map_err(io::Error::other)?;
+        *kept = Some(consumer);
+        Ok(found)
+    }
+}
+
+/// Reads to the end: of each key the last record.
+fn read(consumer: &BaseConsumer<Context>, partition: i32, patience: Duration) -> io::Result<Found> {
     let mut found = Found::default();
     let mut heard = Instant::now();
     while heard.elapsed() < patience {
         match consumer.poll(POLL) {
-            None => {}
-            Some(Ok(message)) => {
+            Some(Ok(message)) if message.partition() == partition => {
                 take(&mut found, &message);
                 heard = Instant::now();
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
+            Some(Err(KafkaError::PartitionEOF(ended))) if ended == partition => return Ok(found),
             Some(Err(error)) => tracing::debug!(target: "kafka", %error, "reading a snapshot"),
+            // Something of the partition before, or nothing yet.
+            Some(Ok(_)) | None => {}
         }
     }
     let reason = "no broker answered in time";
