@@ -90,7 +90,7 @@ impl World {
             ids: 0,
             now: 1_790_000_000_000_000,
             operator,
-            commands: seed % 2 == 0,
+            commands: seed.is_multiple_of(2),
             receivers,
             owners,
             versions: Vec::new(),
