@@ -72,6 +72,26 @@ pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 /// # Errors
 /// When a role cannot start: each error says what to change.
 pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Result<Running> {
+    begin(loaded, admin_token, None).await
+}
+
+/// Starts the roles on a log that is open already, as one in memory, which no configuration names.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_on(
+    log: log::Log,
+    loaded: &Loaded,
+    admin_token: Option<String>,
+) -> anyhow::Result<Running> {
+    begin(loaded, admin_token, Some(log)).await
+}
+
+async fn begin(
+    loaded: &Loaded,
+    admin_token: Option<String>,
+    log: Option<log::Log>,
+) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let roles = Roles::of(config);
     // A port that is taken is found before anything is made.
@@ -91,7 +111,10 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
         opened,
         reached,
         snapshots,
-    } = open::reach(loaded, &metrics).await?;
+    } = match log {
+        Some(found) => open::begin(found, loaded).await?,
+        None => open::reach(loaded, &metrics).await?,
+    };
     let admin = first_admin(config, &roles, &opened, admin_token)?;
     let grace = Duration::from_millis(config.shutdown_ms);
     let listening = addresses.0.into_iter().chain([addresses.1]).collect();
@@ -111,8 +134,7 @@ pub async fn start(loaded: &Loaded, admin_token: Option<String>) -> anyhow::Resu
         registry,
     };
     let mut stages = parts.start(doors).await?;
-    let patient = open::away::is_possible(config);
-    stages.push(following(&opened, reached, patient));
+    stages.push(following(&opened, reached));
     tell(&roles, addresses);
     Ok(Running {
         webhooks: addresses.0,
@@ -149,20 +171,20 @@ fn first_admin(
     admin_token::bootstrap(&config.data, given, named)
 }
 
-/// Follows the configuration to the very end, and ends the process when the log stops. One that is
-/// `patient` does not end because the log is away for a while.
-fn following(opened: &Opened, reached: Reached, patient: bool) -> Stage {
+/// Follows the configuration to the very end, and ends the process when the log stops, but not when
+/// it is away for a while.
+fn following(opened: &Opened, reached: Reached) -> Stage {
     let mut stage = Stage::new("log");
     let control = Arc::clone(&opened.control);
     let stop = stage.token();
     stage.spawn(async move {
-        let followed = follow(&control, reached, patient);
+        let followed = follow(&control, reached);
         stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))
     });
     stage
 }
 
-async fn follow(control: &Control, reached: Reached, patient: bool) -> anyhow::Result<()> {
+async fn follow(control: &Control, reached: Reached) -> anyhow::Result<()> {
     let mut poisoned = match reached {
         Reached::There(poisoned) => poisoned,
         Reached::Awaited(awaited) => awaited.come().await?,
@@ -170,7 +192,7 @@ async fn follow(control: &Control, reached: Reached, patient: bool) -> anyhow::R
     let following = async {
         loop {
             match control.follow().await {
-                Err(error) if patient && error.is_for_a_while() => {
+                Err(error) if error.is_for_a_while() => {
                     tracing::warn!(%error, "the configuration cannot be followed now");
                     tokio::time::sleep(PATIENCE).await;
                 }
@@ -187,7 +209,7 @@ async fn follow(control: &Control, reached: Reached, patient: bool) -> anyhow::R
     }
 }
 
-/// How long a patient process waits before it asks a log that is away again.
+/// How long a process waits before it asks a log that is away again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

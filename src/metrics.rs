@@ -122,6 +122,8 @@ metrics! {
     routed: Histogram = seconds(), "webhook_route", Seconds;
     /// Webhooks that are not routed yet.
     lag: Family<PartitionLabel, Gauge> = Family::default(), "webhooks_unrouted";
+    /// When the worker's loop came round last, in seconds since 1970; 0 where there is no worker.
+    turned: Gauge = Gauge::default(), "worker_turned_timestamp_seconds";
     /// Deliveries that ended delivered.
     delivered: Counter = Counter::default(), "deliveries_delivered";
     /// Attempts that failed.

@@ -103,6 +103,10 @@ async fn init_kafka(config: &LogConfig) -> anyhow::Result<Vec<String>> {
             replicas,
         } => format!("{topic}: made; partitions {partitions}, copies {replicas}"),
         Made::Fits { topic } => format!("{topic}: is there, and its settings are safe"),
+        Made::Unread { topic, shown_by } => format!(
+            "{topic}: is there; its settings cannot be read with OAUTHBEARER: compare what \
+             `{shown_by}` shows with docs/kafka.md"
+        ),
     };
     let made = kafka::make_topics(config).await?;
     Ok(made.into_iter().map(line).collect())

@@ -86,16 +86,11 @@ pub struct Begun {
 /// # Errors
 /// When the log cannot be opened, or [`open`] says no.
 pub async fn reach(loaded: &Loaded, metrics: &Metrics) -> anyhow::Result<Begun> {
-    let clock: Arc<dyn Clock> = Arc::new(System);
     match log::open(&loaded.config, metrics).await {
-        Ok(found) => Ok(Begun {
-            opened: open(found.log, clock, loaded).await?,
-            reached: Reached::There(found.poisoned),
-            snapshots: found.snapshots,
-        }),
+        Ok(found) => begin(found, loaded).await,
         Err(error) if log::is_away(&error) && away::is_possible(&loaded.config) => {
             tracing::warn!(error = format!("{error:#}"), "the log is away");
-            let awaited = away::go_by_what_is_known(loaded, clock, metrics)?;
+            let awaited = away::go_by_what_is_known(loaded, Arc::new(System), metrics)?;
             Ok(Begun {
                 opened: awaited.opened(),
                 reached: Reached::Awaited(Box::new(awaited)),
@@ -105,6 +100,18 @@ pub async fn reach(loaded: &Loaded, metrics: &Metrics) -> anyhow::Result<Begun> 
         }
         Err(error) => Err(error),
     }
+}
+
+/// Begins on a log that is there.
+///
+/// # Errors
+/// When [`open`] says no.
+pub async fn begin(found: log::Log, loaded: &Loaded) -> anyhow::Result<Begun> {
+    Ok(Begun {
+        opened: open(found.log, Arc::new(System), loaded).await?,
+        reached: Reached::There(found.poisoned),
+        snapshots: found.snapshots,
+    })
 }
 
 /// Reads the configuration of `log`, makes what a new log needs, and records the start. Several

@@ -5,13 +5,12 @@
 //! `log.filler` holds its place. A copy that was interrupted goes on where it ended.
 
 mod compare;
+mod gaps;
 
 use super::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
-use crate::clock;
-use compare::compare;
-use hooklog_schemas::control::LogFiller;
-use hooklog_schemas::{Append, Event, Offset, Partition, Position, Record, Timestamp, Topic};
-use std::sync::Arc;
+use compare::Comparing;
+use gaps::Gaps;
+use hooklog_schemas::{Append, Offset, Partition, Position, Record, Timestamp, Topic};
 
 /// How far a copy is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,8 +28,10 @@ pub struct Progress {
 pub struct Copied {
     /// Records that are equal in source and copy.
     pub records: u64,
-    /// Places of records that the source has no more.
+    /// Places of records that the source had no more when it was copied.
     pub fillers: u64,
+    /// Places of erased records that only one of the two still has.
+    pub erased: u64,
     /// Records that were there from an earlier, interrupted copy.
     pub resumed: u64,
 }
@@ -77,7 +78,8 @@ pub enum CopyError {
 /// compares the two, record by record.
 ///
 /// `at` is the time of the copy, which fillers carry. `to` must be empty, or hold the beginning of
-/// the same source; nobody else may write to it.
+/// the same source; nobody else may write to it. What the source has erased since that beginning
+/// was copied is erased in `to` as well.
 ///
 /// # Errors
 /// When the logs do not fit, differ, or fail.
@@ -87,104 +89,104 @@ pub async fn copy(
     at: Timestamp,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Copied, CopyError> {
-    let ends = ends(from, to).await?;
-    let total = ends.iter().map(|end| end.offset.0).sum();
+    let mut parts = begin(from, to).await?;
     let mut told = Progress {
-        total,
-        ..Progress::default()
-    };
-    let mut copied = Copied::default();
-    for end in &ends {
-        let resumed = resume(from, to, *end).await?;
-        copied.resumed += resumed.0;
-        told.done += resumed.0;
-        progress(told);
-        let mut next = Position {
-            offset: resumed,
-            ..*end
-        };
-        while next.offset < end.offset {
-            let upto = copy_some(from, to, next, *end, at).await?;
-            told.done += upto.0 - next.offset.0;
-            next.offset = upto;
-            progress(told);
-        }
-    }
-    for topic in Topic::ALL {
-        to.compact(topic).await?;
-    }
-    told = Progress {
+        total: sum(&ends(from, &parts).await?),
         done: 0,
         comparing: true,
-        ..told
     };
-    for end in &ends {
-        let compared = compare(from, to, *end).await?;
-        copied.records += compared.records;
-        copied.fillers += compared.fillers;
-        told.done += end.offset.0;
+    let mut copied = Copied::default();
+    for (part, earlier) in &mut parts {
+        part.compare(from, to, *earlier).await?;
+        copied.resumed += earlier.0;
+        told.done += earlier.0;
         progress(told);
+    }
+    loop {
+        // What was found to be erased was so before these ends: its tombstone stands before them.
+        let ends = ends(from, &parts).await?;
+        let compared = told.done;
+        told.total = sum(&ends);
+        told.comparing = false;
+        for ((part, _), end) in parts.iter_mut().zip(&ends) {
+            let mut gaps = Gaps::new(from, part.take_stale(), *end, at).await?;
+            let mut next = part.next;
+            while next.offset < end.offset {
+                let upto = copy_some(from, to, next, *end, &mut gaps).await?;
+                told.done += upto.0 - next.offset.0;
+                next.offset = upto;
+                progress(told);
+            }
+            gaps.are_explained()?;
+        }
+        for topic in Topic::ALL {
+            to.compact(topic).await?;
+        }
+        told.done = compared;
+        told.comparing = true;
+        for ((part, _), end) in parts.iter_mut().zip(&ends) {
+            told.done += end.offset.0 - part.next.offset.0;
+            part.compare(from, to, end.offset).await?;
+            progress(told);
+        }
+        // What the source erased meanwhile is erased in the copy when its tombstone is copied too.
+        if parts.iter().all(|(part, _)| !part.has_stale()) {
+            break;
+        }
+    }
+    for (part, _) in parts {
+        copied.records += part.records;
+        copied.fillers += part.fillers;
+        copied.erased += part.erased;
     }
     Ok(copied)
 }
 
-/// Where each partition of the source ends. `control` comes last: what the others name is there.
-async fn ends(from: &dyn EventLog, to: &dyn EventLog) -> Result<Vec<Position>, CopyError> {
-    let mut ends = Vec::new();
+/// Every partition, with the place where an earlier copy of it ended. `control` comes last: what the
+/// others name is there.
+async fn begin(
+    from: &dyn EventLog,
+    to: &dyn EventLog,
+) -> Result<Vec<(Comparing, Offset)>, CopyError> {
+    let mut parts = Vec::new();
     for topic in [Topic::Deliveries, Topic::Webhooks, Topic::Control] {
         let partitions = (from.partitions(topic), to.partitions(topic));
         if partitions.0 != partitions.1 {
             let (from, to) = partitions;
             return Err(CopyError::Partitions { from, to });
         }
-        for number in 0..partitions.0 {
-            let Bounds { tail, .. } = from.bounds(topic, Partition(number)).await?;
-            ends.push(Position::new(topic, Partition(number), tail));
+        for partition in (0..partitions.0).map(Partition) {
+            let theirs = from.bounds(topic, partition).await?.tail;
+            let ours = to.bounds(topic, partition).await?.tail;
+            if ours > theirs {
+                let at = |offset| Position::new(topic, partition, offset);
+                let (from, to) = (at(theirs), at(ours));
+                return Err(CopyError::Longer { from, to });
+            }
+            parts.push((Comparing::new(topic, partition), ours));
         }
+    }
+    Ok(parts)
+}
+
+/// Where each partition of the source ends.
+async fn ends(
+    from: &dyn EventLog,
+    parts: &[(Comparing, Offset)],
+) -> Result<Vec<Position>, ReadError> {
+    let mut ends = Vec::with_capacity(parts.len());
+    for (part, _) in parts {
+        let Position {
+            topic, partition, ..
+        } = part.next;
+        let Bounds { tail, .. } = from.bounds(topic, partition).await?;
+        ends.push(Position::new(topic, partition, tail));
     }
     Ok(ends)
 }
 
-/// Where an earlier copy of this partition ended, if its last record is the source's.
-async fn resume(
-    from: &dyn EventLog,
-    to: &dyn EventLog,
-    end: Position,
-) -> Result<Offset, CopyError> {
-    let Bounds { tail, .. } = to.bounds(end.topic, end.partition).await?;
-    if tail > end.offset {
-        let to = Position {
-            offset: tail,
-            ..end
-        };
-        return Err(CopyError::Longer { from: end, to });
-    }
-    if let Some(last) = tail.0.checked_sub(1) {
-        let last = Position {
-            offset: Offset(last),
-            ..end
-        };
-        let (theirs, ours) = (at(from, last).await?, at(to, last).await?);
-        let same = match (&theirs, &ours) {
-            (Some(theirs), Some(ours)) => theirs.event_id == ours.event_id,
-            (None, Some(ours)) => is_filler(ours),
-            (_, None) => true,
-        };
-        if !same {
-            return Err(CopyError::Different(last.to_string()));
-        }
-    }
-    Ok(tail)
-}
-
-async fn at(log: &dyn EventLog, position: Position) -> Result<Option<Arc<Record>>, ReadError> {
-    let limit = ReadLimit {
-        records: 1,
-        ..ReadLimit::default()
-    };
-    let records = log.read(position, limit).await?;
-    let first = records.into_iter().next();
-    Ok(first.filter(|record| record.position == position))
+fn sum(ends: &[Position]) -> u64 {
+    ends.iter().map(|end| end.offset.0).sum()
 }
 
 /// Copies one read's worth of records from `next` on, with what fills the gaps between them; tells
@@ -194,14 +196,14 @@ async fn copy_some(
     to: &dyn EventLog,
     next: Position,
     end: Position,
-    at: Timestamp,
+    gaps: &mut Gaps,
 ) -> Result<Offset, CopyError> {
     let records = from.read(next, ReadLimit::default()).await?;
     let mut batch = Vec::with_capacity(records.len());
     let mut offset = next.offset;
     for record in records.iter().filter(|r| r.position.offset < end.offset) {
         let gap = offset.0..record.position.offset.0;
-        batch.extend(gap.filter_map(|_| filler(next.partition, record.appended_at, at)));
+        batch.extend(gap.filter_map(|gap| gaps.fill(Offset(gap), record.appended_at)));
         batch.push(again(record));
         offset = record.position.offset.next();
     }
@@ -210,7 +212,7 @@ async fn copy_some(
         let upto = end.offset.min(Offset(offset.0 + FILLERS_MAX));
         let gap = offset.0..upto.0;
         // The log makes it no earlier than what stands before it.
-        batch.extend(gap.filter_map(|_| filler(next.partition, Timestamp(0), at)));
+        batch.extend(gap.filter_map(|gap| gaps.fill(Offset(gap), Timestamp(0))));
         offset = upto;
     }
     let given = to.append(next.topic, batch).await?;
@@ -228,22 +230,6 @@ async fn copy_some(
 
 /// Fillers of one append, at the most, when nothing else is left.
 const FILLERS_MAX: u64 = 1_024;
-
-/// What holds the place of a record that is not there any more.
-fn filler(partition: Partition, appended: Timestamp, at: Timestamp) -> Option<Append> {
-    let (event_type, version, value) = Event::from(LogFiller { at }).encode()?;
-    Some(Append {
-        partition,
-        event_id: clock::event_id(),
-        key: clock::key(),
-        event_type,
-        version,
-        epoch: None,
-        at: appended,
-        headers: Vec::new(),
-        value: Some(value),
-    })
-}
 
 fn again(record: &Record) -> Append {
     Append {

@@ -140,8 +140,16 @@ pub enum OpenError {
         wanted: u32,
     },
     /// Settings of topics would lose records, or refuse them.
-    #[error("the settings of the topics are not safe:{}", complaints(.0))]
+    #[error("the settings of the topics are not safe:{}", lines(.0))]
     Unsafe(Vec<Complaint>),
+    /// Topics cannot be made by token: the commands of Kafka's that make them.
+    #[error(
+        "topics cannot be made with log.kafka.sasl_mechanism = \"OAUTHBEARER\", since the client \
+         library gets no token for that. Make them by Kafka's own tools, where FILE holds their \
+         settings to get in, or run `hooklog log init` as a user of another mechanism:{}",
+        lines(.0)
+    )]
+    ByToken(Vec<String>),
     /// The brokers did not do what they were asked.
     #[error("the brokers refuse to {what}: {reason}")]
     Admin {
@@ -152,7 +160,7 @@ pub enum OpenError {
     },
 }
 
-fn complaints(all: &[Complaint]) -> String {
+fn lines(all: &[impl std::fmt::Display]) -> String {
     all.iter().map(|one| format!("\n  {one}")).collect()
 }
 
@@ -330,4 +338,4 @@ impl Drop for KafkaLog {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -73,12 +73,12 @@ const OPEN_MAX: usize = if cfg!(test) { 20 } else { 50_000 };
 /// How often the log is asked how far behind the tables are.
 const LAG_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a store that failed is left alone.
-const STORE_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1_000 });
+/// How long a store that failed, or a log that is away, is left alone.
+const AWAY_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1_000 });
 
 impl Projector {
     /// Opens the tables, and creates them in a fresh store. Where another process writes them, or
-    /// the store is away, it will stand by.
+    /// the store or the log is away, it will stand by.
     ///
     /// # Errors
     /// When the tables do not belong to this log or this release, or the log or store fails in a
@@ -102,6 +102,9 @@ impl Projector {
         match projector.begin().await {
             Ok(()) => {}
             Err(ProjectError::Store(error)) if error.may_pass() => projector.stand_by(&error),
+            Err(ProjectError::Read(error @ ReadError::Unavailable(_))) => {
+                projector.wait_for(&error)
+            }
             Err(error) => return Err(error),
         }
         Ok(projector)
@@ -117,11 +120,11 @@ impl Projector {
         }
     }
 
-    /// Follows until `shutdown`. While the store is away, or another process writes the tables, it
-    /// waits, and tries again.
+    /// Follows until `shutdown`. While the store or the log is away, or another process writes the
+    /// tables, it waits, and tries again.
     ///
     /// # Errors
-    /// When the log cannot be read, or holds something that this release does not know.
+    /// When the log is damaged, or holds something that this release does not know.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), ProjectError> {
         let renewal = self.renewal();
         while !shutdown.is_cancelled() {
@@ -136,7 +139,11 @@ impl Projector {
                 Ok(Step::Folded { full, took }) => self.pause(full, took),
                 Err(ProjectError::Store(error)) => {
                     self.stand_by(&error);
-                    STORE_PAUSE
+                    AWAY_PAUSE
+                }
+                Err(ProjectError::Read(error @ ReadError::Unavailable(_))) => {
+                    self.wait_for(&error);
+                    AWAY_PAUSE
                 }
                 Err(error) => return Err(error),
             };
@@ -239,10 +246,13 @@ impl Projector {
             StoreError::Held { by, .. } | StoreError::Superseded { by } => {
                 Standing::StandsBy { writer: by.clone() }
             }
-            error => Standing::Waits {
-                reason: error.to_string(),
-            },
+            error => Standing::waits(error),
         });
+    }
+
+    /// Queries go on from the tables as they are.
+    fn wait_for(&self, error: &ReadError) {
+        self.stand(Standing::waits(error));
     }
 
     /// Tells what it does, once.
@@ -259,7 +269,7 @@ impl Projector {
                 tracing::info!(%writer, "another process writes the tables; this one stands by");
             }
             Standing::Waits { reason } => {
-                tracing::warn!(%reason, "the tables stand still until their store is back");
+                tracing::warn!(%reason, "the tables stand still");
             }
         }
         self.standing.send_replace(standing);

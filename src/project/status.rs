@@ -17,11 +17,19 @@ pub enum Standing {
         /// The other.
         writer: String,
     },
-    /// It waits for the store.
+    /// It waits for the store, or for the log.
     Waits {
-        /// What the store says.
+        /// What the store or the log says.
         reason: String,
     },
+}
+
+impl Standing {
+    pub(super) fn waits(error: &impl std::fmt::Display) -> Self {
+        Self::Waits {
+            reason: error.to_string(),
+        }
+    }
 }
 
 /// Tells from outside how far a projector is.

@@ -130,12 +130,15 @@ enum News {
     Finished(Box<Finished>),
     /// A partition's part of an erasure is done.
     Erased(Term, EventId, u64),
+    /// So many webhooks of a partition had no decision.
+    Unrouted(Partition, u64),
 }
 
 impl Owner {
     /// Works until `shutdown`, or until the log fails.
     pub(super) async fn work(&mut self) -> Result<(), WorkerError> {
         while !self.shutdown.is_cancelled() {
+            self.show_turn();
             self.follow_ownership();
             self.look_around().await?;
             self.restore_some().await?;

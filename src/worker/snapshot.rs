@@ -132,9 +132,6 @@ impl Found {
         tail: Offset,
     ) -> Result<Fold, SnapshotError> {
         let manifest = read_manifest(&self.manifest)?;
-        if manifest.format != FORMAT {
-            return Err(SnapshotError::Format(manifest.format));
-        }
         if manifest.log != log || manifest.partition != partition {
             return Err(SnapshotError::OtherLog);
         }
@@ -164,7 +161,11 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, SnapshotError> {
     if Sha256::digest(body)[..] != digest[..] {
         return Err(damaged());
     }
-    decode(body).ok_or_else(damaged)
+    // What follows it may be laid out in any way.
+    match decode(body).ok_or_else(damaged)? {
+        FORMAT => decode(body).ok_or_else(damaged),
+        other => Err(SnapshotError::Format(other)),
+    }
 }
 
 fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {

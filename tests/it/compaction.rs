@@ -1,7 +1,7 @@
 //! The brokers' cleaner runs over a history, and nothing that anybody can ask has changed.
 
 use crate::copy::{history, tables};
-use crate::harness::{On, TestApp, configuration};
+use crate::harness::{On, TestApp, configuration, write_configuration};
 use hooklog::app::{copy, log};
 use hooklog::config::{Config, KafkaConfig, LogKind};
 use hooklog::log::ReadLimit;
@@ -15,6 +15,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// How long the cleaner may take.
@@ -72,6 +73,71 @@ async fn the_cleaner_takes_what_was_erased_and_changes_no_answer() {
     let dead = app.get("dead-letters").await;
     assert_eq!(dead["items"].as_array().unwrap().len(), 3, "{dead}");
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_goes_on_after_the_cleaner_ran_and_comes_back_the_same() {
+    let app = TestApp::start(On::Kafka).await;
+    let topics = Topics::of(&configuration(&app.folder).config.log.kafka);
+    topics.set(&[("segment.ms", "1"), LATER]).await;
+    history(&app, "secret").await;
+    until_erased(&configuration(&app.folder).config).await;
+    let folder = app.stop().await;
+    let file = folder.path().join("hooklog.toml");
+    let mut config = configuration(&folder).config;
+    let data = config.data.clone();
+    let pulled = tempfile::tempdir().unwrap();
+    let early = copy::between(&file, pulled.path(), |_| {}).await.unwrap();
+    assert_eq!((early.fillers, early.erased), (0, 0));
+
+    let ends = close_segments(&config).await;
+    let before = tables(&mut config, &data).await;
+    topics.set(&[("min.cleanable.dirty.ratio", "0.0001")]).await;
+    topics.cleaned(&ends).await;
+    let later = copy::between(&file, pulled.path(), |_| {}).await.unwrap();
+    assert_eq!(later.resumed, early.records);
+    assert!(later.erased > 0, "{later:?}");
+    let mut embedded = config.clone();
+    embedded.log.kind = LogKind::Embedded;
+    assert_eq!(before, tables(&mut embedded, pulled.path()).await, "pulled");
+
+    // To other topics, in two parts, and back from there after the cleaner ran again.
+    let other = tempfile::tempdir().unwrap();
+    write_configuration(&other, &On::Kafka.section(other.path()));
+    let mut there = configuration(&other).config;
+    log::init(&there.log).await.unwrap();
+    let topics = Topics::of(&there.log.kafka);
+    topics.set(&[("segment.ms", "1"), LATER]).await;
+    let file = other.path().join("hooklog.toml");
+    interrupted(pulled.path(), &file).await;
+    let copied = copy::between(pulled.path(), &file, |_| {}).await.unwrap();
+    assert!(copied.resumed > 0, "{copied:?}");
+    let data = there.data.clone();
+    assert_eq!(before, tables(&mut there, &data).await, "on other topics");
+    let ends = close_segments(&there).await;
+    let before = tables(&mut there, &data).await;
+    topics.set(&[("min.cleanable.dirty.ratio", "0.0001")]).await;
+    topics.cleaned(&ends).await;
+    let back = tempfile::tempdir().unwrap();
+    let returned = copy::between(&file, back.path(), |_| {}).await.unwrap();
+    assert!(returned.fillers > 0, "{returned:?}");
+    assert_eq!(before, tables(&mut embedded, back.path()).await, "back");
+}
+
+/// Ends a copy after its first part.
+async fn interrupted(from: &Path, to: &Path) {
+    let begun = Notify::new();
+    let copying = copy::between(from, to, |told| {
+        if !told.comparing && told.done > 0 {
+            begun.notify_one();
+        }
+    });
+    let interrupted = tokio::select! {
+        biased;
+        () = begun.notified() => true,
+        _ = copying => false,
+    };
+    assert!(interrupted, "the copy was too quick");
 }
 
 /// The cleaner leaves records alone that are younger than this.

@@ -1,5 +1,6 @@
 //! A whole server in a temporary folder, a GitHub that signs, and a subscriber that remembers.
 
+mod memory;
 #[cfg(feature = "store-postgres")]
 pub(crate) mod postgres;
 pub(crate) mod process;
@@ -61,7 +62,12 @@ impl TestApp {
     /// A server on a `folder` that holds its configuration.
     pub(crate) async fn open(folder: TempDir) -> Self {
         let loaded = configuration(&folder);
-        let running = app::start(&loaded, Some(TOKEN.to_owned())).await.unwrap();
+        let token = Some(TOKEN.to_owned());
+        let running = match memory::log(folder.path()) {
+            Some(log) => app::start_on(log, &loaded, token).await,
+            None => app::start(&loaded, token).await,
+        };
+        let running = running.unwrap();
         let Running { webhooks, api, .. } = &running;
         let webhooks = format!("http://{}", webhooks.unwrap());
         let api = format!("http://{api}");
@@ -190,6 +196,8 @@ impl TestApp {
 pub(crate) enum On {
     /// Files in its folder.
     Embedded,
+    /// The memory of the test, which outlives its servers.
+    Memory,
     /// Topics of its own on the broker that `tools/services` started.
     #[cfg(feature = "log-kafka")]
     Kafka,
@@ -217,6 +225,7 @@ impl On {
     pub(crate) fn section(self, _folder: &Path) -> String {
         match self {
             Self::Embedded => EMBEDDED.to_owned(),
+            Self::Memory => memory::make(_folder),
             #[cfg(any(
                 feature = "intake-amqp",
                 feature = "intake-eventhubs",

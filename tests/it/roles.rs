@@ -11,7 +11,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -28,8 +28,18 @@ struct Shared {
 
 impl Shared {
     async fn new() -> Self {
+        Self::with(|_| String::new()).await
+    }
+
+    /// With a queue of RabbitMQ in front of it.
+    #[cfg(feature = "intake-amqp")]
+    async fn behind_a_queue() -> Self {
+        Self::with(|folder| crate::harness::queue::Queue::Amqp.section(folder)).await
+    }
+
+    async fn with(more: impl Fn(&Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = On::Kafka.section(folder.path());
+        let log = On::Kafka.section(folder.path()) + &more(folder.path());
         write_configuration(&folder, &log);
         let config = configuration(&folder).config;
         app::log::init(&config.log).await.unwrap();
@@ -67,6 +77,8 @@ impl Shared {
 }
 
 const RECEIVE: &str = "[\"receive\"]";
+#[cfg(feature = "intake-amqp")]
+const APPEND: &str = "[\"append\"]";
 const WORK: &str = "[\"work\"]";
 const REST: &str = "[\"project\", \"api\"]";
 
@@ -215,6 +227,48 @@ async fn restarts_of_receivers_and_of_the_worker_under_load_lose_nothing() {
         [],
         "a worker that is told to stop leaves nothing in flight"
     );
+}
+
+#[cfg(feature = "intake-amqp")]
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_of_who_appends_between_a_queue_and_the_brokers_lose_nothing() {
+    let shared = Shared::behind_a_queue().await;
+    let (receiver, mut append, _worker, rest) = tokio::join!(
+        shared.process(RECEIVE),
+        shared.process(APPEND),
+        shared.process(WORK),
+        shared.process(REST),
+    );
+    let parts = append.ready(200).await["parts"].clone();
+    assert_eq!(parts[0]["name"], "append", "{parts}");
+    let subscriber = Subscriber::answering(&[200]).await;
+    subscribe(&rest, &subscriber.url).await;
+    let http = client();
+    eventually("the receiver knows the source", async || {
+        accepted(&http, receiver.webhooks, &Uuid::new_v4().to_string())
+            .await
+            .then_some(())
+    })
+    .await;
+    let (stop, stopped) = watch::channel(false);
+    let (_told, told) = watch::channel([receiver.webhooks, receiver.webhooks]);
+    let github = tokio::spawn(send(told, stopped));
+    // As a rollout stops it, and as a machine does that fails: receivers notice neither.
+    append = shared.restart(append, APPEND).await;
+    append.guard.signal("KILL");
+    append.ended().await;
+    let _append = shared.on(append.folder, APPEND).await;
+    stop.send_replace(true);
+    let sent = github.await.unwrap();
+    assert!(sent.len() > 20, "only {} were sent", sent.len());
+    let arrived = eventually("every webhook arrives", async || {
+        let arrived = arrivals(&subscriber);
+        let all = sent.iter().all(|guid| arrived.contains_key(guid));
+        all.then_some(arrived)
+    })
+    .await;
+    // What was carried and not acknowledged is carried again, and owed once.
+    assert!(arrived.values().all(|times| *times == 1), "{arrived:?}");
 }
 
 /// Sends about fifty webhooks a second, as a load balancer passes them on: to a receiver that takes

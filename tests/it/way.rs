@@ -16,6 +16,13 @@ macro_rules! on_every_log {
             })*
         }
 
+        mod on_memory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::harness::On::Memory).await;
+            })*
+        }
+
         #[cfg(feature = "store-postgres")]
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread")]

@@ -218,7 +218,8 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Violation> {
     violations.extend(ended::check(&evidence.receipts, &evidence.log));
     if let Some(incidents) = &evidence.faults {
         let (receipts, log) = (&evidence.receipts, &evidence.log);
-        violations.extend(faults::check(incidents, receipts, log));
+        let in_flight = evidence.in_flight;
+        violations.extend(faults::check(incidents, receipts, log, in_flight));
     }
     if let Some(commands) = &evidence.commands {
         violations.extend(orders::check(commands, &evidence.log));

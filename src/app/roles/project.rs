@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use std::future::ready;
 use std::sync::Arc;
 
-/// It is ready once its tables are open, or their store is away: then it waits, and nobody else
-/// could do better. How far they are behind the log is a metric: a projector that catches up would
+/// It is ready once its tables are open, or their store or the log is away: then it waits, and nobody
+/// else could do better. How far they are behind the log is a metric: a projector that catches up would
 /// not do so sooner if somebody ended it. A note says who writes the tables, if another process
 /// does.
 pub(super) async fn start(parts: &Parts<'_>) -> anyhow::Result<Started> {

@@ -60,6 +60,7 @@ impl CopyArgs {
                 json!({
                     "records": copied.records,
                     "fillers": copied.fillers,
+                    "erased": copied.erased,
                     "resumed": copied.resumed,
                 })
             )?,
@@ -92,6 +93,10 @@ fn sentence(copied: Copied, took: Duration) -> String {
             "; {fillers} for records that the source has no more"
         ));
     }
+    if copied.erased > 0 {
+        let erased = counted(copied.erased, "erased record", "erased records");
+        text.push_str(&format!("; {erased} whose place only one of the two has"));
+    }
     text
 }
 
@@ -104,12 +109,14 @@ mod tests {
         let copied = Copied {
             records: 2,
             fillers: 1,
+            erased: 2,
             resumed: 0,
         };
         assert_eq!(
             sentence(copied, Duration::from_secs(3)),
             "copied in 3 s, and compared: 2 records, equal in both; \
-             1 filler for records that the source has no more"
+             1 filler for records that the source has no more; \
+             2 erased records whose place only one of the two has"
         );
     }
 }

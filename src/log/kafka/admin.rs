@@ -43,6 +43,13 @@ pub enum Made {
         /// Its name.
         topic: String,
     },
+    /// It was there, and its settings cannot be read by token; nothing was changed.
+    Unread {
+        /// Its name.
+        topic: String,
+        /// The command of Kafka's that shows its settings.
+        shown_by: String,
+    },
 }
 
 /// Makes the topics that are missing. Those that are there are looked at and left as they are.
@@ -84,6 +91,10 @@ pub async fn make_topics(config: &LogConfig) -> Result<Vec<Made>, OpenError> {
             settings: topics::of_snapshots(kafka),
         });
     }
+    if by_token(kafka) && !new.is_empty() {
+        let commands = new.iter().map(|new| new.command(kafka));
+        return Err(OpenError::ByToken(commands.collect()));
+    }
     make(kafka, &base, &new).await?;
     let all = Topic::ALL.map(|topic| names.of(topic));
     let all = all.into_iter().chain([names.snapshots()]);
@@ -97,6 +108,41 @@ struct New {
     settings: Vec<(&'static str, String)>,
 }
 
+impl New {
+    /// How Kafka's own tool makes it.
+    fn command(&self, kafka: &KafkaConfig) -> String {
+        let Self {
+            name,
+            partitions,
+            settings,
+        } = self;
+        let copies = kafka.replication_factor;
+        let settings = settings.iter();
+        let settings = settings.map(|(setting, value)| format!(" --config {setting}={value}"));
+        let settings: String = settings.collect();
+        format!(
+            "kafka-topics.sh --bootstrap-server {} --command-config FILE --create --topic {name} \
+             --partitions {partitions} --replication-factor {copies}{settings}",
+            kafka.brokers.join(",")
+        )
+    }
+}
+
+/// Whether we show a token to get in. The client library gets none for its admin client, which alone
+/// makes topics and reads their settings.
+fn by_token(kafka: &KafkaConfig) -> bool {
+    kafka.security.names_a_user() && kafka.sasl_mechanism == Mechanism::OauthBearer
+}
+
+/// How Kafka's own tool shows the settings of a topic.
+fn shown_by(name: &str, kafka: &KafkaConfig) -> String {
+    let brokers = kafka.brokers.join(",");
+    format!(
+        "kafka-configs.sh --bootstrap-server {brokers} --command-config FILE --describe --all \
+         --entity-type topics --entity-name {name}"
+    )
+}
+
 fn made(name: &str, new: &[New], kafka: &KafkaConfig) -> Made {
     let topic = name.to_owned();
     match new.iter().find(|new| new.name == name) {
@@ -104,6 +150,10 @@ fn made(name: &str, new: &[New], kafka: &KafkaConfig) -> Made {
             topic,
             partitions: new.partitions,
             replicas: kafka.replication_factor,
+        },
+        None if by_token(kafka) => Made::Unread {
+            topic,
+            shown_by: shown_by(name, kafka),
         },
         None => Made::Fits { topic },
     }
@@ -269,10 +319,10 @@ pub(super) async fn check(
             });
         }
     }
-    if kafka.security.names_a_user() && kafka.sasl_mechanism == Mechanism::OauthBearer {
+    if by_token(kafka) {
         tracing::warn!(
-            "settings of topics cannot be read with OAUTHBEARER: check them with `hooklog log init` \
-             as a user of another mechanism"
+            "settings of topics cannot be read with OAUTHBEARER, so nobody checks them: \
+             `hooklog log init` tells how to look at them, docs/kafka.md what they must be"
         );
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! The conformance suite and Kafka's own ways to fail, on a real broker.
 
-mod broker;
+pub(crate) mod broker;
 mod group;
 mod opening;
 mod outage;

@@ -197,3 +197,41 @@ fn fits(append: &Append) -> Result<(), AppendError> {
         limit: RECORD_BYTES_MAX - record::OVERHEAD,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::conformance::append;
+    use crate::log::kafka::client;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_producer_that_cannot_tell_what_was_written_poisons_the_log() {
+        let brokers = MockCluster::new(1).unwrap();
+        let names = Arc::new(Names::new("mock.", 1));
+        brokers
+            .create_topic(names.of(Topic::Control), 1, 1)
+            .unwrap();
+        let mut base = ClientConfig::new();
+        base.set("bootstrap.servers", brokers.bootstrap_servers());
+        let client = client::producer(&base, 20_000, 1 << 20);
+        let poison = watch::Sender::new(None);
+        let context = Context::default();
+        let writer = Writer::new(&client, context, names, 20_000, poison.clone()).unwrap();
+        let one = || vec![append(0, "{}")];
+        writer.append(Topic::Control, one()).await.unwrap();
+        // The broker misses records that it has confirmed.
+        let lost = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        brokers.request_errors(RDKafkaApiKey::Produce, &[lost]);
+        for _ in 0..2 {
+            let refused = writer.append(Topic::Control, one()).await;
+            assert!(
+                matches!(refused, Err(AppendError::Poisoned(_))),
+                "{refused:?}"
+            );
+        }
+        let why = poison.borrow().clone();
+        assert!(why.is_some_and(|why| why.contains("sequence")), "not told");
+    }
+}

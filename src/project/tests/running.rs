@@ -1,6 +1,9 @@
 //! Projectors that run, stop, fail and refuse.
 
 use super::*;
+use crate::log::{AppendError, Bounds, ReadError, ReadLimit};
+use hooklog_schemas::{Offset, Record};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 on_every_store!(
     tables_of_another_log_are_refused_and_a_rebuild_replaces_them,
@@ -12,6 +15,7 @@ on_every_store!(
     a_rebuild_tells_how_far_it_is,
     a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing,
     a_store_that_fails_now_and_then_ends_with_the_same_tables,
+    a_projector_waits_while_the_log_is_away_and_goes_on,
 );
 
 async fn tables_of_another_log_are_refused_and_a_rebuild_replaces_them(on: On) {
@@ -276,6 +280,86 @@ async fn a_store_that_fails_now_and_then_ends_with_the_same_tables(on: On) {
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(projector.run(shutdown.clone()));
     assert!(status.reached(&tails(&log).await).await);
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    let fresh = place(on).await;
+    rebuild_at(&log, fresh.as_ref(), &[]).await;
+    assert_eq!(
+        dump_of(tables.as_ref()).await,
+        dump_of(fresh.as_ref()).await
+    );
+}
+
+/// A log that is away when the test says so.
+struct Away {
+    log: Arc<dyn EventLog>,
+    away: AtomicBool,
+}
+
+impl Away {
+    fn reached(&self) -> Result<&dyn EventLog, ReadError> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(ReadError::Unavailable("the brokers are away".to_owned()));
+        }
+        Ok(self.log.as_ref())
+    }
+}
+
+#[async_trait::async_trait]
+impl EventLog for Away {
+    fn partitions(&self, topic: Topic) -> u32 {
+        self.log.partitions(topic)
+    }
+    async fn append(&self, topic: Topic, batch: Vec<Append>) -> Result<Vec<Offset>, AppendError> {
+        self.log.append(topic, batch).await
+    }
+    async fn read(&self, from: Position, limit: ReadLimit) -> Result<Vec<Arc<Record>>, ReadError> {
+        self.reached()?.read(from, limit).await
+    }
+    async fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, ReadError> {
+        self.reached()?.bounds(topic, partition).await
+    }
+    async fn wait(&self, any_of: &[Position]) {
+        self.log.wait(any_of).await;
+    }
+    async fn compact(&self, topic: Topic) -> Result<u64, AppendError> {
+        self.log.compact(topic).await
+    }
+}
+
+async fn a_projector_waits_while_the_log_is_away_and_goes_on(on: On) {
+    let mut history = History::begin(60, PARTITIONS);
+    let start = history.appends.len();
+    let away = Arc::new(Away {
+        log: log_of(&history.appends).await,
+        away: AtomicBool::new(false),
+    });
+    let log: Arc<dyn EventLog> = away.clone();
+    let tables = place(on).await;
+    let store = tables.open().await;
+    let projector = Projector::open(parts(&log, store, 60)).await.unwrap();
+    let status = projector.status();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(projector.run(shutdown.clone()));
+    assert!(status.reached(&tails(&log).await).await);
+    away.away.store(true, Ordering::Relaxed);
+    history.write(300);
+    for (topic, append) in &history.appends[start..] {
+        log.append(*topic, vec![append.clone()]).await.unwrap();
+    }
+    let waits = |standing: &Standing| matches!(standing, Standing::Waits { .. });
+    assert!(status.stands(waits).await, "the projector ended");
+    let Standing::Waits { reason } = status.standing() else {
+        panic!("it does not wait");
+    };
+    assert!(reason.contains("the brokers are away"), "{reason}");
+    away.away.store(false, Ordering::Relaxed);
+    assert!(status.reached(&tails(&log).await).await);
+    assert!(
+        status
+            .stands(|standing| *standing == Standing::Writes)
+            .await
+    );
     shutdown.cancel();
     running.await.unwrap().unwrap();
     let fresh = place(on).await;

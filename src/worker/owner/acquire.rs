@@ -23,8 +23,12 @@ impl Owner {
     pub(super) fn assign(&mut self, partitions: Vec<Partition>) {
         self.assigned = true;
         for partition in partitions {
-            // Who is told again what it has, has it.
-            if !self.owned.contains_key(&partition) {
+            let owned = self.owned.get(&partition);
+            // Who is told again what it has, has it; but what it was about to leave may have been
+            // another worker's meanwhile.
+            if owned.is_none_or(|owned| owned.leaving) {
+                self.drop_partition(partition);
+                self.contested.remove(&partition);
                 self.restoring.insert(partition, Restore::Assigned);
             }
         }
@@ -119,8 +123,14 @@ impl Owner {
         if !self.ownership.is_settled() {
             return Err(WorkerError::Superseded(partition.0));
         }
-        tracing::warn!(%partition, "another worker has taken over a partition that is assigned here");
+        let owned = self.owned.get(&partition);
+        let leaving = owned.is_some_and(|owned| owned.leaving);
         self.drop_partition(partition);
+        if leaving {
+            tracing::info!(%partition, "the next worker has the partition already");
+            return Ok(());
+        }
+        tracing::warn!(%partition, "another worker has taken over a partition that is assigned here");
         let at = self.parts.clock.now().plus(CONTEND_AFTER);
         self.contested.insert(partition, at);
         Ok(())

@@ -1,13 +1,20 @@
 //! Brings the gauges up to date, now and then: some are counted over all that is open.
 
-use super::{GAUGES_EVERY, Owner};
+use super::{GAUGES_EVERY, News, Owner};
 use crate::log::EventLog;
-use crate::metrics::{Metrics, PartitionLabel};
+use crate::metrics::PartitionLabel;
 use hooklog_projections::delivery::State;
 use hooklog_schemas::{Offset, Partition, Timestamp, Topic};
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 impl Owner {
+    /// Shows that the loop comes round: the group of workers does not notice when it does not.
+    pub(super) fn show_turn(&self) {
+        let now = self.parts.clock.now().0 / 1_000_000;
+        self.parts.metrics.turned.set(now);
+    }
+
     /// Counts what is open. How far the webhooks go is asked beside the loop: while the log is away
     /// an answer may take minutes.
     pub(super) fn show_gauges(&mut self) {
@@ -29,12 +36,19 @@ impl Owner {
         {
             let cursors = self.owned.values();
             let cursors = cursors.map(|owned| (owned.partition, owned.cursor));
-            let asked = show_lag(
-                Arc::clone(&self.parts.log),
-                self.parts.metrics.clone(),
-                cursors.collect(),
-            );
-            self.asking = Some(tokio::spawn(asked));
+            let log = Arc::clone(&self.parts.log);
+            let asking = ask(log, cursors.collect(), self.tell.clone());
+            self.asking = Some(tokio::spawn(asking));
+        }
+    }
+
+    /// Shows how many webhooks of a partition have no decision, unless it went to another worker
+    /// while the log was asked: whoever shows what it does not own would show it for ever.
+    pub(super) fn show_unrouted(&self, partition: Partition, unrouted: u64) {
+        if self.owned.contains_key(&partition) {
+            let unrouted = i64::try_from(unrouted).unwrap_or(i64::MAX);
+            let lag = &self.parts.metrics.lag;
+            lag.get_or_create(&label(partition)).set(unrouted);
         }
     }
 }
@@ -53,13 +67,18 @@ impl super::Owned {
     }
 }
 
-async fn show_lag(log: Arc<dyn EventLog>, metrics: Metrics, cursors: Vec<(Partition, Offset)>) {
+/// Tells how many webhooks there are from each cursor on.
+async fn ask(
+    log: Arc<dyn EventLog>,
+    cursors: Vec<(Partition, Offset)>,
+    tell: mpsc::UnboundedSender<News>,
+) {
     for (partition, cursor) in cursors {
         // A log that is away says so elsewhere.
         if let Ok(bounds) = log.bounds(Topic::Webhooks, partition).await {
             let unrouted = bounds.tail.0.saturating_sub(cursor.0);
-            let unrouted = i64::try_from(unrouted).unwrap_or(i64::MAX);
-            metrics.lag.get_or_create(&label(partition)).set(unrouted);
+            // An error says that the owner has stopped.
+            let _ = tell.send(News::Unrouted(partition, unrouted));
         }
     }
 }

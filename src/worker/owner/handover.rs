@@ -70,6 +70,10 @@ impl Owner {
     /// Forgets a partition. Attempts under way go on, and what comes of them is evidence; erasures
     /// are the next owner's.
     pub(super) fn drop_partition(&mut self, partition: Partition) {
+        // Whoever gets it again must not hand that over.
+        for leaving in &mut self.leaving {
+            leaving.partitions.remove(&partition);
+        }
         let Some(owned) = self.owned.remove(&partition) else {
             return;
         };

@@ -40,6 +40,10 @@ impl Owner {
                     self.erased_here(term, command, count, batch);
                     continue;
                 }
+                News::Unrouted(partition, unrouted) => {
+                    self.show_unrouted(partition, unrouted);
+                    continue;
+                }
             };
             self.count(&finished);
             done.push(Done::new(&finished));

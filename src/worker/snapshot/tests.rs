@@ -42,6 +42,42 @@ fn a_snapshot_opens_as_it_was_sealed() {
     assert_eq!(opened.deliveries.len(), 70_000);
 }
 
+/// A snapshot that an earlier release sealed, in hexadecimal: the manifest, then a chunk.
+fn sealed_earlier(text: &str) -> Found {
+    let mut lines = text.lines().map(|line| hex::decode(line).unwrap());
+    let manifest = lines.next().unwrap();
+    let generation = Fold::sample().next.0;
+    Found {
+        manifest,
+        chunks: (0..).map(|n| (generation, n)).zip(lines).collect(),
+    }
+}
+
+#[test]
+fn format_1_is_read() {
+    let earlier = sealed_earlier(include_str!("v1.hex"));
+    let fold = Fold::sample();
+    assert!(!fold.deliveries.is_empty() && !fold.applied.is_empty());
+    assert_eq!(earlier.open(LOG, P3, fold.next).unwrap(), fold);
+}
+
+#[test]
+fn another_format_is_told_from_damage_however_it_is_laid_out() {
+    let mut manifest = vec![7];
+    manifest.extend(b"what a later release keeps");
+    let digest = Sha256::digest(&manifest);
+    manifest.extend(digest);
+    let later = Found {
+        manifest,
+        ..Found::default()
+    };
+    let refused = later.open(LOG, P3, Offset(8));
+    assert!(
+        matches!(refused, Err(SnapshotError::Format(7))),
+        "{refused:?}"
+    );
+}
+
 #[test]
 fn one_of_another_log_or_partition_or_beyond_the_end_is_refused() {
     let beyond = found(0).open(LOG, P3, Offset(7));

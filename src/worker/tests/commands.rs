@@ -3,7 +3,6 @@
 use super::subscriber::{Reply, Subscriber};
 use super::world::{P0, World, attempts, by, ended, quick};
 use crate::clock::{self, Clock as _};
-use crate::log::EventLog as _;
 use hooklog_schemas::control::{
     CancelRequested, DeliveriesPaused, DeliveriesResumed, ErasedReceipt, ErasureRequested, Policy,
     RedriveRequested, Scope,

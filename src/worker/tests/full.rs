@@ -3,7 +3,6 @@
 use super::subscriber::{Reply, Subscriber};
 use super::world::{World, attempts, quick};
 use crate::control::Control;
-use crate::log::memory::MemoryLog;
 use crate::log::{AppendError, Bounds, EventLog, ReadError, ReadLimit};
 use async_trait::async_trait;
 use hooklog_schemas::{Append, Offset, Partition, Position, Record, Topic};
@@ -13,7 +12,7 @@ use tokio::sync::Notify;
 
 /// A log whose `control` is full for some appends: a full disk cannot be had on demand.
 struct Full {
-    log: Arc<MemoryLog>,
+    log: Arc<dyn EventLog>,
     refusals: AtomicU32,
     refused: Notify,
 }

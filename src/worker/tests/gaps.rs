@@ -3,7 +3,6 @@
 use super::subscriber::{Reply, Subscriber};
 use super::world::{P0, World, by, ended, quick, routed};
 use crate::clock;
-use crate::log::EventLog as _;
 use crate::log::memory::MemoryLog;
 use hooklog_schemas::control::{ErasedReceipt, ErasureRequested};
 use hooklog_schemas::{Append, Offset, Topic};

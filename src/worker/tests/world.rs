@@ -32,7 +32,7 @@ pub(super) const P0: Partition = Partition(0);
 pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 pub(super) struct World {
-    pub(super) log: Arc<MemoryLog>,
+    pub(super) log: Arc<dyn EventLog>,
     pub(super) clock: Arc<Manual>,
     pub(super) control: Arc<Control>,
     pub(super) keyring: Arc<Keyring>,
@@ -98,7 +98,10 @@ impl World {
     }
 
     pub(super) async fn on(log: MemoryLog) -> Self {
-        let log = Arc::new(log);
+        Self::over(Arc::new(log)).await
+    }
+
+    pub(super) async fn over(log: Arc<dyn EventLog>) -> Self {
         let clock = Arc::new(Manual::at(Timestamp::from_secs(1_793_534_400)));
         let control = Control::open(log.clone(), clock.clone()).await.unwrap();
         let following = Arc::clone(&control);

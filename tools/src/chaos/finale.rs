@@ -14,7 +14,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TOLD_AFTER: Duration = Duration::from_secs(6);
 
 impl Run {
-    /// Waits until all spools are empty, all webhooks are routed, and nothing is owed.
+    /// Waits until all spools are empty, every partition has an owner that has routed all webhooks,
+    /// and nothing is owed.
     pub(super) async fn settled(&self, cluster: &Cluster) -> Result<()> {
         let within = Duration::from_secs(self.command.settle_seconds);
         let start = Instant::now();
@@ -22,9 +23,9 @@ impl Run {
         loop {
             let spooled = sum(&cluster.receivers, "hooklog_spool_webhooks").await;
             tokio::time::sleep(TOLD_AFTER).await;
-            let unrouted = sum(&cluster.workers, "hooklog_webhooks_unrouted").await;
+            let unrouted = Unrouted::ask(cluster).await;
             let left = within.saturating_sub(start.elapsed());
-            if let (Ok(0), Ok(0)) = (&spooled, &unrouted) {
+            if matches!(spooled, Ok(0)) && unrouted.as_ref().is_ok_and(Unrouted::is_nothing) {
                 api.settled(LOOK_EVERY, left).await?;
                 return crate::print(&format!("settled after {:.1?}", start.elapsed()));
             }
@@ -103,6 +104,33 @@ impl Run {
     }
 }
 
+/// What each worker says of webhooks that are not routed: of each of its partitions, how many.
+#[derive(Debug, PartialEq, Eq)]
+struct Unrouted(Vec<(String, Vec<(String, u64)>)>);
+
+impl Unrouted {
+    async fn ask(cluster: &Cluster) -> Result<Self> {
+        let mut all = Vec::new();
+        for worker in &cluster.workers {
+            let worker = worker.lock().await;
+            let counts = worker.api.labelled("hooklog_webhooks_unrouted").await?;
+            all.push((worker.name.clone(), counts));
+        }
+        Ok(Self(all))
+    }
+
+    /// Whether every partition has one owner, who has routed everything.
+    fn is_nothing(&self) -> bool {
+        let all = self.0.iter().flat_map(|(_, counts)| counts);
+        let mut labels: Vec<_> = all.clone().map(|(label, _)| label).collect();
+        let owned = labels.len();
+        labels.sort_unstable();
+        labels.dedup();
+        let once = labels.len() == owned && owned == PARTITIONS as usize;
+        once && all.into_iter().all(|(_, count)| *count == 0)
+    }
+}
+
 /// A metric of some processes, summed.
 async fn sum(members: &[tokio::sync::Mutex<super::member::Member>], name: &str) -> Result<u64> {
     let mut sum = 0;
@@ -110,4 +138,23 @@ async fn sum(members: &[tokio::sync::Mutex<super::member::Member>], name: &str) 
         sum += member.lock().await.api.metric(name).await?;
     }
     Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_routed_when_each_partition_has_one_owner_who_says_so() {
+        let label = |number| format!("{{partition=\"{number}\"}}");
+        let of = |numbers: std::ops::Range<u32>, count| {
+            let counts = numbers.map(|number| (label(number), count));
+            ("worker".to_owned(), counts.collect::<Vec<_>>())
+        };
+        assert!(Unrouted(vec![of(0..2, 0), of(2..PARTITIONS, 0)]).is_nothing());
+        assert!(!Unrouted(vec![of(0..2, 0), of(2..PARTITIONS, 1)]).is_nothing());
+        // One that nobody owns, and one that two own.
+        assert!(!Unrouted(vec![of(0..2, 0), of(3..PARTITIONS, 0)]).is_nothing());
+        assert!(!Unrouted(vec![of(0..3, 0), of(2..PARTITIONS, 0)]).is_nothing());
+    }
 }

@@ -15,17 +15,63 @@ const SETTLED_AFTER_US: i64 = 20_000_000;
 /// How long an attempt may have been under way when the fault came.
 const UNDER_WAY_US: i64 = 5_000_000;
 
-/// Nothing happens twice and nobody ends without a fault, or an owner that began: on a machine that
-/// is short of processors, a worker may be missed though nobody paused it, and the log shows that.
-pub(crate) fn check(incidents: &[Incident], receipts: &[Receipt], log: &Log) -> Vec<Violation> {
-    let unexplained = |again: &Again| again.cause(incidents).is_none() && !again.has_new_owner(log);
-    let again = twice(receipts, log).into_iter().filter(unexplained);
-    let again = again.map(|again| {
+/// Nothing happens twice without an owner that began between, whatever fault there was: on a machine
+/// that is short of processors, a worker may be missed though nobody paused it, and the log shows
+/// that. After each fault no more comes twice than could be under way when it came: `in_flight` of
+/// the worker that it hit, and of all if it hit the broker. And nobody ends without a fault.
+pub(crate) fn check(
+    incidents: &[Incident],
+    receipts: &[Receipt],
+    log: &Log,
+    in_flight: usize,
+) -> Vec<Violation> {
+    let twice = twice(receipts, log);
+    let unexplained = twice.iter().filter(|again| !again.has_new_owner(log));
+    let unexplained = unexplained.map(|again| {
         let (id, second) = (again.id, again.second);
-        let found = format!("{id} was taken again at {second}, after no fault");
+        let found = format!("{id} was taken again at {second}, and no owner began between");
         Violation::new("duplicates follow a fault", found)
     });
-    again.chain(ended(incidents)).collect()
+    let many = too_many(&twice, incidents, in_flight);
+    unexplained.chain(many).chain(ended(incidents)).collect()
+}
+
+/// Faults after which more was taken again than could be under way.
+fn too_many<'a>(
+    twice: &[Again],
+    incidents: &'a [Incident],
+    in_flight: usize,
+) -> impl Iterator<Item = Violation> + use<'a> {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for again in twice {
+        if let Some(cause) = again.cause(incidents) {
+            *counts.entry(cause).or_default() += 1;
+        }
+    }
+    let workers = incidents.iter().filter(|one| {
+        let worker = one.who.starts_with("worker");
+        worker && one.kind == Kind::Started
+    });
+    let all = in_flight * workers.count().max(1);
+    counts.into_iter().filter_map(move |(cause, count)| {
+        let fault = incidents.get(cause)?;
+        let hit = if fault.who.starts_with("worker") {
+            in_flight
+        } else {
+            all
+        };
+        (count > hit).then(|| {
+            let Incident {
+                kind, who, begin, ..
+            } = fault;
+            let found = format!(
+                "{count} deliveries were taken again after {} ({who}, at {begin}), where {hit} could \
+                 be under way",
+                kind.name()
+            );
+            Violation::new("duplicates are bounded by what was in flight", found)
+        })
+    })
 }
 
 /// How many owners began although nothing was done to anybody.
@@ -64,20 +110,21 @@ struct Again {
 }
 
 impl Again {
-    /// The last fault that explains it.
-    fn cause<'a>(&self, incidents: &'a [Incident]) -> Option<&'a Incident> {
+    /// The number of the last fault that explains it.
+    fn cause(&self, incidents: &[Incident]) -> Option<usize> {
         let may = |one: &&Incident| {
             one.kind.touches_ownership()
                 && one.kind != Kind::Ended
                 && around(one, self.first - UNDER_WAY_US, self.second)
         };
-        incidents.iter().rfind(may)
+        incidents.iter().rposition(|one| may(&one))
     }
 
     /// Whether its partition got another owner between the two.
     fn has_new_owner(&self, log: &Log) -> bool {
         let partition = log.deliveries.get(&self.id).map(|one| one.partition);
-        let between = self.first - UNDER_WAY_US..=self.second;
+        // The attempt of a former owner that was paused may come long after its successor began.
+        let between = self.first - SETTLED_AFTER_US..=self.second;
         let mut owners = log.acquired_at.iter();
         owners.any(|(of, _, at)| Some(*of) == partition && between.contains(&at.0))
     }
@@ -118,7 +165,8 @@ impl Causes {
         for again in twice(receipts, log) {
             let cause = again
                 .cause(incidents)
-                .map_or("nothing", |one| one.kind.name());
+                .and_then(|cause| incidents.get(cause));
+            let cause = cause.map_or("nothing", |one| one.kind.name());
             *counts.entry(cause).or_default() += 1;
         }
         Self(counts)

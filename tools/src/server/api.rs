@@ -156,16 +156,22 @@ impl Api {
 
     /// A metric without fractions, summed over its labels; 0 if the server does not have it.
     pub(crate) async fn metric(&self, name: &str) -> Result<u64> {
+        let all = self.labelled(name).await?;
+        Ok(all.into_iter().map(|(_, value)| value).sum())
+    }
+
+    /// A metric without fractions, by its labels as they are written.
+    pub(crate) async fn labelled(&self, name: &str) -> Result<Vec<(String, u64)>> {
         let request = self.client.get(format!("{}/metrics", self.root));
         let text = request.send().await?.text().await?;
-        Ok(text
-            .lines()
-            .filter(|line| {
-                let rest = line.strip_prefix(name);
-                rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
-            })
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
-            .sum())
+        let lines = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let (labels, value) = rest.rsplit_once(' ')?;
+            let is_it = labels.is_empty() || labels.starts_with('{');
+            let value = value.parse().ok()?;
+            is_it.then(|| (labels.to_owned(), value))
+        });
+        Ok(lines.collect())
     }
 
     /// Asks, and takes every answer, also none.

@@ -75,8 +75,12 @@ pub(crate) struct State {
     wanted: Option<Instant>,
     /// Somebody is finding out about a place before the followed end.
     pub(crate) asking: bool,
-    /// The append time of what stands before an offset.
+    /// The append time of what stands before an offset, where readers stand.
     floors: BTreeMap<Offset, Timestamp>,
+    /// The same places in the order in which they were learned.
+    learned: VecDeque<Offset>,
+    /// The same of the record after the last that left `recent`.
+    gone: Option<(Offset, Timestamp)>,
 }
 
 impl State {
@@ -185,6 +189,9 @@ impl State {
             return false;
         }
         self.follow = Follow::No;
+        if let Some(last) = self.recent.back() {
+            self.gone = Some((last.position.offset.next(), last.appended_at));
+        }
         self.recent.clear();
         self.bytes = 0;
         true
@@ -211,7 +218,7 @@ impl State {
             if let Some(gone) = self.recent.pop_front() {
                 self.bytes -= gone.size();
                 start = gone.position.offset.next();
-                self.passed(start, gone.appended_at);
+                self.gone = Some((start, gone.appended_at));
             }
         }
         self.follow = Follow::From(start);
@@ -229,18 +236,29 @@ impl State {
 
     /// The append time of what stands before `at`, as far as it is known.
     pub(crate) fn floor(&self, at: Offset) -> Timestamp {
-        let passed = self.floors.range(..=at).next_back();
-        let passed = passed.map_or(Timestamp(i64::MIN), |(_, time)| *time);
+        let passed = self.floors.range(..=at).next_back().map(|(_, time)| *time);
+        let gone = self.gone.filter(|(next, _)| *next <= at);
         let before = self.recent.back();
         let before = before.filter(|record| record.position.offset < at);
-        before.map_or(passed, |record| record.appended_at.max(passed))
+        let known = [
+            passed,
+            gone.map(|(_, time)| time),
+            before.map(|record| record.appended_at),
+        ];
+        let latest = known.into_iter().flatten().max();
+        latest.unwrap_or(Timestamp(i64::MIN))
     }
 
     /// `time` is the append time of what stands before `next`.
     pub(crate) fn passed(&mut self, next: Offset, time: Timestamp) {
-        self.floors.insert(next, time);
-        if self.floors.len() > FLOORS_MAX {
-            self.floors.pop_first();
+        if self.floors.insert(next, time).is_none() {
+            self.learned.push_back(next);
+        }
+        // Not the first place: somebody may just have begun to read from the start again.
+        if self.learned.len() > FLOORS_MAX
+            && let Some(oldest) = self.learned.pop_front()
+        {
+            self.floors.remove(&oldest);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn variable(name: &str) -> String {
 }
 
 /// Three topics with a prefix of their own.
-pub(super) struct Topics {
+pub(crate) struct Topics {
     pub(super) config: LogConfig,
 }
 
@@ -53,13 +53,13 @@ pub(super) fn nobodys() -> Topics {
 
 impl Topics {
     /// Makes them as `hooklog log init` does.
-    pub(super) async fn make() -> Self {
+    pub(crate) async fn make() -> Self {
         let topics = nobodys();
         make_topics(&topics.config).await.unwrap();
         topics
     }
 
-    pub(super) async fn open(&self) -> KafkaLog {
+    pub(crate) async fn open(&self) -> KafkaLog {
         let metrics = Metrics::register(&mut Default::default());
         // A log of its own folder, as of another machine.
         let folder = tempfile::tempdir().unwrap();

@@ -136,18 +136,24 @@ async fn users_get_in_by_password_and_by_challenge() {
     assert_eq!(read.len(), 4);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_from_a_file_gets_in_too() {
+/// A file with a token that the broker takes, and a configuration that names it.
+fn by_token(topics: &Topics) -> (LogConfig, NamedTempFile) {
     use base64::Engine as _;
-    let topics = Topics::make().await;
     let now = jiff::Timestamp::now().as_second();
     let claims = serde_json::json!({"sub": "hooklog", "iat": now, "exp": now + 600});
     let encode = |text: String| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(text);
     let head = encode(r#"{"alg":"none"}"#.to_owned());
     let file = password(&format!("{head}.{}.", encode(claims.to_string())));
-    let mut config = as_user(&topics, Mechanism::OauthBearer, "", &file);
+    let mut config = as_user(topics, Mechanism::OauthBearer, "", &file);
     config.kafka.username = None;
     config.kafka.token_file = config.kafka.password_file.take();
+    (config, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_a_file_gets_in_too() {
+    let topics = Topics::make().await;
+    let (config, _file) = by_token(&topics);
     let metrics = Metrics::register(&mut Default::default());
     let folder = tempfile::tempdir().unwrap();
     let log = KafkaLog::open(folder.path(), &config, metrics)
@@ -155,6 +161,27 @@ async fn a_token_from_a_file_gets_in_too() {
         .unwrap();
     let sent = conformance::append(0, "by token");
     log.append(Topic::Control, vec![sent]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_token_only_is_told_how_to_make_the_topics_and_to_look_at_them() {
+    let topics = nobodys();
+    let (config, _file) = by_token(&topics);
+    let told = make_topics(&config).await.unwrap_err().to_string();
+    for part in [
+        "OAUTHBEARER",
+        "kafka-topics.sh",
+        &topics.name(Topic::Deliveries),
+        "--partitions 3 --replication-factor 1",
+        "--config cleanup.policy=compact",
+        "--config max.message.bytes=46137344",
+    ] {
+        assert!(told.contains(part), "{told} lacks {part}");
+    }
+    make_topics(&topics.config).await.unwrap();
+    let made = make_topics(&config).await.unwrap();
+    let unread = |made: &Made| matches!(made, Made::Unread { shown_by, .. } if shown_by.contains("--describe"));
+    assert!(made.iter().all(unread), "{made:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,34 +37,53 @@ fn taken_twice(seconds: i64, incidents: Vec<Incident>) -> Evidence {
     evidence
 }
 
+/// The same, where the second owner began at that second.
+fn taken_twice_with_owner_at(owner: i64, incidents: Vec<Incident>) -> Evidence {
+    let mut evidence = taken_twice(8, incidents);
+    let partition = evidence.log.acquired_at[1].0;
+    let at = hooklog_schemas::Timestamp(owner * SECOND);
+    evidence.log.acquired_at[1] = (partition, 2, at);
+    evidence
+}
+
 #[test]
-fn a_delivery_that_is_taken_again_around_a_fault_is_no_violation() {
+fn a_delivery_that_is_taken_again_by_a_new_owner_after_a_fault_is_no_violation() {
     let fault = incident(Kind::WorkerPaused, 101, 110);
-    let evidence = taken_twice(8, vec![started(), fault]);
+    let evidence = taken_twice_with_owner_at(107, vec![started(), fault]);
     assert_eq!(check(&evidence), Vec::new());
 }
 
 #[test]
-fn a_delivery_that_is_taken_again_without_a_fault_is_found() {
-    let later = incident(Kind::WorkerKilled, 109, 110);
-    assert_eq!(
-        rules(&taken_twice(8, vec![started(), later])),
-        ["duplicates follow a fault"]
-    );
-    let long_before = incident(Kind::WorkerKilled, 40, 41);
-    assert_eq!(
-        rules(&taken_twice(8, vec![started(), long_before])),
-        ["duplicates follow a fault"]
-    );
+fn a_delivery_that_is_taken_again_without_a_new_owner_is_found_whatever_fault_there_was() {
+    for fault in [
+        incident(Kind::WorkerPaused, 101, 110),
+        incident(Kind::BrokerKilled, 101, 107),
+        incident(Kind::ReceiverKilled, 101, 110),
+    ] {
+        for owner in [40, 109] {
+            let evidence = taken_twice_with_owner_at(owner, vec![started(), fault.clone()]);
+            assert_eq!(rules(&evidence), ["duplicates follow a fault"]);
+        }
+    }
 }
 
 #[test]
-fn a_receiver_that_is_killed_explains_no_second_delivery() {
-    let fault = incident(Kind::ReceiverKilled, 101, 110);
-    assert_eq!(
-        rules(&taken_twice(8, vec![started(), fault])),
-        ["duplicates follow a fault"]
-    );
+fn more_duplicates_after_a_fault_than_were_under_way_are_found() {
+    for (kind, who) in [
+        (Kind::WorkerKilled, "worker-1"),
+        (Kind::WorkerPaused, "worker-1"),
+        (Kind::BrokerKilled, "broker"),
+    ] {
+        let fault = Incident {
+            who: who.into(),
+            ..incident(kind, 101, 107)
+        };
+        let mut evidence = taken_twice_with_owner_at(107, vec![started(), fault]);
+        assert_eq!(check(&evidence), Vec::new());
+        evidence.in_flight = 0;
+        let bounded = |rule: &&str| *rule == "duplicates are bounded by what was in flight";
+        assert!(rules(&evidence).iter().any(bounded), "{kind:?}");
+    }
 }
 
 #[test]

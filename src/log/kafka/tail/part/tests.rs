@@ -109,3 +109,23 @@ fn a_partition_that_nobody_waits_for_is_left() {
     assert!(state.end_if_idle(now + Duration::from_secs(61), Duration::from_secs(60)));
     assert!(matches!(state.find(Offset(5), ALL), Found::Unknown));
 }
+
+#[test]
+fn times_before_a_reader_are_known_however_far_others_have_read() {
+    let mut state = followed(1);
+    for place in 1..=500 {
+        state.passed(
+            Offset(place * 1_000),
+            Timestamp(i64::try_from(place).unwrap()),
+        );
+    }
+    // Another one begins at the start, while the latest records leave memory one by one.
+    for place in 1..=3 {
+        let (next, time) = (Offset(place), Timestamp(i64::try_from(place).unwrap()));
+        state.passed(next, time);
+        for offset in 0..100 {
+            push(&mut state, place * 1_000_000 + offset, append(0, "xx"));
+        }
+        assert_eq!(state.floor(next), time);
+    }
+}
