@@ -232,7 +232,12 @@ async fn of_the_past(api: &Api, asked: &AsItWas) -> Result<Vec<Proposed>, Proble
     let point = api.point(&point_spec("as_it_was.at", &asked.at)?).await?;
     let then = api.configuration_before(point.control).await?;
     let live = then.subscriptions.values().filter(|one| !one.deleted);
-    let named = |name: &String| asked.subscriptions.as_ref().is_none_or(|n| n.contains(name));
+    let named = |name: &String| {
+        asked
+            .subscriptions
+            .as_ref()
+            .is_none_or(|n| n.contains(name))
+    };
     let found: Vec<_> = live.filter(|one| named(&one.spec.name)).collect();
     for name in asked.subscriptions.iter().flatten() {
         if !found.iter().any(|one| one.spec.name == *name) {

@@ -38,7 +38,12 @@ Examples:
 #[derive(Args, Debug)]
 pub(crate) struct WhatIfArgs {
     /// What is proposed, in TOML; `-` for standard input
-    #[arg(long, short, value_name = "FILE", required_unless_present = "as_it_was")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        required_unless_present = "as_it_was"
+    )]
     file: Option<PathBuf>,
     /// Instead of a file, subscriptions as they were then: 2h (ago), 2026-11-01T12:00Z, control/0@41,
     /// or @bookmark
