@@ -3,6 +3,7 @@
 //! Every change is an event that names who asked, from where, when and why. Secrets are sealed
 //! before they enter an event, and shown at most once.
 
+mod attempts;
 mod auth;
 mod bodies;
 mod change;
@@ -12,17 +13,23 @@ mod commands;
 mod counts;
 mod deliveries;
 mod erasures;
+mod evidence;
 mod explain;
 mod extract;
 mod failures;
 mod filters;
 mod format;
 mod held;
+mod lives;
+mod many;
 mod object;
 mod openapi;
 mod paging;
+mod past;
 mod problem;
+mod recipients;
 mod record;
+mod revert;
 mod schema;
 mod secrets;
 mod sources;
@@ -33,6 +40,7 @@ mod timeline;
 mod tokens;
 mod verification;
 mod webhooks;
+mod what_if;
 
 use crate::clock::Clock;
 use crate::control::Control;
@@ -103,6 +111,7 @@ pub fn router(parts: ApiParts) -> axum::Router {
     let api = Arc::new(Api {
         parts,
         failures: Failures::default(),
+        past: past::Past::default(),
         revoking: Mutex::default(),
         tails: Arc::new(Semaphore::new(tail::STREAMS_MAX)),
         document: openapi::render(document),
@@ -148,9 +157,14 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(webhooks::routes())
         .merge(bodies::routes())
         .merge(verification::routes())
+        .merge(recipients::routes())
+        .merge(attempts::routes())
+        .merge(lives::routes())
+        .merge(revert::routes())
         .merge(deliveries::routes())
         .merge(timeline::routes())
         .merge(explain::routes())
+        .merge(what_if::routes())
         .merge(commands::routes())
         .merge(erasures::routes())
         .merge(counts::routes())
@@ -163,6 +177,7 @@ fn v1() -> OpenApiRouter<Shared> {
 struct Api {
     parts: ApiParts,
     failures: Failures,
+    past: past::Past,
     revoking: Mutex<()>,
     tails: Arc<Semaphore>,
     document: String,

@@ -2,6 +2,7 @@
 
 mod api;
 mod args;
+mod attempt;
 mod completion;
 mod config;
 mod confirm;
@@ -10,6 +11,7 @@ mod dead_letter;
 mod delivery;
 mod doctor;
 mod erase;
+mod evidence;
 mod explain;
 mod key;
 mod log;
@@ -33,7 +35,9 @@ mod tail;
 mod time;
 mod timeline;
 mod token;
+mod walk;
 mod webhook;
+mod what_if;
 
 pub use serve::{ConfigurationArgs, ServeArgs};
 
@@ -83,15 +87,21 @@ enum Command {
     /// What is owed to subscriptions, and what became of it
     #[command(alias = "deliveries")]
     Delivery(Group<delivery::DeliveryCommand>),
+    /// The single tries of a delivery
+    #[command(alias = "attempts")]
+    Attempt(Group<attempt::AttemptCommand>),
     /// What was given up, and how to try it again
     #[command(alias = "dead-letters")]
     DeadLetter(Group<dead_letter::DeadLetterCommand>),
     /// Tell the whole life of one event
     #[command(after_help = timeline::EXAMPLES)]
     Timeline(Single<timeline::TimelineArgs>),
-    /// Say which clause decided: why a subscription got an event, or did not
+    /// Say why a subscription got an event, or did not: which clause decided, and who set it
     #[command(after_help = explain::EXAMPLES)]
     Explain(Single<explain::ExplainArgs>),
+    /// Hold history against proposed subscriptions: how many more, how many fewer, which
+    #[command(after_help = what_if::EXAMPLES)]
+    WhatIf(Single<what_if::WhatIfArgs>),
     /// Show new events, live
     #[command(after_help = tail::EXAMPLES)]
     Tail(Single<tail::TailArgs>),
@@ -155,11 +165,15 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Delivery(group) => {
             client(group.connect, async |s| delivery::run(group.verb, s).await)
         }
+        Command::Attempt(group) => {
+            client(group.connect, async |s| attempt::run(group.verb, s).await)
+        }
         Command::DeadLetter(group) => client(group.connect, async |s| {
             dead_letter::run(group.verb, s).await
         }),
         Command::Timeline(one) => client(one.connect, async |s| timeline::run(one.args, s).await),
         Command::Explain(one) => client(one.connect, async |s| explain::run(one.args, s).await),
+        Command::WhatIf(one) => client(one.connect, async |s| what_if::run(one.args, s).await),
         Command::Tail(one) => client(one.connect, async |s| tail::run(one.args, s).await),
         Command::Count(one) => client(one.connect, async |s| count::run(one.args, s).await),
         Command::Erase(one) => client(one.connect, async |s| erase::run(one.args, s).await),

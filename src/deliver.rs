@@ -7,13 +7,16 @@ pub mod backoff;
 pub mod egress;
 pub mod https;
 pub mod outcome;
+pub mod phases;
 pub mod retry_after;
+pub mod sent;
 pub mod sign;
 pub mod target;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hooklog_schemas::deliveries::{ErrorClass, Outcome};
+use phases::Phases;
 use reqwest::header::HeaderMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -49,8 +52,8 @@ pub struct Outgoing {
 pub struct Answer {
     /// The status, or the class of error.
     pub outcome: Outcome,
-    /// From the start to the answer's status, in microseconds.
-    pub headers_us: Option<u64>,
+    /// When its parts ended.
+    pub phases: Phases,
     /// In all, in microseconds.
     pub duration_us: u64,
     /// The peer, once connected.
@@ -70,7 +73,7 @@ impl Answer {
                 class,
                 detail: detail.chars().take(DETAIL_CHARS_MAX).collect(),
             },
-            headers_us: None,
+            phases: Phases::default(),
             duration_us: micros(after),
             address: None,
             retry_after: Vec::new(),

@@ -38,6 +38,9 @@ pub mod query;
 // Points: what lies inside a cut through the log, and the names of cuts.
 pub mod history;
 
+// Questions about the past, as pure functions over what the log and the tables say.
+pub mod hindsight;
+
 // REST over queries (reads) and the log (commands).
 pub mod api;
 

@@ -11,7 +11,10 @@ mod fences;
 mod fields;
 mod filter;
 mod history;
+mod lives;
 mod page;
+mod reads;
+mod recipients;
 mod rows;
 mod select;
 mod timeline;
@@ -20,9 +23,11 @@ mod webhooks;
 pub use commands::{Changeable, Erasable};
 pub use filter::{CountsFilter, Filter};
 pub use page::{Page, PageError, Paged};
+pub use reads::ReadsFilter;
+pub use recipients::{ReceivedRow, RecipientRow};
 pub use rows::{
-    AttemptRow, ChangeRow, CountRow, DeadLetterRow, DeliveryDetail, DeliveryRow, ReadUpTo,
-    Timeline, TransitionRow, WebhookRow,
+    AttemptRow, BodyReadRow, ChangeRow, CountRow, DeadLetterRow, DeliveryDetail, DeliveryRow,
+    ReadUpTo, Timeline, TransitionRow, WebhookRow,
 };
 pub use select::{Condition, Select, Snapshot, Tables};
 

@@ -8,7 +8,7 @@ use hooklog_schemas::{Key, Offset, Position};
 /// The projection.
 pub const PROJECTION: Projection = Projection {
     name: "attempts",
-    version: 1,
+    version: 2,
     tables: &[&TABLE, &ANSWERS],
     reads: &[],
 };
@@ -24,7 +24,10 @@ pub const TABLE: Table = Table {
         column("number", Kind::Integer),
         column("started_at", Kind::Integer),
         column("duration_us", Kind::Integer),
+        optional("resolve_us", Kind::Integer),
+        optional("connect_us", Kind::Integer),
         optional("headers_us", Kind::Integer),
+        optional("headers_sha256", Kind::Text),
         optional("status", Kind::Integer),
         optional("error", Kind::Word),
         optional("detail", Kind::Text),
@@ -70,7 +73,10 @@ pub(crate) fn row(position: Position, epoch: Option<Offset>, attempted: &Attempt
         Value::Int(i64::from(attempted.number)),
         Value::Int(attempted.started_at.0),
         Value::count(attempted.duration_us),
+        attempted.resolve_us.map_or(Value::Null, Value::count),
+        attempted.connect_us.map_or(Value::Null, Value::count),
         attempted.headers_us.map_or(Value::Null, Value::count),
+        Value::text_or_null(attempted.headers_sha256.as_deref()),
         status,
         error,
         detail,

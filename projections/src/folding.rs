@@ -18,6 +18,7 @@ pub use output::{Changes, TableChanges};
 use crate::checkpoint::Checkpoint;
 use crate::configuration::Configuration;
 use crate::partitions::Fences;
+use crate::reads;
 use crate::table::{Row, Table};
 use hooklog_schemas::{Event, Topic};
 use memory::Memory;
@@ -134,6 +135,7 @@ impl Folding {
             Event::Requeued(requeued) => self.fold_requeued(decoded, requeued),
             Event::Cancelled(cancelled) => self.fold_cancelled(decoded, cancelled),
             Event::Answered(answered) => self.output.answered(position, decoded.key, answered),
+            Event::BodyRead(read) => self.output.reads.push(reads::row(position, read)),
             Event::Tombstone => self.output.erased(decoded.key),
             // Evidence: it is read from the log when somebody asks.
             _ => {}

@@ -155,9 +155,22 @@ pub struct Attempted {
     pub started_at: Timestamp,
     /// How long it took in all, in microseconds.
     pub duration_us: u64,
+    /// When the target's name was resolved, in microseconds after the start; none where there was no
+    /// name, or an open connection was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve_us: Option<u64>,
+    /// When the connection stood, with TLS, in microseconds after the start; none where an open one
+    /// was used, or there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_us: Option<u64>,
     /// When the answer's status was read, in microseconds after the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers_us: Option<u64>,
+    /// SHA-256 in hex over the headers that were sent: in the order of their names, each as
+    /// `name:value` and a line feed. Of `webhook-timestamp` and `webhook-signature`, which differ in
+    /// every attempt, only the names count. None where nothing could be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_sha256: Option<String>,
     /// The target, without credentials.
     pub target: String,
     /// The peer's address, once connected.

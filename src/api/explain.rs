@@ -1,4 +1,6 @@
-//! `/explain/{guid}`: why a subscription got a webhook, or did not.
+//! `/explain/{guid}`: why a subscription got a webhook, or did not; and `/explain` for many.
+
+mod range;
 
 use super::auth::Reader;
 use super::extract::{Name, Query};
@@ -7,22 +9,27 @@ use super::record::position;
 use super::subscriptions::find_any;
 use super::timeline::CATCH_UP;
 use super::{Api, Shared};
-use crate::log::ReadLimit;
-use crate::query::WebhookRow;
+use crate::hindsight::blame::Evidence;
+use crate::hindsight::life::Life;
+use crate::hindsight::missed::{Known, Reason};
+use crate::query::{DeliveryRow, WebhookRow};
 use crate::route;
 use axum::extract::State;
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::deliveries::{MatchOutcome, Routed};
 use hooklog_schemas::webhook::Received;
-use hooklog_schemas::{Event, Offset, Partition, Position, ReceiptId, SubscriptionId, Topic};
+use hooklog_schemas::{Offset, ReceiptId, SubscriptionId, Topic};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(explain))
+    OpenApiRouter::new()
+        .routes(routes!(explain))
+        .merge(range::routes())
 }
 
 /// For whom.
@@ -62,6 +69,10 @@ pub(crate) struct ExplainedReceipt {
     today: Option<route::Explanation>,
     /// The recomputation under the recorded configuration says something else.
     differs: bool,
+    /// What became of it, in a word; none if its decision cannot be found.
+    reason: Option<Reason>,
+    /// The events of `control` that show why: who set the clause that did not hold, who cancelled it.
+    evidence: Vec<Evidence>,
 }
 
 /// The decision as the log has it.
@@ -103,9 +114,24 @@ async fn explain(
     let offsets = decided.iter().filter_map(|(_, routed)| routed.as_ref());
     let offsets = offsets.map(|routed| routed.configuration.offset).collect();
     let past = api.configurations_at(offsets).await?;
+    let life = api.life(subscription.id, None).await?;
+    let mut owed: Vec<_> = timeline
+        .deliveries
+        .into_iter()
+        .map(|d| d.delivery)
+        .collect();
+    api.fill_held(&mut owed);
     let mut receipts = Vec::with_capacity(decided.len());
     for (row, routed) in decided {
-        receipts.push(explain_one(&api, &row, routed, &past, subscription.id).await?);
+        let mine = |one: &&DeliveryRow| {
+            one.receipt == row.receipt && one.subscription_id == subscription.id
+        };
+        let about = About {
+            past: &past,
+            life: &life,
+            delivery: owed.iter().find(mine),
+        };
+        receipts.push(explain_one(&api, &row, routed, subscription.id, about).await?);
     }
     Ok(axum::Json(Explained {
         guid: guid.0,
@@ -115,27 +141,46 @@ async fn explain(
     }))
 }
 
+/// What is known beside the decision.
+struct About<'a> {
+    past: &'a BTreeMap<Offset, Arc<Configuration>>,
+    life: &'a Life,
+    delivery: Option<&'a DeliveryRow>,
+}
+
 async fn explain_one(
     api: &Api,
     row: &WebhookRow,
     routed: Option<Routed>,
-    past: &BTreeMap<Offset, Configuration>,
     subscription: SubscriptionId,
+    about: About<'_>,
 ) -> Result<ExplainedReceipt, Problem> {
     let received = received(api, row).await?;
+    let told = routed.as_ref().map(|routed| {
+        about.life.tell(Known {
+            routed,
+            received: received.as_ref(),
+            delivery: about.delivery,
+        })
+    });
     let offset = routed.as_ref().map(|routed| routed.configuration.offset);
-    let then = offset.and_then(|offset| past.get(&offset));
+    let then = offset.and_then(|offset| about.past.get(&offset));
     let ask = |configuration: &Configuration| {
         let received = received.as_ref()?;
         Some(ask(configuration, subscription, received))
     };
     let recorded = routed.map(|routed| recorded(&routed, subscription));
-    let recomputed = then.and_then(ask);
+    let recomputed = then.and_then(|then| ask(then));
     let differs = match (&recorded, &recomputed) {
         (Some(recorded), Some(recomputed)) => recorded.matched != recomputed.matched,
         _ => false,
     };
+    let (reason, evidence) = told.map_or((None, Vec::new()), |told| {
+        (Some(told.reason), told.evidence)
+    });
     Ok(ExplainedReceipt {
+        reason,
+        evidence,
         receipt: row.receipt,
         recorded,
         recomputed,
@@ -187,31 +232,4 @@ async fn received(api: &Api, row: &WebhookRow) -> Result<Option<Received>, Probl
     Received::decode(&record)
         .map(Some)
         .map_err(Problem::internal)
-}
-
-impl Api {
-    /// The configurations as they were after the events at these offsets, in one walk over `control`.
-    async fn configurations_at(
-        &self,
-        mut offsets: BTreeSet<Offset>,
-    ) -> Result<BTreeMap<Offset, Configuration>, Problem> {
-        let mut configuration = Configuration::default();
-        let mut past = BTreeMap::new();
-        while !offsets.is_empty() {
-            let from = Position::new(Topic::Control, Partition(0), configuration.next);
-            let records = self.parts.log.read(from, ReadLimit::default()).await?;
-            if records.is_empty() {
-                break;
-            }
-            for record in &records {
-                let offset = record.position.offset;
-                let event = Event::decode(record).map_err(Problem::internal)?;
-                configuration.fold(offset, record.event_id, &event);
-                if offsets.remove(&offset) {
-                    past.insert(offset, configuration.clone());
-                }
-            }
-        }
-        Ok(past)
-    }
 }

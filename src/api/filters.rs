@@ -20,7 +20,8 @@ pub(crate) struct ListQuery {
     source: Option<String>,
     /// The host.
     host: Option<String>,
-    /// The repository's full name; with `*` at the end, all that begin so.
+    /// The repository's full name; with `*` at the end, all that begin so; or several full names,
+    /// separated by commas.
     repository: Option<String>,
     /// `push`, or `pull_request.opened`.
     event: Option<String>,
@@ -47,6 +48,7 @@ impl ListQuery {
             let rule = format!("it must be one of {}", states.join(", "));
             return Err(check::wrong("state", state, &rule));
         }
+        check_repository(self.repository.as_deref())?;
         let (from, to) = range(self.from.as_deref(), self.to.as_deref())?;
         let subscription = self.subscription.as_deref();
         let subscription = subscription.map(|name| find_any(api, name)).transpose()?;
@@ -62,6 +64,32 @@ impl ListQuery {
             subscription: subscription.map(|subscription| subscription.id),
         };
         Ok((filter, page))
+    }
+}
+
+/// Repositories in one question at the most.
+const REPOSITORIES_MAX: u64 = 200;
+
+/// Checks the name of a repository, or several of them.
+pub(super) fn check_repository(text: Option<&str>) -> Result<(), Problem> {
+    let Some(text) = text.filter(|text| text.contains(',')) else {
+        return Ok(());
+    };
+    let names = text.split(',');
+    check::within(
+        "repositories",
+        names.clone().count() as u64,
+        1..=REPOSITORIES_MAX,
+    )?;
+    match names
+        .into_iter()
+        .find(|name| name.is_empty() || name.ends_with('*'))
+    {
+        Some(name) => {
+            let rule = "of several repositories each must be a full name, such as acme/api";
+            Err(check::wrong("repository", name, rule))
+        }
+        None => Ok(()),
     }
 }
 

@@ -244,7 +244,7 @@ async fn history(
     Ok(axum::Json(rows))
 }
 
-async fn check_spec(api: &Api, spec: &SubscriptionSpec) -> Result<(), Problem> {
+pub(super) async fn check_spec(api: &Api, spec: &SubscriptionSpec) -> Result<(), Problem> {
     check::name("team", &spec.team)?;
     check::policy(&spec.policy, spec.sign)?;
     let filter = (api.parts.check_filter)(&spec.filter);

@@ -5,10 +5,12 @@ use super::deliveries::fill_excerpts;
 use super::extract::Name;
 use super::problem::Problem;
 use super::{Api, Shared};
+use crate::hindsight::blame::Evidence;
 use crate::query::{DeliveryDetail, ReadUpTo, WebhookRow};
 use axum::extract::State;
 use hooklog_schemas::{Partition, Topic};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +35,9 @@ pub(crate) struct TimelineView {
     receipts: Vec<WebhookRow>,
     /// Their deliveries.
     deliveries: Vec<TimelineDelivery>,
+    /// The changes that made the configurations under which it was decided and tried: who, when, why.
+    /// Receipts and attempts name them by `configuration_offset`.
+    configurations: Vec<Evidence>,
     /// Up to where the tables had read the log: what came later is not in this answer.
     as_of: Vec<ReadUpTo>,
 }
@@ -44,6 +49,8 @@ pub(crate) struct TimelineDelivery {
     delivery: DeliveryDetail,
     /// When the next attempt is due; none if there is none.
     next: Option<i64>,
+    /// What was done to its subscription while it was under way, and the commands that it followed.
+    changes: Vec<Evidence>,
 }
 
 /// Shows every receipt, decision and attempt of one event, and what is due next.
@@ -57,22 +64,70 @@ async fn show(
     // If they do not catch up in time, `as_of` says how far they are.
     api.catch_up(CATCH_UP).await?;
     let timeline = api.parts.queries.timeline(&guid.0).await?;
+    let mut in_force: BTreeSet<i64> = BTreeSet::new();
+    in_force.extend(timeline.receipts.iter().map(|row| row.configuration_offset));
     let mut deliveries = Vec::with_capacity(timeline.deliveries.len());
     for mut delivery in timeline.deliveries {
         fill_excerpts(&api, &mut delivery.attempts).await?;
         api.fill_held([&mut delivery.delivery]);
-        let next = delivery.delivery.due_at;
-        deliveries.push(TimelineDelivery { delivery, next });
+        let attempts = delivery.attempts.iter();
+        in_force.extend(attempts.map(|attempt| attempt.configuration_offset));
+        deliveries.push(TimelineDelivery {
+            next: delivery.delivery.due_at,
+            changes: api.changes_during(&delivery).await?,
+            delivery,
+        });
     }
     Ok(axum::Json(TimelineView {
         guid: timeline.guid,
         receipts: timeline.receipts,
         deliveries,
+        configurations: api.evidence(&in_force).await?,
         as_of: timeline.as_of,
     }))
 }
 
 impl Api {
+    /// What was done to the subscription of a delivery while that was under way, and the commands
+    /// that the delivery followed; in the order of the log.
+    async fn changes_during(&self, detail: &DeliveryDetail) -> Result<Vec<Evidence>, Problem> {
+        let delivery = &detail.delivery;
+        let life = self.life(delivery.subscription_id, None).await?;
+        let end = match delivery.state.as_str() {
+            "open" => i64::MAX,
+            _ => delivery.changed_at,
+        };
+        let during = |one: &&Evidence| delivery.created_at <= one.at && one.at <= end;
+        let mut changes: Vec<_> = life
+            .blame()
+            .changes()
+            .iter()
+            .filter(during)
+            .cloned()
+            .collect();
+        changes.extend(self.evidence(&self.commands_of(detail)).await?);
+        changes.sort_by_key(|one| one.offset);
+        changes.dedup_by_key(|one| one.offset);
+        Ok(changes)
+    }
+
+    /// The offsets of the events that changes of a delivery name as their reasons.
+    fn commands_of(&self, detail: &DeliveryDetail) -> BTreeSet<i64> {
+        let configuration = self.parts.control.current();
+        let reasons = detail
+            .transitions
+            .iter()
+            .filter_map(|one| one.reason.as_deref());
+        let named: Vec<_> = reasons
+            .filter_map(|why| why.strip_prefix("command:"))
+            .collect();
+        let commands = configuration.commands.iter();
+        let followed = commands.filter(|command| named.contains(&command.id.to_string().as_str()));
+        followed
+            .map(|command| i64::try_from(command.offset.0).unwrap_or(i64::MAX))
+            .collect()
+    }
+
     /// Waits until the tables have read what is in the log now, and tells whether they have.
     pub(super) async fn catch_up(&self, within: Duration) -> Result<bool, Problem> {
         let tails = self.tails(&[Topic::Deliveries, Topic::Control]).await?;

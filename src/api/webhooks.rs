@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The states by which webhooks are listed.
-const STATES: [&str; 4] = ["matched", "unmatched", "unparsed", "error"];
+pub(super) const STATES: [&str; 4] = ["matched", "unmatched", "unparsed", "error"];
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()

@@ -3,6 +3,7 @@
 //! It needs nothing but the binary. Everything goes over HTTP, as it would in production: the
 //! webhooks to the webhook listener, the configuration to the API, the deliveries to receivers.
 
+mod plot;
 mod receivers;
 mod story;
 mod traffic;
@@ -13,6 +14,7 @@ use super::tasks::Stage;
 use crate::config::Config;
 use crate::secret::Secret;
 use anyhow::{Context as _, ensure};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
@@ -78,12 +80,15 @@ async fn play(scene: Scene) -> anyhow::Result<()> {
     let receivers = receivers::start().await?;
     // Everything is on this machine, which a proxy of the environment would not find.
     let client = reqwest::Client::builder().no_proxy().build()?;
-    configure(&Api::new(&scene, client.clone()), &receivers).await?;
+    let api = Api::new(&scene, client.clone());
+    configure(&api, &receivers).await?;
+    let people = plot::People::arrive(&api).await?;
     greet(&scene)?;
     let webhooks = format!("http://{}/webhooks/github", scene.webhooks);
     tokio::select! {
         told = story::tell(&scene.opened) => told,
         sent = traffic::send(&client, &webhooks, SECRET) => sent,
+        played = people.act(&receivers) => played,
     }
 }
 
@@ -93,7 +98,11 @@ async fn configure(api: &Api, receivers: &receivers::Receivers) -> anyhow::Resul
     let quick = json!({"attempts_max": 3, "delay_first_ms": 700, "deadline_ms": 3000});
     let subscriptions = [
         json!({"name": "billing", "team": "payments", "to": receivers.healthy,
-               "filter": {"repositories": ["acme/*"]}}),
+               "filter": {"repositories": ["acme/*"]}, "reason": "invoices"}),
+        json!({"name": "security", "team": "security", "to": receivers.healthy,
+               "filter": {"events": ["secret_scanning_alert"]}, "reason": "alerts of all teams"}),
+        json!({"name": "dashboard", "team": "platform", "to": receivers.sometimes,
+               "filter": {"events": ["workflow_run", "check_run"]}, "policy": quick}),
         json!({"name": "deploy-bot", "team": "platform", "to": receivers.flaky,
                "filter": {"events": ["push", "workflow_run"]}, "policy": quick}),
         json!({"name": "old-ci", "team": "platform", "to": receivers.broken, "sign": "github",
@@ -112,7 +121,9 @@ fn greet(scene: &Scene) -> anyhow::Result<()> {
         "
 hooklog demo: webhooks come in at http://{webhooks}/webhooks/github, about one a second.
 
-  billing      wants everything of acme/*, and answers 200
+  billing      wants everything of acme/*, and answers 200; after 15 s bo narrows it to pushes
+  security     wants secret_scanning_alert; after 12 s ann reads the body of one
+  dashboard    wants workflow_run and check_run; its receiver is down from 20 s to 35 s
   deploy-bot   wants push and workflow_run, and fails at first
   old-ci       wants pull_request, and always fails: its deliveries end as dead letters
 
@@ -122,6 +133,9 @@ Try in another terminal:
   hooklog webhook list
   hooklog timeline GUID                       # the whole life of one event
   hooklog explain GUID --subscription old-ci  # why it was delivered, or why not
+  hooklog webhook who-received --event secret_scanning_alert
+  hooklog subscription blame billing
+  hooklog explain --subscription dashboard --since 5m --missed
   hooklog dead-letter list
   hooklog dead-letter redrive --subscription old-ci --dry-run
   hooklog doctor
@@ -154,12 +168,34 @@ impl Api {
     }
 
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let text = self.send(method, path, body).await?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Reads what is not JSON of ours, and drops it.
+    async fn read(&self, path: &str) -> anyhow::Result<()> {
+        self.send(Method::GET, path, None).await.map(drop)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<String> {
         let url = format!("{}/{path}", self.base);
-        let request = self.client.post(&url).bearer_auth(&self.token).json(&body);
+        let mut request = self.client.request(method, &url).bearer_auth(&self.token);
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
         let answer = request.timeout(Duration::from_secs(10)).send().await;
         let answer = answer.with_context(|| format!("asking {url}"))?;
         let (status, text) = (answer.status(), answer.text().await?);
         ensure!(status.is_success(), "{url} answered {status}: {text}");
-        Ok(serde_json::from_str(&text)?)
+        Ok(text)
     }
 }

@@ -111,9 +111,9 @@ pub(crate) struct Filters {
     /// Of this host
     #[arg(long)]
     host: Option<String>,
-    /// Of this repository: acme/api
+    /// Of this repository: acme/api, or 'acme/*'; repeatable
     #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
+    repository: Vec<String>,
     /// Of this event: push
     #[arg(long)]
     event: Option<String>,
@@ -130,7 +130,7 @@ impl Filters {
             ("subscription", self.subscription),
             ("source", self.source),
             ("host", self.host),
-            ("repository", self.repository),
+            ("repository", repositories(&self.repository)),
             ("event", self.event),
             ("guid", self.guid),
         ];
@@ -141,6 +141,11 @@ impl Filters {
         );
         query
     }
+}
+
+/// Names of repositories, as the API takes them.
+pub(super) fn repositories(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| names.join(","))
 }
 
 /// `delivery list`.

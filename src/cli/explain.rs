@@ -1,8 +1,13 @@
 //! `hooklog explain`: which clause decided, under which configuration: why, and why not.
 
+mod range;
+
+use super::args::Range;
+use super::delivery::repositories;
+use super::evidence;
 use super::out::{Out, Tone};
 use super::row::Row;
-use super::session::{Answer, Session};
+use super::session::{Answer, Session, Usage};
 use clap::Args;
 use hooklog_schemas::Timestamp;
 use std::io;
@@ -10,25 +15,80 @@ use std::io;
 /// `hooklog explain`: which event, and for whom.
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
-    /// GitHub's id of the event (X-GitHub-Delivery)
-    guid: String,
-    /// The subscription that got it, or did not
+    /// GitHub's id of the event (X-GitHub-Delivery); without it, say which events by the flags
+    guid: Option<String>,
+    /// The subscription that got it, or did not: its name, or its id
     #[arg(long, value_name = "NAME")]
     subscription: String,
+    #[command(flatten)]
+    range: Range,
+    /// Of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of this host
+    #[arg(long)]
+    host: Option<String>,
+    /// Of this repository: acme/api, or 'acme/*'; repeatable
+    #[arg(long, value_name = "NAME")]
+    repository: Vec<String>,
+    /// Of this event: push
+    #[arg(long)]
+    event: Option<String>,
+    /// List only what was not delivered; the counts are of everything all the same
+    #[arg(long)]
+    missed: bool,
+    /// Of many events, list so many at the most; all are counted
+    #[arg(long, default_value_t = 50, value_name = "ROWS")]
+    limit: usize,
+}
+
+impl ExplainArgs {
+    /// Which events, when they are many.
+    fn many(&self, session: &Session<'_>) -> Vec<(&'static str, String)> {
+        let mut query = self.range.query(session.now);
+        let filters = [
+            ("source", self.source.clone()),
+            ("host", self.host.clone()),
+            ("repository", repositories(&self.repository)),
+            ("event", self.event.clone()),
+        ];
+        let given = filters.into_iter();
+        query.extend(given.filter_map(|(name, value)| Some((name, value?))));
+        query
+    }
 }
 
 pub(super) const EXAMPLES: &str = "\
 The recorded decision comes first; then the filter is computed again, clause by clause, under the
 configuration that decided. A difference is marked.
 
+Of many events, those that were received in a range, what became of them is counted first, then told
+one by one.
+
 Examples:
   hooklog explain 72d3162e-cc78-11e3-81ab-4c9367dc0958 --subscription ci
+  hooklog explain --subscription ci --from 2026-11-24 --to 2026-11-25 --missed
+  hooklog explain --subscription ci --since 7d --repository acme/api --output json
 
 Exit code 1 when nothing was received with this GUID.";
 
 pub(super) async fn run(args: ExplainArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    let mut many = args.many(session);
+    let Some(guid) = args.guid else {
+        if many.is_empty() {
+            let said = "say which events: a GUID, or --from, --to, --repository, …";
+            return Err(Usage(said.to_owned()).into());
+        }
+        many.push(("subscription", args.subscription));
+        many.extend(args.missed.then(|| ("missed", "true".to_owned())));
+        return range::run(many, args.limit, session).await;
+    };
+    if !many.is_empty() || args.missed {
+        let said = "a GUID names one event; leave it out to ask about a range";
+        return Err(Usage(said.to_owned()).into());
+    }
     let query = vec![("subscription", args.subscription)];
-    let reply = session.api.get(&["explain", &args.guid], &query).await?;
+    let reply = session.api.get(&["explain", &guid], &query).await?;
     let found = !reply.row().rows("receipts").is_empty();
     session.show(&reply, tell)?;
     if found {
@@ -55,6 +115,7 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, _now: Timestamp) -> io::Result<()> {
                 "  DIFFERS: computed again, the answer is another one; the recorded one counts";
             out.line(out.paint(Tone::Bad, warning))?;
         }
+        shown(out, receipt)?;
         today(out, receipt)?;
     }
     Ok(())
@@ -119,6 +180,22 @@ fn clauses(out: &mut Out<'_>, row: Row<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// What became of it, and the events of `control` that show why.
+fn shown(out: &mut Out<'_>, receipt: Row<'_>) -> io::Result<()> {
+    if receipt.maybe("reason").is_some() {
+        let reason = range::words(receipt.inner("reason"));
+        out.line(format!("  what became of it: {reason}"))?;
+    }
+    for event in receipt.rows("evidence") {
+        out.line(format!("    {}", evidence::line(event)))?;
+        if !event.rows("fields").is_empty() {
+            let fields = evidence::fields(event);
+            out.line(out.paint(Tone::Faint, &format!("      {fields}")))?;
+        }
+    }
+    Ok(())
+}
+
 /// Said only where the subscription has changed its mind since.
 fn today(out: &mut Out<'_>, receipt: Row<'_>) -> io::Result<()> {
     let (then, now) = (receipt.inner("recomputed"), receipt.inner("today"));
@@ -149,6 +226,10 @@ mod tests {
                 {"clause": "repositories", "wanted": ["acme/*"], "found": "acme/api", "holds": true},
             ]},
             "differs": true,
+            "reason": {"reason": "filter", "detail": "events"},
+            "evidence": [{"offset": 4, "event_type": "subscription.changed", "actor": "bo",
+                          "about": "ci", "why": "noisy",
+                          "fields": [{"field": "filter.events", "was": null, "now": ["push"]}]}],
             "today": {"matched": true, "clauses": [
                 {"clause": "branches", "wanted": ["main"], "found": null, "holds": true},
             ]},
@@ -161,6 +242,9 @@ receipt r
     ✗ events: wants push; it is create
     ✓ repositories: wants acme/*; it is acme/api
   DIFFERS: computed again, the answer is another one; the recorded one counts
+  what became of it: not matched: events
+    control/0@4 subscription.changed ci by bo: noisy
+      filter.events: any → push
   under today's configuration it would match:
     ✓ branches: wants main; it has none
 ";

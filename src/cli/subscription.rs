@@ -1,6 +1,9 @@
 //! `hooklog subscription`: who wants what, delivered where.
 
+mod blame;
 mod change;
+mod received;
+mod revert;
 mod spec;
 
 use super::args::{Basis, Paging, duration, with_given};
@@ -56,6 +59,18 @@ pub(crate) enum SubscriptionCommand {
     Delete(Delete),
     /// Give it a new secret; the old one also signs for a while
     RotateSecret(Rotate),
+    /// Who set which field, when, from where, and why; also of deleted ones with the same name
+    #[command(after_help = blame::EXAMPLES)]
+    Blame {
+        /// Its name, or its id
+        name: String,
+    },
+    /// Make it what it was at a point: filter, destination, team, policy; what differs is shown first
+    #[command(after_help = revert::EXAMPLES)]
+    Revert(revert::Revert),
+    /// List everything that was delivered to it, the latest received first
+    #[command(after_help = received::EXAMPLES)]
+    Received(received::Received),
     /// Who changed it, when, from where, and why
     History {
         /// Its name, or its id
@@ -138,6 +153,9 @@ pub(super) async fn run(
         }
         SubscriptionCommand::Delete(args) => delete(args, session).await,
         SubscriptionCommand::RotateSecret(args) => rotate(args, session).await,
+        SubscriptionCommand::Blame { name } => blame::run(&name, session).await,
+        SubscriptionCommand::Revert(args) => revert::run(args, session).await,
+        SubscriptionCommand::Received(args) => received::run(args, session).await,
         SubscriptionCommand::History { name, paging } => {
             let path = ["subscriptions", name.as_str(), "history"];
             history(&path, &paging, session).await

@@ -68,6 +68,13 @@ impl FromStr for When {
     }
 }
 
+/// A point as the API takes it: what is relative to `now` becomes an instant, and what is no time, as
+/// a record's place or a bookmark, stays as it is.
+pub(crate) fn point(text: &str, now: Timestamp) -> String {
+    let when = text.parse::<When>();
+    when.map_or_else(|_| text.to_owned(), |when| when.resolve(now).to_string())
+}
+
 /// Reads a duration: numbers with units, the larger first: `1h30m`.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! `hooklog timeline`: the whole life of one event, as a story.
 
 use super::delivery;
+use super::evidence;
 use super::out::{Out, Tone};
 use super::row::{NOTHING, Row, counted, cut};
 use super::session::{Answer, Session};
@@ -64,6 +65,12 @@ fn story(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
         out.line("")?;
         life(out, *delivery, now)?;
     }
+    evidence::list(
+        out,
+        "Configuration in force, and who made it so",
+        &row.rows("configurations"),
+        now,
+    )?;
     if deliveries.is_empty() && first.at("routed_at").is_some() {
         out.line("")?;
         out.line(format!(
@@ -155,7 +162,8 @@ fn life(out: &mut Out<'_>, delivery: Row<'_>, now: Timestamp) -> io::Result<()> 
     Ok(())
 }
 
-/// Attempts and those changes of state that no attempt tells, in the order of time.
+/// Attempts, those changes of state that no attempt tells, and what was done to the subscription
+/// meanwhile, in the order of time.
 fn events(out: &Out<'_>, delivery: Row<'_>) -> Vec<(Option<Timestamp>, String)> {
     let attempts = delivery.rows("attempts");
     let mut events: Vec<_> = attempts
@@ -176,6 +184,10 @@ fn events(out: &Out<'_>, delivery: Row<'_>) -> Vec<(Option<Timestamp>, String)> 
         let state = change.text("state");
         let state = out.paint(Tone::of(&state), &state);
         events.push((change.at("at"), format!("{state}: {}", words(&reason))));
+    }
+    for change in delivery.rows("changes") {
+        let line = out.paint(Tone::Watch, &evidence::line(change));
+        events.push((change.at("at"), line));
     }
     events.sort_by_key(|(at, _)| *at);
     events
@@ -205,8 +217,13 @@ pub(super) fn outcome(out: &Out<'_>, row: Row<'_>) -> String {
             out.paint(Tone::Faint, &format!("“{}”", cut(text.trim(), 80)))
         )
     });
+    let used = row
+        .maybe("configuration_offset")
+        .map_or_else(String::new, |at| {
+            format!("  {}", out.paint(Tone::Faint, &format!("control/0@{at}")))
+        });
     format!(
-        "attempt {}  {what}{took} → {painted}{quote}",
+        "attempt {}  {what}{took} → {painted}{quote}{used}",
         row.text("number")
     )
 }
@@ -254,12 +271,21 @@ mod tests {
                 "received_at": at("2026-11-01T12:00:00.123Z"), "routed_at": at("2026-11-01T12:00:00.125Z"),
                 "configuration_offset": 17,
             }],
+            "configurations": [{
+                "offset": 17, "event_type": "subscription.created", "about": "ci", "actor": "ann",
+                "from": "192.0.2.1", "at": at("2026-11-01T11:00:00Z"), "why": "new",
+            }],
             "deliveries": [{
                 "id": "d-1", "subscription": "ci", "state": "open", "destination": "https://ci/",
+                "changes": [{
+                    "offset": 19, "event_type": "subscription.paused", "about": "ci", "actor": "bo",
+                    "at": at("2026-11-01T12:00:40Z"), "why": "noisy",
+                }],
                     "next": at("2026-11-01T12:04:00Z"), "due_at": at("2026-11-01T12:04:00Z"),
                 "attempts": [{
                     "number": 1, "started_at": at("2026-11-01T12:00:00.130Z"), "duration_us": 12_000,
                     "status": 503, "verdict": "retry", "position": "deliveries/3@18",
+                    "configuration_offset": 17,
                 }],
                 "transitions": [
                     {"at": at("2026-11-01T12:00:00.142Z"), "state": "open", "reason": "status 503", "position": "deliveries/3@18"},
@@ -276,9 +302,14 @@ g-1
 
 → ci  open  https://ci/
   delivery d-1
-  2026-11-01 12:00:00.130Z  attempt 1  503 in 12 ms → retry
+  2026-11-01 12:00:00.130Z  attempt 1  503 in 12 ms → retry  control/0@17
+  2026-11-01 12:00:40.000Z  control/0@19 subscription.paused ci by bo: noisy
   2026-11-01 12:00:50.000Z  open: redelivery
   next attempt due in 3m (2026-11-01 12:04:00.000Z)
+
+Configuration in force, and who made it so
+POSITION      AT                        CHANGE                OF  BY   FROM       WHY
+control/0@17  2026-11-01 11:00:00.000Z  subscription.created  ci  ann  192.0.2.1  new
 ";
         assert_eq!(told(&timeline), expected);
     }

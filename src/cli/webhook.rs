@@ -1,5 +1,7 @@
 //! `hooklog webhook`: what GitHub sent.
 
+mod reads;
+mod recipients;
 mod verify;
 
 use super::args::Paging;
@@ -51,6 +53,12 @@ pub(crate) enum WebhookCommand {
         #[arg(value_name = "RECEIPT|GUID")]
         of: String,
     },
+    /// Tell who received an event, or many: where, when, with what result; and who looked at the bodies
+    #[command(after_help = recipients::EXAMPLES)]
+    WhoReceived(Box<recipients::WhoReceived>),
+    /// List who looked at which body, when and from where; the latest first
+    #[command(after_help = reads::EXAMPLES)]
+    Reads(reads::Reads),
     /// Write the body, byte for byte as GitHub sent it; that somebody looked is recorded
     Body {
         /// The receipt's id
@@ -114,6 +122,8 @@ pub(super) async fn run(
                 .await?;
             session.show(&reply, tell)
         }
+        WebhookCommand::WhoReceived(args) => recipients::run(*args, session).await,
+        WebhookCommand::Reads(args) => reads::run(args, session).await,
         WebhookCommand::Verify { of } => verify::run(&of, session).await,
         WebhookCommand::Body { receipt } => {
             let answer = session

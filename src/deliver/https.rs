@@ -1,6 +1,7 @@
 //! Over HTTP/1.1 and TLS: one request, one answer, one deadline, no redirect, no retry.
 
 use super::egress::{Egress, EgressError, Reach};
+use super::phases::{self, MarkConnected, Marks, Phases};
 use super::{Answer, Excerpt, Outgoing, Transport, micros};
 use async_trait::async_trait;
 use hooklog_schemas::deliveries::{ErrorClass, Outcome};
@@ -92,7 +93,10 @@ impl Https {
         let retry_after = retry_after.filter_map(|value| Some(value.to_str().ok()?.to_owned()));
         let answer = Answer {
             outcome: Outcome::Status(response.status().as_u16()),
-            headers_us: Some(micros(started.elapsed())),
+            phases: Phases {
+                headers_us: Some(micros(started.elapsed())),
+                ..Phases::default()
+            },
             duration_us: 0,
             address,
             retry_after: retry_after.collect(),
@@ -112,13 +116,17 @@ impl Transport for Https {
         let started = Instant::now();
         let deadline = request.deadline;
         let end = tokio::time::Instant::from_std(started) + deadline;
-        match tokio::time::timeout_at(end, self.send(request, started)).await {
+        let marks = Marks::new(started);
+        let sending = marks.over(self.send(request, started));
+        let mut answer = match tokio::time::timeout_at(end, sending).await {
             Ok(Ok(answer) | Err(answer)) => answer,
             Err(_) => {
                 let detail = format!("no answer within {} ms", deadline.as_millis());
                 Answer::failed(ErrorClass::Timeout, &detail, started.elapsed())
             }
-        }
+        };
+        answer.phases = marks.read(answer.phases.headers_us);
+        answer
     }
 }
 
@@ -185,6 +193,7 @@ fn client(guard: Guard) -> Result<Client, reqwest::Error> {
         .http1_only()
         .tls_backend_rustls()
         .dns_resolver(Arc::new(guard))
+        .connector_layer(MarkConnected)
         .connect_timeout(CONNECT_DEADLINE)
         .pool_idle_timeout(IDLE_MAX)
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
@@ -210,6 +219,7 @@ impl Resolve for Guard {
             } else {
                 egress.resolve_and_check(name.as_str(), 0, reach).await?
             };
+            phases::resolved();
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }

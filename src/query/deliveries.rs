@@ -95,7 +95,7 @@ pub(super) async fn of_receipts(
     Ok(found)
 }
 
-async fn read(
+pub(super) async fn read(
     snapshot: &mut dyn Snapshot,
     select: &Select,
 ) -> Result<Vec<DeliveryRow>, QueryError> {

@@ -15,7 +15,8 @@ pub struct Filter {
     pub source: Option<String>,
     /// The host.
     pub host: Option<String>,
-    /// The repository's full name; with `*` at the end, all that begin so.
+    /// The repository's full name; with `*` at the end, all that begin so; or several full names,
+    /// separated by commas.
     pub repository: Option<String>,
     /// `push`, or `pull_request.opened`.
     pub event: Option<String>,
@@ -82,8 +83,13 @@ pub(super) fn within(
     from.into_iter().chain(to).collect()
 }
 
-/// Equal to `wanted`; or, if that ends with `*`, beginning with what stands before.
+/// Equal to `wanted`, or to one of several with commas between; or, if it ends with `*`, beginning
+/// with what stands before. No name of a repository has a comma.
 fn like(column: &'static str, wanted: &str) -> Vec<Condition> {
+    if wanted.contains(',') {
+        let names = wanted.split(',').map(Value::text);
+        return vec![Condition::OneOf(column, names.collect())];
+    }
     let Some(beginning) = wanted.strip_suffix('*') else {
         return vec![Condition::Is(column, Value::text(wanted))];
     };

@@ -58,7 +58,7 @@ impl Queries {
     }
 }
 
-fn change(row: Row) -> Result<ChangeRow, QueryError> {
+pub(super) fn change(row: Row) -> Result<ChangeRow, QueryError> {
     let mut f = Fields::of(row);
     f.skip(); // The object that was asked for.
     let offset = f.int()?;

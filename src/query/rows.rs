@@ -137,6 +137,15 @@ pub struct AttemptRow {
     pub started_at: i64,
     /// How long it took, in microseconds.
     pub duration_us: i64,
+    /// When the name was resolved, in microseconds after the start; none where there was no name, or
+    /// an open connection was used.
+    pub resolve_us: Option<i64>,
+    /// When the connection stood, with TLS; none where an open one was used, or there was none.
+    pub connect_us: Option<i64>,
+    /// When the answer's status was read; none if there was no answer.
+    pub headers_us: Option<i64>,
+    /// SHA-256 over the headers that were sent, but for what differs in every attempt.
+    pub headers_sha256: Option<String>,
     /// The HTTP status; none if there was no answer.
     pub status: Option<i64>,
     /// The class of the error; none if there was an answer.
@@ -149,6 +158,8 @@ pub struct AttemptRow {
     pub address: Option<String>,
     /// What came next: `delivered`, `retry`, `dead_lettered` or `paused`.
     pub verdict: String,
+    /// The offset in `control` of the configuration that it used.
+    pub configuration_offset: i64,
     /// Its record: `deliveries/3@17`.
     pub position: String,
     /// The record of the answer's excerpt, if one was kept. It is read from the log.
@@ -156,6 +167,30 @@ pub struct AttemptRow {
     /// The answer's excerpt. The tables hold none: the API fills it in from the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<String>,
+}
+
+/// One look at a body, recorded before the body was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BodyReadRow {
+    /// When.
+    pub at: i64,
+    /// Who: a token's name.
+    pub actor: String,
+    /// From which address.
+    pub from: String,
+    /// The receipt.
+    #[schema(value_type = String, format = "uuid")]
+    pub receipt: ReceiptId,
+    /// GitHub's id of the event.
+    pub guid: Option<String>,
+    /// GitHub's name of the event.
+    pub event: Option<String>,
+    /// The body's `action`.
+    pub action: Option<String>,
+    /// The repository's full name; none where it was erased.
+    pub repository: Option<String>,
+    /// Its record: `deliveries/3@17`.
+    pub position: String,
 }
 
 /// One change of a delivery's state.

@@ -1,5 +1,6 @@
 //! Given a history, the answers.
 
+mod evidence;
 #[path = "../../projections/src/folding/tests/given.rs"]
 #[expect(dead_code, reason = "the folds' own tests use the rest")]
 mod given;

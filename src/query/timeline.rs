@@ -100,17 +100,24 @@ fn attempt(row: Row, answers: &Answers) -> Result<(DeliveryId, AttemptRow), Quer
     let number = f.int()?;
     let started_at = f.int()?;
     let duration_us = f.int()?;
-    f.skip(); // When the status was read.
     let attempt = AttemptRow {
         number,
         started_at,
         duration_us,
+        resolve_us: f.int_or_none()?,
+        connect_us: f.int_or_none()?,
+        headers_us: f.int_or_none()?,
+        headers_sha256: f.text_or_none()?,
         status: f.int_or_none()?,
         error: f.text_or_none()?,
         detail: f.text_or_none()?,
         target: f.text()?,
         address: f.text_or_none()?,
         verdict: f.text()?,
+        configuration_offset: {
+            f.skip(); // The owner's epoch.
+            f.int()?
+        },
         position,
         answer_position: answers.get(&(delivery, number, started_at)).cloned(),
         excerpt: None,

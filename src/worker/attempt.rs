@@ -4,6 +4,7 @@ use super::batch::Term;
 use super::lines;
 use super::room::{Held, Room};
 use crate::clock::Clock;
+use crate::deliver::sent::headers_sha256;
 use crate::deliver::target::{Target, TargetError};
 use crate::deliver::{Answer, Excerpt, Transport, outcome};
 use crate::log::{EventLog, ReadLimit};
@@ -64,6 +65,7 @@ impl Attempt {
             refused,
             guid,
             started_at,
+            headers_sha256,
         } = made.unwrap_or_else(|_| Made::internal("the attempt panicked", begun));
         let policy = &self.target.subscription().spec.policy;
         let verdict = if refused {
@@ -88,7 +90,10 @@ impl Attempt {
             number: self.number,
             started_at,
             duration_us: answer.duration_us,
-            headers_us: answer.headers_us,
+            resolve_us: answer.phases.resolve_us,
+            connect_us: answer.phases.connect_us,
+            headers_us: answer.phases.headers_us,
+            headers_sha256,
             target: self.target.shown().to_owned(),
             address: answer.address.map(|address| address.to_string()),
             outcome: answer.outcome,
@@ -110,26 +115,30 @@ impl Attempt {
             Err(detail) => return Made::internal(&detail, around.clock.now()),
         };
         let started_at = around.clock.now();
-        let made = |answer, refused| Made {
+        let made = |answer, refused, sent| Made {
             answer,
             refused,
             guid: lines::guid(&webhook),
             started_at,
+            headers_sha256: sent,
         };
         let failed = |class, detail: &str| Answer::failed(class, detail, Duration::ZERO);
         if self.erased {
             let erased = failed(ErrorClass::Erased, &TargetError::Erased.to_string());
-            return made(erased, false);
+            return made(erased, false, None);
         }
         match self.target.request(&webhook, self.delivery, started_at) {
-            Ok(request) => made(around.transport.attempt(request).await, false),
+            Ok(request) => {
+                let sent = headers_sha256(&request.headers);
+                made(around.transport.attempt(request).await, false, Some(sent))
+            }
             Err(error) => {
                 let (class, refused) = match &error {
                     TargetError::Refused(_) => (ErrorClass::Refused, true),
                     TargetError::Secret(_) => (ErrorClass::Internal, false),
                     TargetError::Erased => (ErrorClass::Erased, false),
                 };
-                made(failed(class, &error.to_string()), refused)
+                made(failed(class, &error.to_string()), refused, None)
             }
         }
     }
@@ -181,6 +190,8 @@ struct Made {
     guid: String,
     /// When the request began: what it waited for before is no part of its duration.
     started_at: Timestamp,
+    /// Of the headers that were sent, if any were.
+    headers_sha256: Option<String>,
 }
 
 impl Made {
@@ -190,6 +201,7 @@ impl Made {
             refused: false,
             guid: String::new(),
             started_at,
+            headers_sha256: None,
         }
     }
 }

@@ -154,8 +154,19 @@ impl TestApp {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
+        self.ask_as(TOKEN, method, path, body).await
+    }
+
+    /// Any request to the API, by whoever holds this token.
+    pub(crate) async fn ask_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         let url = format!("{}/api/v1/{path}", self.api);
-        let mut request = self.client.request(method, url).bearer_auth(TOKEN);
+        let mut request = self.client.request(method, url).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);
         }

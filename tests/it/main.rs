@@ -6,6 +6,7 @@
 
 #[cfg(all(feature = "log-kafka", feature = "store-postgres"))]
 mod apart;
+mod audit;
 #[cfg(feature = "log-kafka")]
 mod compaction;
 #[cfg(feature = "log-kafka")]

@@ -3,8 +3,8 @@
 use crate::projection::PROJECTIONS;
 use crate::table::{Row, Table, Value};
 use crate::{
-    attempts, counts, dead_letters, deliveries, erasures, partitions, sources, subscriptions,
-    webhooks,
+    attempts, counts, dead_letters, deliveries, erasures, partitions, reads, sources,
+    subscriptions, webhooks,
 };
 use hooklog_schemas::deliveries::Answered;
 use hooklog_schemas::{Key, Position};
@@ -57,6 +57,7 @@ pub(super) struct Output {
     pub(super) sources: BTreeMap<[u8; 16], Row>,
     pub(super) source_changes: Vec<Row>,
     pub(super) erasures: Vec<Row>,
+    pub(super) reads: Vec<Row>,
 }
 
 impl Output {
@@ -90,6 +91,7 @@ impl Output {
             put(&sources::TABLE, self.sources.into_values().collect()),
             put(&sources::HISTORY, self.source_changes),
             put(&erasures::TABLE, self.erasures),
+            put(&reads::TABLE, self.reads),
         ];
         let changed = tables.into_iter().filter_map(|(table, mut put, delete)| {
             put.sort_unstable();

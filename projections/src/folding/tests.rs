@@ -6,10 +6,10 @@ mod rows;
 use super::*;
 use crate::table::Value;
 use crate::{
-    attempts, counts, dead_letters, deliveries, erasures, sources, subscriptions, webhooks,
+    attempts, counts, dead_letters, deliveries, erasures, reads, sources, subscriptions, webhooks,
 };
 use given::{COMMAND, Given, SECOND, START, dead, delivery, matched, receipt, retry};
-use hooklog_schemas::deliveries::{MatchOutcome, RepeatKind, Repeats, Verdict};
+use hooklog_schemas::deliveries::{BodyRead, MatchOutcome, RepeatKind, Repeats, Verdict};
 use hooklog_schemas::{EventId, Offset, Position, Record, SubscriptionId, Timestamp};
 use rows::{folded, pick};
 use uuid::Uuid;
@@ -301,6 +301,32 @@ fn an_erasure_names_its_receipts() {
     let id = Value::Id(receipt(4).0.into_bytes());
     let expected = [id, Value::Int(4), Value::Int(7), Value::Null, text("asked")];
     assert_eq!(rows.only(&erasures::TABLE, &columns), expected);
+}
+
+#[test]
+fn who_looked_at_a_body_is_kept_once_a_look() {
+    let mut given = Given::default();
+    given.owed(0);
+    for second in [10, 20] {
+        given.deliveries(BodyRead {
+            receipt: receipt(0),
+            actor: "ann".into(),
+            from: "192.0.2.1".into(),
+            at: Timestamp(START + second * SECOND),
+        });
+    }
+    let rows = folded(&given);
+    let looks = rows.of(&reads::TABLE).into_iter();
+    let columns = ["receipt", "actor", "from_address", "at"];
+    let looks: Vec<_> = looks
+        .map(|row| pick(&reads::TABLE, row, &columns))
+        .collect();
+    let look = |second: i64| {
+        let at = Value::Int(START + second * SECOND);
+        let id = Value::Id(receipt(0).0.into_bytes());
+        vec![id, text("ann"), text("192.0.2.1"), at]
+    };
+    assert_eq!(looks, [look(10), look(20)]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(super) fn needed(method: &str, path: &str) -> &'static str {
         (_, "/erasures") => "admin",
         (_, path) if path.starts_with("/tokens") => "admin",
         ("GET", "/webhooks/{receipt}/body") => "operate",
-        ("GET", _) => "read",
+        ("GET", _) | ("POST", "/what-if") => "read",
         (_, "/format") => "admin",
         (_, path) if path.starts_with("/sources") => "admin",
         _ => "operate",

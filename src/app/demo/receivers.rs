@@ -1,9 +1,11 @@
-//! Three receivers: one healthy, one that fails at first, one that always fails.
+//! Four receivers: one healthy, one that fails at first, one that always fails, one that is down when
+//! the plot wants it.
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 
@@ -12,16 +14,34 @@ pub(super) struct Receivers {
     pub(super) healthy: String,
     pub(super) flaky: String,
     pub(super) broken: String,
+    pub(super) sometimes: String,
+    down: Arc<AtomicBool>,
 }
 
-/// Starts all three on one free port of 127.0.0.1.
+impl Receivers {
+    /// From now on the one that is down sometimes answers 503, or well again.
+    pub(super) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
+    }
+}
+
+/// Starts all four on one free port of 127.0.0.1.
 pub(super) async fn start() -> anyhow::Result<Receivers> {
     let seen = Seen::default();
+    let down = Arc::new(AtomicBool::new(false));
+    let is_down = Arc::clone(&down);
     let app = Router::new()
         .route("/healthy", post(async || StatusCode::OK))
         .route(
             "/flaky",
             post(async move |headers: HeaderMap| flaky(&seen, &headers)),
+        )
+        .route(
+            "/sometimes",
+            post(async move || match is_down.load(Ordering::Relaxed) {
+                true => (StatusCode::SERVICE_UNAVAILABLE, "down for maintenance"),
+                false => (StatusCode::OK, "ok"),
+            }),
         )
         .route(
             "/broken",
@@ -36,6 +56,8 @@ pub(super) async fn start() -> anyhow::Result<Receivers> {
         healthy: url("healthy"),
         flaky: url("flaky"),
         broken: url("broken"),
+        sometimes: url("sometimes"),
+        down,
     })
 }
 

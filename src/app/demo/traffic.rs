@@ -15,13 +15,16 @@ const REPOSITORIES: [(&str, i64); 4] = [
     ("initech/tps-reports", 204_118_771),
 ];
 
+/// From here on dice mean an alert.
+const ALERT: u32 = 98;
+
 const PEOPLE: [(&str, i64); 3] = [("ann", 21_031_067), ("bo", 583_231), ("chi", 9_919)];
 
 /// Sends one webhook after the other, for ever.
 pub(super) async fn send(client: &reqwest::Client, url: &str, secret: &str) -> anyhow::Result<()> {
     let secret = Secret::new(secret.as_bytes().to_vec());
-    loop {
-        let (event, body) = webhook();
+    for number in 0_u64.. {
+        let (event, body) = webhook(number);
         let body = serde_json::to_vec(&body)?;
         let request = client
             .post(url)
@@ -37,9 +40,11 @@ pub(super) async fn send(client: &reqwest::Client, url: &str, secret: &str) -> a
         let pause = rand::rng().random_range(600..1400);
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
+    Ok(())
 }
 
-fn webhook() -> (&'static str, Value) {
+/// Among the first ones are alerts, so that the plot has one to look at.
+fn webhook(number: u64) -> (&'static str, Value) {
     let mut rng = rand::rng();
     let (repository, id) = *REPOSITORIES.choose(&mut rng).unwrap_or(&REPOSITORIES[0]);
     let (login, sender) = *PEOPLE.choose(&mut rng).unwrap_or(&PEOPLE[0]);
@@ -49,7 +54,11 @@ fn webhook() -> (&'static str, Value) {
         "organization": {"login": owner, "id": id / 7},
         "sender": {"login": login, "id": sender},
     });
-    let (event, specific) = specific(rng.random_range(0..100), rng.random_range(1..900));
+    let dice = match number {
+        2 | 6 | 24 => ALERT,
+        _ => rng.random_range(0..100),
+    };
+    let (event, specific) = specific(dice, rng.random_range(1..900));
     if let (Some(body), Value::Object(specific)) = (body.as_object_mut(), specific) {
         body.extend(specific);
     }
@@ -80,6 +89,12 @@ fn specific(dice: u32, number: u32) -> (&'static str, Value) {
             json!({"action": "completed",
                    "check_run": {"id": number, "name": "lint", "conclusion": "success",
                                  "check_suite": {"head_branch": "main"}}}),
+        ),
+        ALERT.. => (
+            "secret_scanning_alert",
+            json!({"action": "created",
+                   "alert": {"number": number, "secret_type": "amazon_aws_access_key_id",
+                             "state": "open"}}),
         ),
         _ => (
             "issues",

@@ -93,7 +93,8 @@ impl History {
                 87..90 => self.acquire_some(),
                 90..93 => self.repeat(),
                 93..95 => self.tombstone(),
-                95..97 => self.change(),
+                95..96 => self.read_body(),
+                96..97 => self.change(),
                 _ => self.erase(),
             }
         }

@@ -87,6 +87,13 @@ async fn filters_of_webhooks_hold_together(on: On) {
         ),
         (
             Filter {
+                repository: text("acme/docs,acme/site,acme/none"),
+                ..all.clone()
+            },
+            vec![2, 1, 0],
+        ),
+        (
+            Filter {
                 repository: text("acme/*"),
                 ..all.clone()
             },

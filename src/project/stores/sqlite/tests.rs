@@ -134,6 +134,14 @@ async fn common_questions_use_an_index() {
             "SELECT * FROM {} WHERE receipt IN (x'00')",
             table["erasures"]
         ),
+        format!(
+            "SELECT * FROM {} WHERE receipt IN (x'00')",
+            table["body_reads"]
+        ),
+        format!(
+            "SELECT * FROM {} ORDER BY at DESC, partition DESC, record_offset DESC LIMIT 51",
+            table["body_reads"]
+        ),
     ];
     for question in questions {
         let sql = format!("EXPLAIN QUERY PLAN {question}");

@@ -5,8 +5,8 @@ use hooklog_schemas::control::{
     ErasedReceipt, ErasureRequested, SourcePaused, SubscriptionChanged,
 };
 use hooklog_schemas::deliveries::{
-    Acquired, Answered, Attempted, Because, Cancelled, Match, MatchOutcome, Outcome, Repeats,
-    Requeued, Routed, Summary, Verdict,
+    Acquired, Answered, Attempted, Because, BodyRead, Cancelled, Match, MatchOutcome, Outcome,
+    Repeats, Requeued, Routed, Summary, Verdict,
 };
 use hooklog_schemas::{
     Append, DeliveryId, EventId, EventType, Key, Offset, Partition, ReceiptId, SourceId, Timestamp,
@@ -144,7 +144,10 @@ impl History {
             number,
             started_at,
             duration_us: self.rng.random_range(1_000..90_000),
+            resolve_us: Some(200),
+            connect_us: Some(500),
             headers_us: Some(900),
+            headers_sha256: Some("5a".repeat(32)),
             target: "https://subscriber-0.example/hooks".into(),
             address: Some("192.0.2.7:443".into()),
             outcome,
@@ -275,6 +278,21 @@ impl History {
             by: self.by(),
         };
         self.control(order);
+    }
+
+    /// Somebody looks at the payload of the last receipt.
+    pub(super) fn read_body(&mut self) {
+        let Some(&(receipt, partition, _)) = self.receipts.last() else {
+            return;
+        };
+        let by = self.by();
+        let read = BodyRead {
+            receipt,
+            actor: by.actor,
+            from: by.from,
+            at: by.at,
+        };
+        self.deliveries(partition, None, read);
     }
 
     pub(super) fn acquire_some(&mut self) {

@@ -77,6 +77,11 @@ async fn common_questions_use_an_index() {
         format!("{deliveries} WHERE subscription_id = '\\x00' {newest}"),
         format!("{deliveries} WHERE receipt IN ('\\x00')"),
         format!("{} WHERE receipt IN ('\\x00')", table["erasures"]),
+        format!("{} WHERE receipt IN ('\\x00')", table["body_reads"]),
+        format!(
+            "{} ORDER BY at DESC, partition DESC, record_offset DESC LIMIT 51",
+            table["body_reads"]
+        ),
     ];
     for name in ["attempts", "transitions", "answers"] {
         questions.push(format!("{} WHERE delivery IN ('\\x00')", table[name]));

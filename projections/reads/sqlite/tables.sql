@@ -1,0 +1,9 @@
+CREATE TABLE {body_reads} (
+    partition INTEGER NOT NULL,
+    record_offset INTEGER NOT NULL,
+    receipt BLOB NOT NULL,
+    actor TEXT NOT NULL,
+    from_address TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (partition, record_offset)
+) STRICT, WITHOUT ROWID;
