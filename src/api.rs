@@ -23,6 +23,7 @@ mod openapi;
 mod paging;
 mod problem;
 mod record;
+mod replays;
 mod schema;
 mod secrets;
 mod sources;
@@ -152,6 +153,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(timeline::routes())
         .merge(explain::routes())
         .merge(commands::routes())
+        .merge(replays::routes())
         .merge(erasures::routes())
         .merge(counts::routes())
         .merge(tail::routes())

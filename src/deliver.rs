@@ -3,6 +3,7 @@
 //! Nothing here retries or sleeps: [`outcome::verdict`] says what comes next, and the worker
 //! records it before it acts on it.
 
+mod again;
 pub mod backoff;
 pub mod egress;
 pub mod https;
@@ -10,6 +11,8 @@ pub mod outcome;
 pub mod retry_after;
 pub mod sign;
 pub mod target;
+
+pub use again::Again;
 
 use async_trait::async_trait;
 use bytes::Bytes;

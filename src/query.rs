@@ -12,6 +12,7 @@ mod fields;
 mod filter;
 mod history;
 mod page;
+mod replays;
 mod rows;
 mod select;
 mod timeline;
@@ -20,6 +21,7 @@ mod webhooks;
 pub use commands::{Changeable, Erasable};
 pub use filter::{CountsFilter, Filter};
 pub use page::{Page, PageError, Paged};
+pub use replays::ReplayRow;
 pub use rows::{
     AttemptRow, ChangeRow, CountRow, DeadLetterRow, DeliveryDetail, DeliveryRow, ReadUpTo,
     Timeline, TransitionRow, WebhookRow,

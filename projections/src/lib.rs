@@ -12,6 +12,7 @@ pub mod dead_letters;
 pub mod deliveries;
 pub mod erasures;
 pub mod partitions;
+pub mod replays;
 pub mod sources;
 pub mod subscriptions;
 pub mod webhooks;

@@ -2,8 +2,8 @@
 
 use crate::table::Table;
 use crate::{
-    attempts, counts, dead_letters, deliveries, erasures, partitions, sources, subscriptions,
-    webhooks,
+    attempts, counts, dead_letters, deliveries, erasures, partitions, replays, sources,
+    subscriptions, webhooks,
 };
 
 /// A named, versioned fold into tables. Its version goes up when its tables or its meaning change.
@@ -20,7 +20,7 @@ pub struct Projection {
 }
 
 /// Every projection, in the order in which an event passes them.
-pub const PROJECTIONS: [&Projection; 9] = [
+pub const PROJECTIONS: [&Projection; 10] = [
     &partitions::PROJECTION,
     &webhooks::PROJECTION,
     &deliveries::PROJECTION,
@@ -30,6 +30,7 @@ pub const PROJECTIONS: [&Projection; 9] = [
     &subscriptions::PROJECTION,
     &sources::PROJECTION,
     &erasures::PROJECTION,
+    &replays::PROJECTION,
 ];
 
 /// The projections with these names and those that they read; all of them for no names.

@@ -3,9 +3,10 @@
 use super::batch::Term;
 use super::lines;
 use super::room::{Held, Room};
+use super::schedule::Slot;
 use crate::clock::Clock;
 use crate::deliver::target::{Target, TargetError};
-use crate::deliver::{Answer, Excerpt, Transport, outcome};
+use crate::deliver::{Again, Answer, Excerpt, Transport, outcome};
 use crate::log::{EventLog, ReadLimit};
 use futures_util::FutureExt as _;
 use hooklog_schemas::control::ConfigurationVersion;
@@ -39,11 +40,16 @@ pub(super) struct Attempt {
     /// An erasure of it was ordered.
     pub(super) erased: bool,
     pub(super) target: Arc<Target>,
+    /// The slot that it holds.
+    pub(super) slot: Slot,
+    /// What it tells the receiver, if a replay owes it.
+    pub(super) again: Option<Again>,
     pub(super) configuration: ConfigurationVersion,
 }
 
 /// One attempt that was made.
 pub(super) struct Finished {
+    pub(super) slot: Slot,
     pub(super) term: Term,
     pub(super) attempted: Attempted,
     pub(super) answered: Option<Answered>,
@@ -66,12 +72,20 @@ impl Attempt {
             started_at,
         } = made.unwrap_or_else(|_| Made::internal("the attempt panicked", begun));
         let policy = &self.target.subscription().spec.policy;
-        let verdict = if refused {
+        let judged = outcome::verdict(
+            &answer,
+            policy,
+            self.number,
+            around.clock.now(),
+            rand::random(),
+        );
+        // Whoever is gone elsewhere says nothing about the subscription.
+        let gone = self.slot.queue.elsewhere.is_some() && judged == Verdict::Paused;
+        let verdict = if refused || gone {
             let reason = DeadReason::Undeliverable;
             Verdict::DeadLettered { reason }
         } else {
-            let now = around.clock.now();
-            outcome::verdict(&answer, policy, self.number, now, rand::random())
+            judged
         };
         let answered = answer.excerpt.map(|Excerpt { text, truncated }| Answered {
             delivery: self.delivery,
@@ -96,6 +110,7 @@ impl Attempt {
             configuration: self.configuration,
         };
         Finished {
+            slot: self.slot,
             term: self.term,
             attempted,
             answered,
@@ -122,7 +137,12 @@ impl Attempt {
             return made(erased, false);
         }
         match self.target.request(&webhook, self.delivery, started_at) {
-            Ok(request) => made(around.transport.attempt(request).await, false),
+            Ok(mut request) => {
+                if let Some(again) = &self.again {
+                    again.tell(&mut request.headers);
+                }
+                made(around.transport.attempt(request).await, false)
+            }
             Err(error) => {
                 let (class, refused) = match &error {
                     TargetError::Refused(_) => (ErrorClass::Refused, true),

@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 
-/// The version of what is kept. A release reads its own and its predecessor's.
-const FORMAT: u32 = 1;
+/// The version of what is kept. A release reads its own: from an older one the log is folded anew.
+const FORMAT: u32 = 2;
 /// Deliveries of one chunk: about 4 MB.
 const CHUNK_DELIVERIES: usize = 65_536;
 
@@ -132,9 +132,6 @@ impl Found {
         tail: Offset,
     ) -> Result<Fold, SnapshotError> {
         let manifest = read_manifest(&self.manifest)?;
-        if manifest.format != FORMAT {
-            return Err(SnapshotError::Format(manifest.format));
-        }
         if manifest.log != log || manifest.partition != partition {
             return Err(SnapshotError::OtherLog);
         }
@@ -163,6 +160,11 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, SnapshotError> {
     let (body, digest) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
     if Sha256::digest(body)[..] != digest[..] {
         return Err(damaged());
+    }
+    // Another format is told apart before anything else is read as if it were this one.
+    let format: u32 = decode(body).ok_or_else(damaged)?;
+    if format != FORMAT {
+        return Err(SnapshotError::Format(format));
     }
     decode(body).ok_or_else(damaged)
 }

@@ -94,6 +94,7 @@ impl History {
                 90..93 => self.repeat(),
                 93..95 => self.tombstone(),
                 95..97 => self.change(),
+                97 => self.replay(),
                 _ => self.erase(),
             }
         }
