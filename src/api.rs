@@ -29,6 +29,7 @@ mod past;
 mod problem;
 mod recipients;
 mod record;
+mod replays;
 mod revert;
 mod schema;
 mod secrets;
@@ -166,6 +167,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(explain::routes())
         .merge(what_if::routes())
         .merge(commands::routes())
+        .merge(replays::routes())
         .merge(erasures::routes())
         .merge(counts::routes())
         .merge(tail::routes())

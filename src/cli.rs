@@ -20,6 +20,7 @@ mod openapi;
 mod out;
 mod projection;
 mod rebuild;
+mod replay;
 mod repository;
 mod row;
 mod run;
@@ -93,6 +94,9 @@ enum Command {
     /// What was given up, and how to try it again
     #[command(alias = "dead-letters")]
     DeadLetter(Group<dead_letter::DeadLetterCommand>),
+    /// Deliver history again, on the record
+    #[command(alias = "replays")]
+    Replay(Group<replay::ReplayCommand>),
     /// Tell the whole life of one event
     #[command(after_help = timeline::EXAMPLES)]
     Timeline(Single<timeline::TimelineArgs>),
@@ -171,6 +175,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::DeadLetter(group) => client(group.connect, async |s| {
             dead_letter::run(group.verb, s).await
         }),
+        Command::Replay(group) => client(group.connect, async |s| replay::run(group.verb, s).await),
         Command::Timeline(one) => client(one.connect, async |s| timeline::run(one.args, s).await),
         Command::Explain(one) => client(one.connect, async |s| explain::run(one.args, s).await),
         Command::WhatIf(one) => client(one.connect, async |s| what_if::run(one.args, s).await),

@@ -3,6 +3,7 @@
 //! Nothing here retries or sleeps: [`outcome::verdict`] says what comes next, and the worker
 //! records it before it acts on it.
 
+mod again;
 pub mod backoff;
 pub mod egress;
 pub mod https;
@@ -12,6 +13,8 @@ pub mod retry_after;
 pub mod sent;
 pub mod sign;
 pub mod target;
+
+pub use again::Again;
 
 use async_trait::async_trait;
 use bytes::Bytes;

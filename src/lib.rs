@@ -23,6 +23,9 @@ pub mod control;
 // 3. Which subscriptions want this webhook: a pure function.
 pub mod route;
 
+// Delivers history again: plans what a replay owes.
+pub mod replay;
+
 // 4. One attempt at a time, over HTTPS, signed.
 pub mod deliver;
 

@@ -15,6 +15,7 @@ mod lives;
 mod page;
 mod reads;
 mod recipients;
+mod replays;
 mod rows;
 mod select;
 mod timeline;
@@ -25,6 +26,7 @@ pub use filter::{CountsFilter, Filter};
 pub use page::{Page, PageError, Paged};
 pub use reads::ReadsFilter;
 pub use recipients::{ReceivedRow, RecipientRow};
+pub use replays::ReplayRow;
 pub use rows::{
     AttemptRow, BodyReadRow, ChangeRow, CountRow, DeadLetterRow, DeliveryDetail, DeliveryRow,
     ReadUpTo, Timeline, TransitionRow, WebhookRow,

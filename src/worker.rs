@@ -12,13 +12,14 @@ mod fold;
 mod identities;
 mod lines;
 mod owner;
+mod replays;
 mod room;
 mod routing;
 mod schedule;
 pub(crate) mod snapshot;
 
-pub use fold::{Change, Delivery, Fold};
-pub use schedule::{Ended, Entry, Limits, Schedule};
+pub use fold::{Aim, Change, Delivery, Fold};
+pub use schedule::{Ended, Entry, Limits, Queue, Schedule, Slot};
 pub use snapshot::{Found, Sealed, SnapshotFiles, SnapshotStore};
 
 use crate::clock::Clock;

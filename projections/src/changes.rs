@@ -1,4 +1,4 @@
-//! Who changed a source or a subscription, when, from where, and why.
+//! Who changed a source, a subscription or a replay, when, from where, and why.
 
 use crate::configuration::Folded;
 use crate::table::{Column, Kind, Row, Value, column, optional};
@@ -25,9 +25,10 @@ pub(crate) const COLUMNS: [Column; 10] = [
 pub(crate) enum Object {
     Source([u8; 16]),
     Subscription([u8; 16]),
+    Replay([u8; 16]),
 }
 
-/// A change of a source or a subscription.
+/// A change of a source, a subscription or a replay.
 pub(crate) struct Change<'a> {
     pub(crate) object: Object,
     by: &'a By,
@@ -73,6 +74,15 @@ impl<'a> Change<'a> {
                 SecretOwner::Source(id) => source(id, &e.by, "secret.rotated"),
                 SecretOwner::Subscription(id) => subscription(id, &e.by, "secret.rotated"),
             },
+            Event::ReplayRequested(e) => (
+                Object::Replay(e.id.0.into_bytes()),
+                &e.by,
+                "replay.requested",
+                json(&e.spec),
+            ),
+            Event::ReplayPaused(e) => replay(e.id, &e.by, "replay.paused"),
+            Event::ReplayResumed(e) => replay(e.id, &e.by, "replay.resumed"),
+            Event::ReplayCancelled(e) => replay(e.id, &e.by, "replay.cancelled"),
             _ => return None,
         };
         Some(Self {
@@ -85,7 +95,8 @@ impl<'a> Change<'a> {
 
     /// The row of this change, which stands at `offset` of `control`.
     pub(crate) fn row(&self, offset: Offset, event: EventId, outcome: Folded) -> Row {
-        let (Object::Source(object) | Object::Subscription(object)) = self.object;
+        let (Object::Source(object) | Object::Subscription(object) | Object::Replay(object)) =
+            self.object;
         vec![
             Value::Id(object),
             Value::count(offset.0),
@@ -114,6 +125,10 @@ fn subscription<'a>(
 ) -> Parts<'a> {
     let object = Object::Subscription(id.0.into_bytes());
     (object, by, event_type, None)
+}
+
+fn replay<'a>(id: hooklog_schemas::ReplayId, by: &'a By, event_type: &'static str) -> Parts<'a> {
+    (Object::Replay(id.0.into_bytes()), by, event_type, None)
 }
 
 /// A description as JSON. Its fields stand in the order of the struct, so equal ones read alike.

@@ -5,14 +5,18 @@ mod erased;
 mod formats;
 mod objects;
 pub use bookmarks::{Bookmark, Bookmarks};
+mod replay;
 pub use erased::{Blank, Erased};
 pub use formats::{Formats, Start};
 pub use objects::{Secret, Source, Subscription, Token};
+pub use replay::Replay;
 
 use hooklog_schemas::control::{
     ConfigurationVersion, ErasureRequested, Role, Scope, SealedSecret, SecretOwner,
 };
-use hooklog_schemas::{Event, EventId, Offset, SourceId, SubscriptionId, Timestamp, TokenId};
+use hooklog_schemas::{
+    Event, EventId, Offset, ReplayId, SourceId, SubscriptionId, Timestamp, TokenId,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,6 +43,8 @@ pub struct Configuration {
     pub commands: Vec<Arc<Command>>,
     /// What the erasures among them name.
     pub erased: Erased,
+    /// All replays, cancelled ones too. Which of them have finished, the partitions tell.
+    pub replays: BTreeMap<ReplayId, Arc<Replay>>,
     /// The format in force, and who started lately.
     pub formats: Formats,
     /// Points that have a name.
@@ -67,6 +73,8 @@ pub enum Action {
     Redrive(Scope),
     /// Erase bodies.
     Erase(ErasureRequested),
+    /// Cancel the open deliveries of a replay.
+    CancelReplay(ReplayId),
 }
 
 /// What folding one event of `control` did.
@@ -188,6 +196,10 @@ impl Configuration {
             }
             Event::BookmarkCreated(created) => self.bookmarks.create(created),
             Event::BookmarkDeleted(deleted) => self.bookmarks.delete(deleted),
+            Event::ReplayRequested(_)
+            | Event::ReplayPaused(_)
+            | Event::ReplayResumed(_)
+            | Event::ReplayCancelled(_) => self.apply_replay(offset, id, event),
             _ => Folded::Evidence,
         }
     }
@@ -357,6 +369,10 @@ const fn changes_configuration(event: &Event) -> bool {
             | Event::ErasureRequested(_)
             | Event::BookmarkCreated(_)
             | Event::BookmarkDeleted(_)
+            | Event::ReplayRequested(_)
+            | Event::ReplayPaused(_)
+            | Event::ReplayResumed(_)
+            | Event::ReplayCancelled(_)
     )
 }
 

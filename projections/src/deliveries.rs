@@ -71,7 +71,7 @@ pub const TRANSITIONS: Table = Table {
 pub(crate) struct Delivery {
     pub(crate) partition: u32,
     pub(crate) receipt: [u8; 16],
-    cause: Arc<str>,
+    pub(crate) cause: Arc<str>,
     guid: Arc<str>,
     subscription: Arc<str>,
     subscription_id: [u8; 16],

@@ -10,6 +10,7 @@ mod decisions;
 mod decoded;
 mod memory;
 mod output;
+mod replayed;
 
 pub use decoded::Decoded;
 pub use memory::{Unreadable, Wanted};
@@ -22,7 +23,7 @@ use crate::reads;
 use crate::table::{Row, Table};
 use hooklog_schemas::{Event, Topic};
 use memory::Memory;
-use output::Output;
+use output::{Output, Taken};
 
 /// The fold of all projections, at one point of the log.
 pub struct Folding {
@@ -83,8 +84,8 @@ impl Folding {
 
     /// The stored rows that [`Folding::take`] needs to see.
     #[must_use]
-    pub fn wanted_after(&self) -> Wanted {
-        self.memory.wanted_counts()
+    pub fn wanted_after(&self) -> [Wanted; 2] {
+        [self.memory.wanted_counts(), self.memory.wanted_progress()]
     }
 
     /// Takes in stored rows that were asked for.
@@ -117,10 +118,13 @@ impl Folding {
 
     /// The rows that changed since the last call, each once, in the order of their keys.
     pub fn take(&mut self, holding: Holding) -> Changes {
-        let deliveries = self.memory.take_deliveries(holding);
-        let partitions = self.memory.take_fences();
-        let counts = self.memory.take_counts();
-        std::mem::take(&mut self.output).changes(partitions, deliveries, counts)
+        let taken = Taken {
+            owed: self.memory.take_deliveries(holding),
+            fences: self.memory.take_fences(),
+            counted: self.memory.take_counts(),
+            replayed: self.memory.take_progress(),
+        };
+        std::mem::take(&mut self.output).changes(taken)
     }
 
     fn fold_deliveries(&mut self, decoded: &Decoded) {
@@ -134,6 +138,9 @@ impl Folding {
             Event::Attempted(attempted) => self.fold_attempted(decoded, attempted),
             Event::Requeued(requeued) => self.fold_requeued(decoded, requeued),
             Event::Cancelled(cancelled) => self.fold_cancelled(decoded, cancelled),
+            Event::ReplayStarted(_) | Event::ReplayProgressed(_) | Event::ReplayFinished(_) => {
+                self.fold_progress(decoded);
+            }
             Event::Answered(answered) => self.output.answered(position, decoded.key, answered),
             Event::BodyRead(read) => self.output.reads.push(reads::row(position, read)),
             Event::Tombstone => self.output.erased(decoded.key),

@@ -13,6 +13,7 @@ pub mod deliveries;
 pub mod erasures;
 pub mod partitions;
 pub mod reads;
+pub mod replays;
 pub mod sources;
 pub mod subscriptions;
 pub mod webhooks;

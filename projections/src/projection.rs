@@ -2,7 +2,7 @@
 
 use crate::table::Table;
 use crate::{
-    attempts, counts, dead_letters, deliveries, erasures, partitions, reads, sources,
+    attempts, counts, dead_letters, deliveries, erasures, partitions, reads, replays, sources,
     subscriptions, webhooks,
 };
 
@@ -20,7 +20,7 @@ pub struct Projection {
 }
 
 /// Every projection, in the order in which an event passes them.
-pub const PROJECTIONS: [&Projection; 10] = [
+pub const PROJECTIONS: [&Projection; 11] = [
     &partitions::PROJECTION,
     &webhooks::PROJECTION,
     &deliveries::PROJECTION,
@@ -31,6 +31,7 @@ pub const PROJECTIONS: [&Projection; 10] = [
     &sources::PROJECTION,
     &erasures::PROJECTION,
     &reads::PROJECTION,
+    &replays::PROJECTION,
 ];
 
 /// The projections with these names and those that they read; all of them for no names.

@@ -23,6 +23,14 @@ pub struct ConfigurationVersion {
     pub event: EventId,
 }
 
+impl ConfigurationVersion {
+    /// What decisions name before there is any configuration: the start of the log.
+    pub const START: Self = Self {
+        offset: Offset(0),
+        event: EventId(uuid::Uuid::nil()),
+    };
+}
+
 /// Who did something, when, from where, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -46,6 +54,12 @@ macro_rules! event {
         pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
     };
 }
+
+mod replay;
+pub use replay::{
+    ReplayCancelled, ReplayFilter, ReplayMode, ReplayPaused, ReplayRange, ReplayRequested,
+    ReplayResumed, ReplaySpec,
+};
 
 event!(
     /// `log.created`: the first event. It fixes what can never change.

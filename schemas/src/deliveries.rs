@@ -1,12 +1,19 @@
 //! The events of the `deliveries` topic: decisions, attempts and evidence, all in JSON.
 
+mod replay;
+pub use replay::{Passed, ReplayFinished, ReplayProgressed, ReplayStarted};
+
 use crate::control::ConfigurationVersion;
 use crate::{DeliveryId, EventId, Offset, ReceiptId, SourceId, SubscriptionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// The cause of a delivery that nobody asked for: the webhook itself.
+pub const LIVE: &str = "live";
+
 /// `webhook.routed`: the one effective decision about one receipt, also when nothing matched.
 ///
-/// It carries what tables need for ever, so that they never read `webhooks`.
+/// A replay decides about a receipt once more: then `cause` is its id, `configuration` is the one
+/// that it routed by, and an `error` says why the receipt was left out. It carries what tables need for ever, so that they never read `webhooks`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Routed {
@@ -118,6 +125,10 @@ pub struct Match {
     pub team: String,
     /// Its destination, without credentials.
     pub destination: String,
+    /// The event of `control` that set the destination, where a replay delivers to one that the
+    /// subscription had earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<Offset>,
     /// The delivery that this match is about.
     pub delivery: DeliveryId,
     /// What became of the match.
@@ -137,6 +148,8 @@ pub enum MatchOutcome {
     AlreadyDelivered,
     /// An earlier delivery of this event was dead-lettered, and is requeued instead.
     RequeuedDeadLetter,
+    /// Left out of a replay: the subscription is deleted, so nobody gets what it wanted.
+    SubscriptionDeleted,
 }
 
 /// `delivery.attempted`: one try, its outcome, and what comes next.
@@ -270,7 +283,8 @@ pub enum DeadReason {
     AttemptsExhausted,
     /// The body was erased.
     BodyErased,
-    /// The target can never be reached: its address is not one, or the rules forbid it.
+    /// The target can never be reached: its address is not one, the rules forbid it, or what a replay
+    /// delivers elsewhere was answered with 410 Gone.
     Undeliverable,
 }
 

@@ -157,6 +157,12 @@ events! {
     Acquired(deliveries::Acquired) = "partition.acquired" v 1;
     /// A command took effect in a partition.
     CommandApplied(deliveries::CommandApplied) = "command.applied" v 1;
+    /// A partition begins its part of a replay.
+    ReplayStarted(deliveries::ReplayStarted) = "replay.started" v 1;
+    /// How far a partition's part of a replay has come.
+    ReplayProgressed(deliveries::ReplayProgressed) = "replay.progressed" v 1;
+    /// A partition has decided about all that a replay asks of it.
+    ReplayFinished(deliveries::ReplayFinished) = "replay.finished" v 1;
     /// Somebody looked at a payload.
     BodyRead(deliveries::BodyRead) = "body.read" v 1;
     /// The log was made.
@@ -201,6 +207,14 @@ events! {
     CancelRequested(control::CancelRequested) = "cancel.requested" v 1;
     /// An operator asked to redrive dead letters.
     RedriveRequested(control::RedriveRequested) = "redrive.requested" v 1;
+    /// An operator asked to deliver history again.
+    ReplayRequested(control::ReplayRequested) = "replay.requested" v 1;
+    /// A replay was paused.
+    ReplayPaused(control::ReplayPaused) = "replay.paused" v 1;
+    /// A replay goes on.
+    ReplayResumed(control::ReplayResumed) = "replay.resumed" v 1;
+    /// A replay was given up.
+    ReplayCancelled(control::ReplayCancelled) = "replay.cancelled" v 1;
     /// An erasure was ordered.
     ErasureRequested(control::ErasureRequested) = "erasure.requested" v 1;
     /// A point was named.

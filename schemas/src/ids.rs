@@ -52,6 +52,10 @@ id!(
     DeliveryId
 );
 id!(
+    /// A replay. As text it is the cause of its deliveries.
+    ReplayId
+);
+id!(
     /// A source of webhooks.
     SourceId
 );

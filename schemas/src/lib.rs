@@ -4,7 +4,9 @@
 //! the past tense; a [`Record`] is an event with its place in the log.
 
 mod ids;
-pub use ids::{DeliveryId, EventId, Key, ReceiptId, SecretId, SourceId, SubscriptionId, TokenId};
+pub use ids::{
+    DeliveryId, EventId, Key, ReceiptId, ReplayId, SecretId, SourceId, SubscriptionId, TokenId,
+};
 
 mod position;
 pub use position::{Offset, Partition, Position, PositionError, Topic, partition_of};

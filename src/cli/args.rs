@@ -213,6 +213,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     span(text).map_err(|error| error.to_string())
 }
 
+/// A rate: `50/s`, or `50`.
+pub(crate) fn rate(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).trim();
+    let rate = number.parse().ok().filter(|rate| *rate > 0);
+    rate.ok_or_else(|| format!("{text:?} is not a rate; write 50/s"))
+}
+
 /// The id of a delivery or a receipt.
 pub(crate) fn id(text: &str) -> Result<String, String> {
     let known = Uuid::parse_str(text).map(|id| id.to_string());

@@ -57,6 +57,19 @@ impl Target {
         }
     }
 
+    /// Likewise, but what is sent goes to another URL.
+    #[must_use]
+    pub fn elsewhere(
+        subscription: &Arc<Subscription>,
+        to: &str,
+        keyring: &Keyring,
+        egress: &Egress,
+    ) -> Self {
+        let mut elsewhere = Subscription::clone(subscription);
+        to.clone_into(&mut elsewhere.spec.to);
+        Self::open(&Arc::new(elsewhere), keyring, egress)
+    }
+
     /// The version that was opened.
     #[must_use]
     pub fn subscription(&self) -> &Arc<Subscription> {

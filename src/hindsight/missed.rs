@@ -72,6 +72,7 @@ impl Life {
             let outcome = match found.outcome {
                 MatchOutcome::RequeuedDeadLetter => "its dead letter was tried again",
                 MatchOutcome::AlreadyOpen => "it was under way",
+                MatchOutcome::SubscriptionDeleted => "the subscription was deleted",
                 MatchOutcome::AlreadyDelivered | MatchOutcome::Owed => "it was delivered",
             };
             let reason = Reason::with("served_by_earlier_receipt", outcome.to_owned());

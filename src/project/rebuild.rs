@@ -215,8 +215,8 @@ async fn write(
 ) -> Result<Writer, ProjectError> {
     let wanted = folding.wanted_after();
     let mut store = writer.finish().await?;
-    if is_built(names, &wanted) {
-        load(folding, store.as_mut(), &wanted).await?;
+    for wanted in wanted.iter().filter(|wanted| is_built(names, wanted)) {
+        load(folding, store.as_mut(), wanted).await?;
     }
     let mut changes: Changes = folding.take(holding);
     changes.retain(names);

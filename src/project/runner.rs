@@ -227,8 +227,9 @@ impl Projector {
             some.iter().for_each(|decoded| folding.fold(decoded));
             tokio::task::yield_now().await;
         }
-        let wanted = folding.wanted_after();
-        load(folding, store, &wanted).await?;
+        for wanted in folding.wanted_after() {
+            load(folding, store, &wanted).await?;
+        }
         let changes = folding.take(Holding::Nothing);
         let to = folding.checkpoint();
         let advance = Advance { from: &from, to };

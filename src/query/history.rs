@@ -33,7 +33,7 @@ impl Queries {
         self.history(&sources::HISTORY, id.0, page).await
     }
 
-    async fn history(
+    pub(super) async fn history(
         &self,
         table: &'static Table,
         object: Uuid,

@@ -3,10 +3,11 @@
 use super::batch::Term;
 use super::lines;
 use super::room::{Held, Room};
+use super::schedule::Slot;
 use crate::clock::Clock;
 use crate::deliver::sent::headers_sha256;
 use crate::deliver::target::{Target, TargetError};
-use crate::deliver::{Answer, Excerpt, Transport, outcome};
+use crate::deliver::{Again, Answer, Excerpt, Transport, outcome};
 use crate::log::{EventLog, ReadLimit};
 use futures_util::FutureExt as _;
 use hooklog_schemas::control::ConfigurationVersion;
@@ -40,11 +41,16 @@ pub(super) struct Attempt {
     /// An erasure of it was ordered.
     pub(super) erased: bool,
     pub(super) target: Arc<Target>,
+    /// The slot that it holds.
+    pub(super) slot: Slot,
+    /// What it tells the receiver, if a replay owes it.
+    pub(super) again: Option<Again>,
     pub(super) configuration: ConfigurationVersion,
 }
 
 /// One attempt that was made.
 pub(super) struct Finished {
+    pub(super) slot: Slot,
     pub(super) term: Term,
     pub(super) attempted: Attempted,
     pub(super) answered: Option<Answered>,
@@ -68,12 +74,20 @@ impl Attempt {
             headers_sha256,
         } = made.unwrap_or_else(|_| Made::internal("the attempt panicked", begun));
         let policy = &self.target.subscription().spec.policy;
-        let verdict = if refused {
+        let judged = outcome::verdict(
+            &answer,
+            policy,
+            self.number,
+            around.clock.now(),
+            rand::random(),
+        );
+        // Whoever is gone elsewhere says nothing about the subscription.
+        let gone = self.slot.queue.elsewhere.is_some() && judged == Verdict::Paused;
+        let verdict = if refused || gone {
             let reason = DeadReason::Undeliverable;
             Verdict::DeadLettered { reason }
         } else {
-            let now = around.clock.now();
-            outcome::verdict(&answer, policy, self.number, now, rand::random())
+            judged
         };
         let answered = answer.excerpt.map(|Excerpt { text, truncated }| Answered {
             delivery: self.delivery,
@@ -101,6 +115,7 @@ impl Attempt {
             configuration: self.configuration,
         };
         Finished {
+            slot: self.slot,
             term: self.term,
             attempted,
             answered,
@@ -128,7 +143,10 @@ impl Attempt {
             return made(erased, false, None);
         }
         match self.target.request(&webhook, self.delivery, started_at) {
-            Ok(request) => {
+            Ok(mut request) => {
+                if let Some(again) = &self.again {
+                    again.tell(&mut request.headers);
+                }
                 let sent = headers_sha256(&request.headers);
                 made(around.transport.attempt(request).await, false, Some(sent))
             }

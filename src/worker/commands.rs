@@ -141,6 +141,14 @@ impl Effects {
                 let requeue = |delivery| Effect::Requeue(delivery, id);
                 self.queue.extend(found.into_iter().map(requeue));
             }
+            Action::CancelReplay(replay) => {
+                let of = |delivery: &Delivery| {
+                    let aim = fold.aim(delivery);
+                    open(delivery) && aim.is_some_and(|aim| aim.replay == *replay)
+                };
+                self.queue
+                    .extend(selected(fold, of).into_iter().map(cancel));
+            }
             // It is recorded as applied when the tombstones are written.
             Action::Erase(_) => return erase(command),
         }

@@ -3,26 +3,33 @@
 //! Pure: the same records give the same state, in this process, in another, and from a snapshot.
 
 mod interned;
+mod marks;
 mod prefix;
+mod replays;
+
+pub(super) use marks::BLOCK;
+pub use replays::Aim;
+pub(super) use replays::Replayed;
 
 use interned::Interned;
+use marks::Marks;
 use prefix::Prefix;
+use replays::Replays;
 
 use super::snapshot::Saved;
 
 use hooklog_projections::delivery::{State, Step, next};
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::deliveries::{
-    Attempted, Because, Cancelled, CommandApplied, MatchOutcome, Requeued, Routed, Verdict,
+    Attempted, Because, Cancelled, CommandApplied, LIVE, MatchOutcome, Requeued, Routed, Verdict,
 };
 use hooklog_schemas::{
-    DecodeError, DeliveryId, Event, EventId, Offset, ReceiptId, Record, SubscriptionId, Timestamp,
+    DecodeError, DeliveryId, Event, EventId, Offset, ReceiptId, Record, ReplayId, SubscriptionId,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
-
-/// The cause of a delivery that nobody asked for: the webhook itself.
-pub(super) const LIVE: &str = "live";
+use uuid::Uuid;
 
 /// One partition as folded. Only what is open or dead is remembered; the rest is history.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,7 +48,12 @@ pub struct Fold {
     pub applied: BTreeSet<EventId>,
     /// What commands did here that are not recorded as applied yet.
     effects: BTreeSet<(EventId, DeliveryId)>,
-    subscriptions: Interned,
+    subscriptions: Interned<SubscriptionId>,
+    aims: Interned<Aim>,
+    /// Where the decisions stand.
+    pub(super) marks: Marks,
+    /// Replays that have begun.
+    pub(super) replays: Replays,
     /// Steps that changed nothing, such as late evidence.
     pub idle_steps: u64,
 }
@@ -60,6 +72,8 @@ pub struct Delivery {
     /// Attempts so far; a redrive counts from 0 again.
     pub attempts: u32,
     subscription: u32,
+    /// 0 for live ones, else one more than the number of its aim.
+    aim: u32,
 }
 
 /// What folding one event did to a delivery.
@@ -69,6 +83,8 @@ pub struct Change {
     pub delivery: DeliveryId,
     /// Its subscription.
     pub subscription: SubscriptionId,
+    /// What it is sent to beside it, if a replay owes it.
+    pub aim: Option<Aim>,
     /// Where it stands now.
     pub state: State,
 }
@@ -98,11 +114,14 @@ impl Fold {
         let current = epoch >= self.epoch;
         match event {
             Event::Acquired(_) => self.epoch = self.epoch.max(Some(offset)),
-            Event::Routed(routed) if current => self.routed(routed, changes),
+            Event::Routed(routed) if current => self.routed(offset, routed, changes),
             Event::Attempted(attempted) => self.attempted(attempted, current, changes),
             Event::Requeued(requeued) if current => self.requeued(requeued, changes),
             Event::Cancelled(cancelled) if current => self.cancelled(cancelled, changes),
             Event::CommandApplied(applied) if current => self.command_applied(applied),
+            Event::ReplayStarted(started) if current => self.replays.started(started),
+            Event::ReplayProgressed(further) if current => self.replays.progressed(further),
+            Event::ReplayFinished(finished) if current => self.replays.finished(finished),
             _ => {}
         }
     }
@@ -110,7 +129,14 @@ impl Fold {
     /// The subscription of a delivery.
     #[must_use]
     pub fn subscription(&self, delivery: &Delivery) -> SubscriptionId {
-        self.subscriptions.name(delivery.subscription)
+        let known = self.subscriptions.value(delivery.subscription);
+        known.unwrap_or(SubscriptionId(Uuid::nil()))
+    }
+
+    /// What a delivery is sent to beside its subscription; none unless a replay owes it.
+    #[must_use]
+    pub fn aim(&self, delivery: &Delivery) -> Option<Aim> {
+        self.aims.value(delivery.aim.checked_sub(1)?)
     }
 
     /// Whether a command that is not applied yet has already had its effect on a delivery.
@@ -130,6 +156,9 @@ impl Fold {
             applied: self.applied.clone(),
             effects: self.effects.clone(),
             subscriptions: self.subscriptions.clone(),
+            aims: self.aims.clone(),
+            marks: self.marks.clone(),
+            replays: self.replays.clone(),
             idle_steps: self.idle_steps,
         };
         let deliveries = self
@@ -140,15 +169,36 @@ impl Fold {
         Saved { head, deliveries }
     }
 
-    fn routed(&mut self, routed: &Routed, changes: &mut Vec<Change>) {
-        if routed.cause == LIVE && !self.routed.insert(routed.webhook) {
+    /// Notes the decision; tells whether it is the first about its webhook for its cause.
+    fn decided(&mut self, offset: Offset, routed: &Routed, replay: Option<ReplayId>) -> bool {
+        match replay {
+            Some(replay) => self.replays.decided(replay, routed.webhook),
+            // A cause that is none is nobody's.
+            None if routed.cause != LIVE => false,
+            None => {
+                let first = self.routed.insert(routed.webhook);
+                if first {
+                    self.marks.add(routed.webhook, offset, self.epoch);
+                    self.configuration = self.configuration.max(Some(routed.configuration));
+                }
+                first
+            }
+        }
+    }
+
+    fn routed(&mut self, offset: Offset, routed: &Routed, changes: &mut Vec<Change>) {
+        let replay: Option<ReplayId> = (routed.cause != LIVE)
+            .then(|| routed.cause.parse().ok())
+            .flatten();
+        if !self.decided(offset, routed, replay) {
             self.idle_steps += 1;
             return;
         }
-        self.configuration = self.configuration.max(Some(routed.configuration));
         let owed = |outcome| matches!(outcome, MatchOutcome::Owed);
         for found in routed.matches.iter().filter(|found| owed(found.outcome)) {
             let state = State::Open { due: routed.at };
+            let set_by = found.set_by;
+            let aim = replay.map(|replay| Aim { replay, set_by });
             let delivery = Delivery {
                 receipt: routed.receipt,
                 webhook: routed.webhook,
@@ -156,11 +206,13 @@ impl Fold {
                 state,
                 attempts: 0,
                 subscription: self.subscriptions.number(found.subscription),
+                aim: aim.map_or(0, |aim| self.aims.number(aim) + 1),
             };
             self.deliveries.entry(found.delivery).or_insert(delivery);
             changes.push(Change {
                 delivery: found.delivery,
                 subscription: found.subscription,
+                aim,
                 state,
             });
         }
@@ -207,13 +259,14 @@ impl Fold {
         };
         delivery.state = state;
         delivery.attempts = attempts.unwrap_or(delivery.attempts);
-        let subscription = self.subscriptions.name(delivery.subscription);
+        let known = *delivery;
         if matches!(state, State::Delivered | State::Cancelled) {
             self.deliveries.remove(&id);
         }
         changes.push(Change {
             delivery: id,
-            subscription,
+            subscription: self.subscription(&known),
+            aim: self.aim(&known),
             state,
         });
     }

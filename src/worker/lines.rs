@@ -171,6 +171,7 @@ const fn standing(outcome: MatchOutcome) -> &'static str {
         MatchOutcome::AlreadyOpen => "not owed again: it is open",
         MatchOutcome::AlreadyDelivered => "not owed again: it was delivered",
         MatchOutcome::RequeuedDeadLetter => "owed again: it was a dead letter",
+        MatchOutcome::SubscriptionDeleted => "not owed: the subscription is deleted",
     }
 }
 

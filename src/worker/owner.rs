@@ -9,6 +9,7 @@ mod handover;
 mod outcomes;
 mod record;
 mod recover;
+mod replay;
 mod restore;
 mod route;
 mod save;
@@ -19,17 +20,19 @@ use super::batch::{Batch, Term};
 use super::commands::Effects;
 use super::fold::{Change, Fold};
 use super::identities::Identities;
+use super::replays::Part;
 use super::routing::Compiled;
-use super::schedule::Schedule;
+use super::schedule::{Queue, Schedule};
 use super::{WorkerError, WorkerParts};
 use crate::deliver::target::Target;
 use crate::log::ownership::{Change as Owning, Ownership};
+use crate::replay::{Course, Destinations, Planned};
 use futures_util::FutureExt as _;
 use handover::Leaving;
-use hooklog_projections::configuration::Configuration;
+use hooklog_projections::configuration::{Configuration, Replay};
 use hooklog_schemas::{
-    DeliveryId, EventId, Offset, Partition, Position, ReceiptId, Record, SubscriptionId, Timestamp,
-    Topic,
+    DeliveryId, EventId, Offset, Partition, Position, ReceiptId, Record, ReplayId, SubscriptionId,
+    Timestamp, Topic,
 };
 use recover::Unsettled;
 use restore::Restore;
@@ -73,7 +76,15 @@ pub(super) struct Owner {
     configuration: Arc<Configuration>,
     compiled: Compiled,
     control: watch::Receiver<Offset>,
-    targets: HashMap<SubscriptionId, Arc<Target>>,
+    targets: HashMap<Queue, Arc<Target>>,
+    /// Replays that may go on, and have not finished in every partition here.
+    running: Vec<Arc<Replay>>,
+    /// What they route by, once that is read; none while somebody reads it.
+    courses: HashMap<ReplayId, Option<Arc<Course>>>,
+    /// The destinations that subscriptions had earlier, as far as replays needed them yet.
+    destinations: Arc<Destinations>,
+    /// Somebody reads more of them.
+    reading_destinations: bool,
     in_flight: HashMap<DeliveryId, Partition>,
     unsettled: BTreeMap<Partition, Unsettled>,
     erased: HashSet<ReceiptId>,
@@ -112,6 +123,8 @@ struct Owned {
     /// The next webhook to read.
     cursor: Offset,
     effects: Effects,
+    /// Replays that are under way in it.
+    parts: HashMap<ReplayId, Part>,
     /// Where its last snapshot ends.
     saved: Offset,
     /// What is replayed into the index of identities gets its signature too, as all before it has.
@@ -132,6 +145,12 @@ enum News {
     Erased(Term, EventId, u64),
     /// So many webhooks of a partition had no decision.
     Unrouted(Partition, u64),
+    /// What a replay routes by is known.
+    Prepared(Course),
+    /// The next receipts of a replay are planned.
+    Planned(Term, ReplayId, Vec<Planned>),
+    /// Earlier destinations of subscriptions are known.
+    Destinations(Destinations),
 }
 
 impl Owner {
@@ -163,6 +182,7 @@ impl Owner {
         }
         let routed = started.elapsed();
         let finished = self.gather_news(&mut batch);
+        self.gather_replays(&mut batch);
         self.gather_effects(&mut batch);
         let outcome = self.record(batch).await;
         let recorded = started.elapsed();

@@ -4,27 +4,17 @@ use crate::deliver::target;
 use crate::route::{Index, MATCHER_VERSION};
 use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::control::{ConfigurationVersion, ErasedReceipt};
-use hooklog_schemas::deliveries::{Match, MatchOutcome, Routed, Summary};
+use hooklog_schemas::deliveries::{LIVE, Match, MatchOutcome, Routed, Summary};
 use hooklog_schemas::webhook::{Facts, Received};
-use hooklog_schemas::{DeliveryId, EventId, Offset, SourceId, Timestamp};
+use hooklog_schemas::{DeliveryId, Offset, SourceId, Timestamp};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use uuid::Uuid;
-
-use super::fold::LIVE;
 
 /// A configuration, compiled for routing.
 pub(super) struct Compiled {
     pub(super) version: Option<ConfigurationVersion>,
     pub(super) index: Arc<Index>,
-}
-
-/// A version as decisions record it; before any configuration it is the log's start.
-pub(super) fn named(version: Option<ConfigurationVersion>) -> ConfigurationVersion {
-    version.unwrap_or(ConfigurationVersion {
-        offset: Offset(0),
-        event: EventId(Uuid::nil()),
-    })
 }
 
 /// The decision about a receipt whose body was erased before it was routed: nothing is owed.
@@ -38,7 +28,7 @@ pub(super) fn erased(compiled: &Compiled, erased: ErasedReceipt, at: Timestamp) 
         source: SourceId(Uuid::nil()),
         source_name: String::new(),
         summary: Summary::default(),
-        configuration: named(compiled.version),
+        configuration: compiled.version.unwrap_or(ConfigurationVersion::START),
         matcher: MATCHER_VERSION,
         matches: Vec::new(),
         repeats: None,
@@ -69,7 +59,7 @@ pub(super) fn decide(
         source: received.source,
         source_name: received.source_name.clone(),
         summary: summary(&received.facts),
-        configuration: named(compiled.version),
+        configuration: compiled.version.unwrap_or(ConfigurationVersion::START),
         matcher: MATCHER_VERSION,
         matches,
         repeats: None,
@@ -83,6 +73,7 @@ fn owed(subscription: &Arc<Subscription>, received: &Received) -> Match {
         name: subscription.spec.name.clone(),
         team: subscription.spec.team.clone(),
         destination: target::shown(&subscription.spec.to),
+        set_by: None,
         delivery: DeliveryId::derive(received.receipt, subscription.id, LIVE),
         outcome: MatchOutcome::Owed,
     }

@@ -11,9 +11,15 @@
 //!   together, by the same rule among themselves: the other half stays with the quick ones.
 //! - The limit of it: until a subscriber has shown that it is slow, it counts as quick. As many new
 //!   silent subscriptions as there are slots can hold them all, once, until their deadlines pass.
+//! - Replays hold at most an eighth of all slots together, and at most a quarter of those of one
+//!   subscription; nothing of a replay starts while its subscription has something live that is due.
 
+mod lane;
+
+use super::fold::Aim;
 use hooklog_schemas::control::Policy;
 use hooklog_schemas::{DeliveryId, EventId, Partition, SubscriptionId, Timestamp};
+use lane::{Lane, Next, Room};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
@@ -27,6 +33,45 @@ pub struct Entry {
     pub partition: Partition,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// A replay owes it.
+    pub replay: bool,
+}
+
+/// Which queue: that of a subscription, or of what a replay delivers elsewhere on its behalf, so that
+/// neither suffers from the other's receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Queue {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// What goes elsewhere.
+    pub elsewhere: Option<Aim>,
+}
+
+impl From<SubscriptionId> for Queue {
+    fn from(subscription: SubscriptionId) -> Self {
+        Self {
+            subscription,
+            elsewhere: None,
+        }
+    }
+}
+
+/// The slot of an attempt under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The queue that it was started from.
+    pub queue: Queue,
+    /// A replay owes the delivery.
+    pub replay: bool,
+}
+
+impl From<SubscriptionId> for Slot {
+    fn from(subscription: SubscriptionId) -> Self {
+        Self {
+            queue: subscription.into(),
+            replay: false,
+        }
+    }
 }
 
 /// What holds for a subscription now.
@@ -55,12 +100,15 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Schedule {
     lanes: Vec<Lane>,
-    numbers: HashMap<SubscriptionId, usize>,
+    numbers: HashMap<Queue, usize>,
     /// Lanes that may have something to start, in turn.
     ready: VecDeque<usize>,
     /// Slow lanes that found no slot for any slow one: there may be thousands, so nobody looks at
     /// them while that is so.
     ready_slow: VecDeque<usize>,
+    /// Lanes that have nothing to start but replays, which hold their share of all slots. One that
+    /// has something else to start by now is listed as well.
+    parked: VecDeque<usize>,
     /// Lanes that have used up their share: looked at again when a slot is given back. Each holds a
     /// slot, so there are never more of them than slots.
     waiting: Vec<usize>,
@@ -69,30 +117,14 @@ pub struct Schedule {
     in_flight: usize,
     /// Those of them that belong to slow lanes.
     in_flight_slow: usize,
+    /// Those of them that replays owe.
+    in_flight_replays: usize,
     in_flight_max: usize,
     breaker_failures: u32,
 }
 
-#[derive(Debug)]
-struct Lane {
-    subscription: SubscriptionId,
-    queue: BinaryHeap<Reverse<Entry>>,
-    in_flight: u32,
-    /// Its last attempt took long.
-    slow: bool,
-    /// It is in `ready`, `ready_slow` or `waiting`.
-    listed: bool,
-    /// The earliest timer that is set.
-    wakes: Option<Timestamp>,
-    failures: u32,
-    not_before: Timestamp,
-    gone: Option<EventId>,
-}
-
-/// Probes of a dead subscriber follow each other at this fraction of its first delay.
-const PROBE_FRACTION: u32 = 10;
-/// The longest pause between two probes.
-const PROBE_MAX: Duration = Duration::from_secs(1);
+/// One slot in so many is for replays.
+const REPLAYS_FRACTION: usize = 8;
 /// An attempt that takes this long makes its subscription a slow one: a receiver that puts the
 /// webhook into its own queue answers within tens of milliseconds.
 const SLOW: Duration = Duration::from_secs(1);
@@ -106,20 +138,22 @@ impl Schedule {
             numbers: HashMap::new(),
             ready: VecDeque::new(),
             ready_slow: VecDeque::new(),
+            parked: VecDeque::new(),
             waiting: Vec::new(),
             timers: BinaryHeap::new(),
             in_flight: 0,
             in_flight_slow: 0,
+            in_flight_replays: 0,
             in_flight_max,
             breaker_failures,
         }
     }
 
-    /// Puts a delivery into its subscription's queue.
-    pub fn push(&mut self, subscription: SubscriptionId, entry: Entry) {
-        let number = self.number(subscription);
+    /// Puts a delivery into its queue.
+    pub fn push(&mut self, queue: impl Into<Queue>, entry: Entry) {
+        let number = self.number(queue.into());
         if let Some(lane) = self.lanes.get_mut(number) {
-            lane.queue.push(Reverse(entry));
+            lane.push(entry);
         }
         self.list(number);
     }
@@ -128,8 +162,7 @@ impl Schedule {
     /// slot.
     pub fn forget(&mut self, partition: Partition) {
         for lane in &mut self.lanes {
-            lane.queue
-                .retain(|Reverse(entry)| entry.partition != partition);
+            lane.forget(partition);
         }
     }
 
@@ -154,32 +187,37 @@ impl Schedule {
 
     /// The next delivery to start at `now`, taking its slot; none if nothing can start.
     ///
-    /// `limits` tells what holds for a subscription, none if there is no such; `valid` whether an
-    /// entry is still owed at that time.
+    /// `limits` tells what holds for a queue, none if there is no such subscription; `valid` whether
+    /// an entry is still owed at that time.
     pub fn start<'a>(
         &mut self,
         now: Timestamp,
-        limits: impl Fn(SubscriptionId) -> Option<Limits<'a>>,
+        limits: impl Fn(Queue) -> Option<Limits<'a>>,
         valid: impl Fn(&Entry) -> bool,
-    ) -> Option<(SubscriptionId, Entry)> {
+    ) -> Option<(Queue, Entry)> {
         self.fire_timers(now);
         while self.in_flight < self.in_flight_max {
             let number = self.next_lane()?;
             let room = self.room(number);
             let lane = self.lanes.get_mut(number)?;
             lane.listed = false;
-            let Some(limits) = limits(lane.subscription) else {
+            let Some(limits) = limits(lane.queue) else {
                 // It is deleted: what was open is being cancelled.
-                lane.queue = BinaryHeap::new();
+                lane.clear();
                 continue;
             };
             match lane.next(now, limits, room, self.breaker_failures, &valid) {
                 Next::Start(entry) => {
-                    let subscription = lane.subscription;
+                    let queue = lane.queue;
                     self.in_flight += 1;
                     self.in_flight_slow += usize::from(lane.slow);
+                    self.in_flight_replays += usize::from(entry.replay);
                     self.list(number);
-                    return Some((subscription, entry));
+                    return Some((queue, entry));
+                }
+                Next::Parked(wakes) => {
+                    self.park(number);
+                    wakes.into_iter().for_each(|at| self.set_timer(number, at));
                 }
                 Next::Full => {
                     lane.listed = true;
@@ -195,18 +233,21 @@ impl Schedule {
     /// Gives the slot of an attempt back, which took `took`.
     pub fn finish(
         &mut self,
-        subscription: SubscriptionId,
+        slot: impl Into<Slot>,
         ended: Ended,
         took: Duration,
         now: Timestamp,
         policy: &Policy,
     ) {
-        let number = self.number(subscription);
+        let slot = slot.into();
+        let number = self.number(slot.queue);
         let was_slow = self.is_slow(number);
         self.in_flight = self.in_flight.saturating_sub(1);
+        let replays = usize::from(slot.replay);
+        self.in_flight_replays = self.in_flight_replays.saturating_sub(replays);
         if let Some(lane) = self.lanes.get_mut(number) {
             let held = lane.held_slow();
-            lane.in_flight = lane.in_flight.saturating_sub(1);
+            lane.give_back(slot.replay);
             lane.slow = took >= SLOW;
             self.in_flight_slow = (self.in_flight_slow + lane.held_slow()).saturating_sub(held);
             match ended {
@@ -237,18 +278,51 @@ impl Schedule {
             match self.ready.pop_front() {
                 Some(number) if !room && self.is_slow(number) => self.ready_slow.push_back(number),
                 Some(number) => return Some(number),
-                None if room => return self.ready_slow.pop_front(),
-                None => return None,
+                None => break,
             }
+        }
+        let slow = if room {
+            self.ready_slow.pop_front()
+        } else {
+            None
+        };
+        slow.or_else(|| self.unpark())
+    }
+
+    /// The next lane that waits for a slot of the replays, if there is one.
+    fn unpark(&mut self) -> Option<usize> {
+        if self.room_replays() == 0 {
+            return None;
+        }
+        let number = self.parked.pop_front()?;
+        if let Some(lane) = self.lanes.get_mut(number) {
+            lane.parked = false;
+        }
+        Some(number)
+    }
+
+    fn park(&mut self, number: usize) {
+        if let Some(lane) = self.lanes.get_mut(number)
+            && !std::mem::replace(&mut lane.parked, true)
+        {
+            self.parked.push_back(number);
         }
     }
 
     /// How many slots a lane may hold: as many as are free for lanes like it.
-    fn room(&self, number: usize) -> usize {
-        if self.is_slow(number) {
-            return self.room_slow();
+    fn room(&self, number: usize) -> Room {
+        let slow = self.is_slow(number);
+        Room {
+            slots: if slow { self.room_slow() } else { self.free() },
+            replays: self.room_replays(),
         }
+    }
+
+    /// Slots that are free for replays.
+    fn room_replays(&self) -> usize {
+        let share = self.in_flight_max.div_ceil(REPLAYS_FRACTION);
         self.free()
+            .min(share.saturating_sub(self.in_flight_replays))
     }
 
     /// Slots that are free for slow lanes.
@@ -290,105 +364,19 @@ impl Schedule {
     fn list(&mut self, number: usize) {
         if let Some(lane) = self.lanes.get_mut(number)
             && !lane.listed
-            && !lane.queue.is_empty()
+            && !lane.is_empty()
         {
             lane.listed = true;
             self.ready.push_back(number);
         }
     }
 
-    fn number(&mut self, subscription: SubscriptionId) -> usize {
+    fn number(&mut self, queue: Queue) -> usize {
         let lanes = &mut self.lanes;
-        *self.numbers.entry(subscription).or_insert_with(|| {
-            lanes.push(Lane {
-                subscription,
-                queue: BinaryHeap::new(),
-                in_flight: 0,
-                slow: false,
-                listed: false,
-                wakes: None,
-                failures: 0,
-                not_before: Timestamp(i64::MIN),
-                gone: None,
-            });
+        *self.numbers.entry(queue).or_insert_with(|| {
+            lanes.push(Lane::new(queue));
             lanes.len() - 1
         })
-    }
-}
-
-enum Next {
-    Start(Entry),
-    /// Nothing before this time.
-    At(Timestamp),
-    /// Nothing before a slot is given back: it holds its share.
-    Full,
-    /// Nothing before something else happens: an attempt ends, a version changes, an entry comes.
-    Blocked,
-}
-
-impl Lane {
-    fn next(
-        &mut self,
-        now: Timestamp,
-        limits: Limits<'_>,
-        room: usize,
-        breaker_failures: u32,
-        valid: impl Fn(&Entry) -> bool,
-    ) -> Next {
-        while self
-            .queue
-            .peek()
-            .is_some_and(|Reverse(entry)| !valid(entry))
-        {
-            self.queue.pop();
-        }
-        let Some(Reverse(entry)) = self.queue.peek().copied() else {
-            return Next::Blocked;
-        };
-        if limits.paused || self.gone == Some(limits.version) {
-            return Next::Blocked;
-        }
-        // A dead subscription gets one probe at a time.
-        let broken = self.failures >= breaker_failures.max(1);
-        let slots = if broken {
-            1
-        } else {
-            limits.policy.concurrency_max.max(1)
-        };
-        if self.in_flight >= slots {
-            return Next::Blocked;
-        }
-        let earliest = entry.due.max(self.not_before);
-        if earliest > now {
-            return Next::At(earliest);
-        }
-        if self.held() >= room {
-            return Next::Full;
-        }
-        self.queue.pop();
-        self.in_flight += 1;
-        if let Some(rate) = limits.policy.rate_per_second.filter(|rate| *rate > 0) {
-            let from = now.max(self.not_before);
-            self.not_before = from.plus(Duration::from_secs(1) / rate);
-        }
-        Next::Start(entry)
-    }
-
-    fn failed(&mut self, now: Timestamp, policy: &Policy, breaker_failures: u32) {
-        self.failures = self.failures.saturating_add(1);
-        if self.failures >= breaker_failures.max(1) {
-            let pause = Duration::from_millis(policy.delay_first_ms) / PROBE_FRACTION;
-            // The policy's rate may want a longer pause: the later one holds.
-            self.not_before = self.not_before.max(now.plus(pause.min(PROBE_MAX)));
-        }
-    }
-
-    fn held(&self) -> usize {
-        usize::try_from(self.in_flight).unwrap_or(usize::MAX)
-    }
-
-    fn held_slow(&self) -> usize {
-        if self.slow { self.held() } else { 0 }
     }
 }
 

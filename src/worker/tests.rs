@@ -4,6 +4,7 @@ mod gaps;
 mod lines;
 mod ownership;
 mod repeats;
+mod replays;
 mod restart;
 mod subscriber;
 mod ways;

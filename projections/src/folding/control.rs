@@ -1,9 +1,9 @@
-//! The fold of `control`: configuration, its history, and erasures.
+//! The fold of `control`: configuration, its history, erasures and replays.
 
 use super::{Decoded, Folding};
 use crate::changes::{Change, Object};
-use crate::{erasures, sources, subscriptions};
-use hooklog_schemas::{Event, SourceId, SubscriptionId};
+use crate::{erasures, replays, sources, subscriptions};
+use hooklog_schemas::{Event, ReplayId, SourceId, SubscriptionId};
 
 impl Folding {
     pub(super) fn fold_control(&mut self, decoded: &Decoded) {
@@ -32,6 +32,13 @@ impl Folding {
                 if let Some(subscription) = configuration.subscriptions.get(&key) {
                     let row = subscriptions::row(subscription);
                     self.output.subscriptions.insert(id, row);
+                }
+            }
+            Object::Replay(id) => {
+                self.output.replay_changes.push(row);
+                let key = ReplayId(uuid::Uuid::from_bytes(id));
+                if let Some(replay) = configuration.replays.get(&key) {
+                    self.output.replays.insert(id, replays::row(replay));
                 }
             }
         }

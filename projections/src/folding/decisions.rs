@@ -1,6 +1,6 @@
 //! The fold of decisions and attempts.
 
-use super::memory::{LIVE, is_fresh};
+use super::memory::is_fresh;
 use super::{Decoded, Folding};
 use crate::counts::Counted;
 use crate::deliveries::{Delivery, because_reason, outcome_reason};
@@ -9,7 +9,7 @@ use crate::webhooks::{self, Shared};
 use crate::{attempts, dead_letters};
 use hooklog_schemas::Timestamp;
 use hooklog_schemas::deliveries::{
-    Attempted, Cancelled, Match, MatchOutcome, Requeued, Routed, Verdict,
+    Attempted, Cancelled, LIVE, Match, MatchOutcome, Requeued, Routed, Verdict,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,7 @@ impl Folding {
             let minute = (partition, routed.received_at.0, &texts.source);
             self.memory.count(minute, Counted::Received);
         }
+        self.count_left_out(decoded, routed);
         let owed = |m: &&Match| m.outcome == MatchOutcome::Owed;
         for (number, owed) in routed.matches.iter().filter(owed).enumerate() {
             let id = owed.delivery.0.into_bytes();
@@ -55,6 +56,7 @@ impl Folding {
                 .transitions
                 .push(delivery.transition(id, number));
             self.memory.changed(id, delivery);
+            self.count_replayed(decoded, id, None);
             let minute = (partition, routed.at.0, &texts.source);
             self.memory.count(minute, Counted::Owed);
         }
@@ -152,6 +154,7 @@ impl Folding {
             }
             _ => {}
         }
+        self.count_replayed(decoded, stepped.id, Some(before));
         if after == State::Delivered {
             self.count(decoded, stepped.id, stepped.at, Counted::Delivered);
         }
@@ -165,7 +168,7 @@ impl Folding {
         }
     }
 
-    fn is_late(&self, decoded: &Decoded) -> bool {
+    pub(super) fn is_late(&self, decoded: &Decoded) -> bool {
         let fences = self.memory.fences.get(&decoded.position.partition.0);
         let epoch = decoded.epoch.map(|epoch| epoch.0);
         fences.is_some_and(|fences| fences.is_late(epoch))

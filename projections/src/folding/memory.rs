@@ -5,8 +5,9 @@ use crate::counts::{self, CountKey, Counted, Counts, minute};
 use crate::deliveries::{self, Delivery};
 use crate::delivery::State;
 use crate::partitions::Fences;
+use crate::replays::{self, Progress, ProgressKey};
 use crate::table::{Row, Table, Value};
-use hooklog_schemas::deliveries::{MatchOutcome, Routed};
+use hooklog_schemas::deliveries::{LIVE, MatchOutcome, Routed};
 use hooklog_schemas::{DeliveryId, Event};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(super) struct Memory {
     open_max: usize,
     stored_counts: BTreeMap<CountKey, Counts>,
     new_counts: BTreeMap<CountKey, Counts>,
+    stored_progress: BTreeMap<ProgressKey, Progress>,
+    pub(super) new_progress: BTreeMap<ProgressKey, Progress>,
 }
 
 /// Whether the deliveries that `routed` owes are new. Those of a replay, or of a receipt that
@@ -59,11 +62,11 @@ pub(super) fn is_fresh(routed: &Routed) -> bool {
     routed.cause == LIVE && routed.repeats.is_none()
 }
 
-/// The cause of deliveries that no replay asked for.
-pub(super) const LIVE: &str = "live";
-
 /// How many rows of counts are remembered: an hour of a hundred sources or so.
 const COUNTS_MAX: usize = 8_192;
+
+/// How many rows of progress are remembered: a hundred replays or so.
+const PROGRESS_MAX: usize = 2_048;
 
 impl Memory {
     pub(super) fn new(open_max: usize) -> Self {
@@ -74,6 +77,8 @@ impl Memory {
             open_max,
             stored_counts: BTreeMap::new(),
             new_counts: BTreeMap::new(),
+            stored_progress: BTreeMap::new(),
+            new_progress: BTreeMap::new(),
         }
     }
 
@@ -145,11 +150,23 @@ impl Memory {
         }
     }
 
+    pub(super) fn wanted_progress(&self) -> Wanted {
+        let unknown = |key: &&ProgressKey| !self.stored_progress.contains_key(*key);
+        let keys = self.new_progress.keys().filter(unknown);
+        Wanted {
+            table: &replays::PROGRESS,
+            keys: keys.copied().map(replays::progress_key).collect(),
+        }
+    }
+
     pub(super) fn remember(&mut self, table: &Table, row: &Row) -> Result<(), Unreadable> {
         let unreadable = || Unreadable::of(table, row);
         if *table == counts::TABLE {
             let (key, counts) = counts::read(row).ok_or_else(unreadable)?;
             self.stored_counts.insert(key, counts);
+        } else if *table == replays::PROGRESS {
+            let (key, progress) = replays::read_progress(row).ok_or_else(unreadable)?;
+            self.stored_progress.insert(key, progress);
         } else {
             let (id, delivery) = Delivery::read(row).ok_or_else(unreadable)?;
             let dirty = false;
@@ -194,6 +211,20 @@ impl Memory {
                 *count += new;
             }
             rows.push(counts::row(&key, counts));
+        }
+        rows
+    }
+
+    pub(super) fn take_progress(&mut self) -> Vec<Row> {
+        if self.stored_progress.len() > PROGRESS_MAX {
+            let new = &self.new_progress;
+            self.stored_progress.retain(|key, _| new.contains_key(key));
+        }
+        let mut rows = Vec::with_capacity(self.new_progress.len());
+        for (key, new) in std::mem::take(&mut self.new_progress) {
+            let progress = self.stored_progress.entry(key).or_default();
+            progress.add(&new);
+            rows.push(replays::progress_row(key, progress));
         }
         rows
     }

@@ -3,7 +3,7 @@
 use crate::projection::PROJECTIONS;
 use crate::table::{Row, Table, Value};
 use crate::{
-    attempts, counts, dead_letters, deliveries, erasures, partitions, reads, sources,
+    attempts, counts, dead_letters, deliveries, erasures, partitions, reads, replays, sources,
     subscriptions, webhooks,
 };
 use hooklog_schemas::deliveries::Answered;
@@ -58,6 +58,16 @@ pub(super) struct Output {
     pub(super) source_changes: Vec<Row>,
     pub(super) erasures: Vec<Row>,
     pub(super) reads: Vec<Row>,
+    pub(super) replays: BTreeMap<[u8; 16], Row>,
+    pub(super) replay_changes: Vec<Row>,
+}
+
+/// Rows that the fold may need to see again.
+pub(super) struct Taken {
+    pub(super) fences: Vec<Row>,
+    pub(super) owed: Vec<Row>,
+    pub(super) counted: Vec<Row>,
+    pub(super) replayed: Vec<Row>,
 }
 
 impl Output {
@@ -70,7 +80,13 @@ impl Output {
         self.answers.insert(key.0.into_bytes(), None);
     }
 
-    pub(super) fn changes(self, fences: Vec<Row>, owed: Vec<Row>, counted: Vec<Row>) -> Changes {
+    pub(super) fn changes(self, taken: Taken) -> Changes {
+        let Taken {
+            fences,
+            owed,
+            counted,
+            replayed,
+        } = taken;
         let (answered, unanswered) = split(self.answers);
         let (dead, alive) = split(self.dead_letters);
         let put = |table, put| (table, put, Vec::new());
@@ -92,6 +108,9 @@ impl Output {
             put(&sources::HISTORY, self.source_changes),
             put(&erasures::TABLE, self.erasures),
             put(&reads::TABLE, self.reads),
+            put(&replays::TABLE, self.replays.into_values().collect()),
+            put(&replays::HISTORY, self.replay_changes),
+            put(&replays::PROGRESS, replayed),
         ];
         let changed = tables.into_iter().filter_map(|(table, mut put, delete)| {
             put.sort_unstable();

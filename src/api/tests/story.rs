@@ -144,6 +144,7 @@ fn routed(
             name: "wanted".into(),
             team: "default".into(),
             destination: "https://example.com/hook".into(),
+            set_by: None,
             delivery,
             outcome: MatchOutcome::Owed,
         }],

@@ -73,6 +73,7 @@ fn routed(offset: u64, outcome: Option<MatchOutcome>) -> Routed {
         name: "ci".into(),
         team: "t".into(),
         destination: "https://a/".into(),
+        set_by: None,
         delivery: DeliveryId(Uuid::nil()),
         outcome,
     };

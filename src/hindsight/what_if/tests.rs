@@ -152,6 +152,7 @@ fn routed(
         name: (*name).to_owned(),
         team: String::new(),
         destination: String::new(),
+        set_by: None,
         delivery: DeliveryId(Uuid::nil()),
         outcome: *outcome,
     };

@@ -17,7 +17,7 @@ macro_rules! files {
         $crate::project::stores::names::files!(
             @each $store, $name;
             "partitions", "webhooks", "deliveries", "attempts", "dead_letters", "counts",
-            "subscriptions", "sources", "erasures", "reads"
+            "subscriptions", "sources", "erasures", "reads", "replays"
         )
     };
     (@each $store:literal, $name:expr; $($projection:literal),*) => {

@@ -95,6 +95,7 @@ impl History {
                 93..95 => self.tombstone(),
                 95..96 => self.read_body(),
                 96..97 => self.change(),
+                97 => self.replay(),
                 _ => self.erase(),
             }
         }

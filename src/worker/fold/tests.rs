@@ -33,6 +33,7 @@ fn routed(webhook: u64, outcome: MatchOutcome) -> Event {
         name: "one".into(),
         team: "default".into(),
         destination: "https://example.com/".into(),
+        set_by: None,
         delivery: DELIVERY,
         outcome,
     };
@@ -269,6 +270,7 @@ impl Delivery {
             state,
             attempts: 0,
             subscription: 0,
+            aim: 0,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What the index remembers of one event: its first receipt, and to whom it is owed.
 
-use crate::worker::fold::LIVE;
-use hooklog_schemas::deliveries::{MatchOutcome, Routed};
+use hooklog_schemas::deliveries::{LIVE, MatchOutcome, Routed};
 use hooklog_schemas::{DeliveryId, Offset, ReceiptId, SubscriptionId};
 use uuid::Uuid;
 

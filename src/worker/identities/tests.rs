@@ -14,6 +14,7 @@ fn routed(receipt: u128, guid: &str, day: i64) -> Routed {
         name: "one".into(),
         team: "default".into(),
         destination: String::new(),
+        set_by: None,
         delivery: DeliveryId::derive(receipt, SUBSCRIPTION, "live"),
         outcome: MatchOutcome::Owed,
     };

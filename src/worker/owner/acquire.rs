@@ -4,8 +4,6 @@ use super::{Owned, Owner};
 use crate::worker::WorkerError;
 use crate::worker::batch::Batch;
 use crate::worker::owner::restore::Restore;
-use crate::worker::schedule::Entry;
-use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::Acquired;
 use hooklog_schemas::{Offset, Partition, Topic};
 use std::collections::HashMap;
@@ -95,17 +93,7 @@ impl Owner {
         if !deleted.is_empty() {
             owned.effects.cancel_deleted(&owned.fold, &deleted);
         }
-        let open = owned.fold.deliveries.iter();
-        for (id, delivery) in open {
-            if let State::Open { due } = delivery.state {
-                let entry = Entry {
-                    due,
-                    partition: owned.partition,
-                    delivery: *id,
-                };
-                self.schedule.push(owned.fold.subscription(delivery), entry);
-            }
-        }
+        self.push_open(&owned, |_| true);
         let took = owned.since.elapsed();
         self.parts.metrics.restore.observe(took.as_secs_f64());
         tracing::info!(
@@ -113,6 +101,7 @@ impl Owner {
             ?took, "acquired"
         );
         self.owned.insert(owned.partition, owned);
+        self.find_running();
         self.look = true;
         Ok(())
     }

@@ -3,50 +3,58 @@
 use super::{News, Owner};
 use crate::deliver::target::Target;
 use crate::worker::attempt::Attempt;
-use crate::worker::schedule::{Entry, Limits};
-use hooklog_projections::delivery::State;
-use hooklog_schemas::{Position, SubscriptionId, Topic};
+use crate::worker::schedule::{Entry, Limits, Queue, Slot};
+use hooklog_schemas::{Position, Topic};
 use std::sync::Arc;
 
 impl Owner {
     /// Starts everything that can start now.
     pub(super) fn dispatch(&mut self) {
         let now = self.parts.clock.now();
-        while let Some((subscription, entry)) = self.next_entry(now) {
-            self.start(subscription, entry);
+        while let Some((queue, entry)) = self.next_entry(now) {
+            self.start(queue, entry);
         }
         self.show_in_flight();
     }
 
-    fn next_entry(&mut self, now: hooklog_schemas::Timestamp) -> Option<(SubscriptionId, Entry)> {
+    fn next_entry(&mut self, now: hooklog_schemas::Timestamp) -> Option<(Queue, Entry)> {
         let Self {
             schedule,
             configuration,
             owned,
             in_flight,
+            destinations,
             ..
         } = self;
-        let limits = |id: SubscriptionId| {
+        let limits = |queue: Queue| {
             let subscription = configuration
                 .subscriptions
-                .get(&id)
+                .get(&queue.subscription)
                 .filter(|s| !s.deleted)?;
+            let held = match queue.elsewhere {
+                None => subscription.paused,
+                Some(aim) => match aim.set_by {
+                    // Where it goes must be known.
+                    Some(set_by) => subscription.paused || !destinations.reach(set_by.next()),
+                    // Another URL was named on purpose: a pause of the subscriber is not about it.
+                    None => false,
+                },
+            };
             Some(Limits {
                 policy: &subscription.spec.policy,
                 version: subscription.version,
-                paused: subscription.paused || configuration.deliveries_paused,
+                paused: held || configuration.deliveries_paused,
             })
         };
         let valid = |entry: &Entry| {
             let owned = owned.get(&entry.partition).filter(|owned| !owned.leaving);
-            let delivery = owned.and_then(|owned| owned.fold.deliveries.get(&entry.delivery));
-            delivery.is_some_and(|delivery| delivery.state == State::Open { due: entry.due })
+            owned.is_some_and(|owned| owned.owes(entry, configuration))
                 && !in_flight.contains_key(&entry.delivery)
         };
         schedule.start(now, limits, valid)
     }
 
-    fn start(&mut self, subscription: SubscriptionId, entry: Entry) {
+    fn start(&mut self, queue: Queue, entry: Entry) {
         let Some(owned) = self.owned.get(&entry.partition) else {
             return;
         };
@@ -54,7 +62,8 @@ impl Owner {
             return;
         };
         let term = owned.term();
-        let Some(target) = self.target(subscription) else {
+        let aim = owned.fold.aim(&delivery);
+        let Some(target) = self.target(queue) else {
             return;
         };
         self.in_flight.insert(entry.delivery, entry.partition);
@@ -69,6 +78,11 @@ impl Owner {
                 .get(&(entry.partition, delivery.webhook))
                 .cloned(),
             erased: self.erased.contains(&delivery.receipt),
+            slot: Slot {
+                queue,
+                replay: entry.replay,
+            },
+            again: aim.map(|aim| self.again(aim, delivery.receipt, queue.subscription)),
             target,
             configuration: self.current_version(),
         };
@@ -82,16 +96,23 @@ impl Owner {
     }
 
     /// The destination with its keys opened, once per version of the subscription.
-    fn target(&mut self, id: SubscriptionId) -> Option<Arc<Target>> {
-        let subscription = self.configuration.subscriptions.get(&id)?;
-        if let Some(target) = self.targets.get(&id)
+    fn target(&mut self, queue: Queue) -> Option<Arc<Target>> {
+        let subscription = self.configuration.subscriptions.get(&queue.subscription)?;
+        if let Some(target) = self.targets.get(&queue)
             && target.subscription().version == subscription.version
         {
             return Some(Arc::clone(target));
         }
-        let target = Target::open(subscription, &self.parts.keyring, &self.parts.egress);
+        let (keyring, egress) = (&self.parts.keyring, &self.parts.egress);
+        let target = match queue.elsewhere {
+            None => Target::open(subscription, keyring, egress),
+            Some(aim) => {
+                let to = self.elsewhere(queue.subscription, aim);
+                Target::elsewhere(subscription, to, keyring, egress)
+            }
+        };
         let target = Arc::new(target);
-        self.targets.insert(id, Arc::clone(&target));
+        self.targets.insert(queue, Arc::clone(&target));
         Some(target)
     }
 }

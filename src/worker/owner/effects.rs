@@ -5,7 +5,7 @@ use crate::worker::attempt::Surroundings;
 use crate::worker::batch::Term;
 use crate::worker::erasure;
 use crate::worker::lines::{self, Effect};
-use crate::worker::routing::{self, named};
+use crate::worker::routing;
 use hooklog_projections::configuration::{Action, Command};
 use hooklog_schemas::control::ConfigurationVersion;
 use hooklog_schemas::{Event, Offset, Partition, Position, Topic};
@@ -39,6 +39,7 @@ impl Owner {
             self.cancel_deleted();
             self.forget_pauses();
         }
+        self.follow_replays(&before);
         self.schedule.wake_all();
     }
 
@@ -131,7 +132,8 @@ impl Owner {
     }
 
     pub(super) fn current_version(&self) -> ConfigurationVersion {
-        named(self.configuration.version)
+        let version = self.configuration.version;
+        version.unwrap_or(ConfigurationVersion::START)
     }
 }
 

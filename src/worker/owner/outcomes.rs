@@ -6,7 +6,7 @@ use crate::deliver::target::Target;
 use crate::worker::attempt::Finished;
 use crate::worker::batch::Term;
 use crate::worker::lines;
-use crate::worker::schedule::{Ended, Entry};
+use crate::worker::schedule::{Ended, Entry, Slot};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::deliveries::{Attempted, CommandApplied, Outcome, Verdict};
 use hooklog_schemas::{DeliveryId, EventId, Partition, SubscriptionId};
@@ -18,6 +18,7 @@ pub(super) struct Done {
     partition: Partition,
     delivery: DeliveryId,
     subscription: SubscriptionId,
+    slot: Slot,
     ended: Ended,
     took: Duration,
     target: Arc<Target>,
@@ -42,6 +43,18 @@ impl Owner {
                 }
                 News::Unrouted(partition, unrouted) => {
                     self.show_unrouted(partition, unrouted);
+                    continue;
+                }
+                News::Prepared(course) => {
+                    self.prepared(course);
+                    continue;
+                }
+                News::Planned(term, replay, planned) => {
+                    self.planned(term, replay, planned);
+                    continue;
+                }
+                News::Destinations(found) => {
+                    self.know_destinations(found);
                     continue;
                 }
             };
@@ -82,7 +95,7 @@ impl Owner {
             self.in_flight.remove(&done.delivery);
             let policy = &done.target.subscription().spec.policy;
             self.schedule
-                .finish(done.subscription, done.ended, done.took, now, policy);
+                .finish(done.slot, done.ended, done.took, now, policy);
             let owned = self.owned.get(&done.partition);
             let delivery = owned.and_then(|owned| owned.fold.deliveries.get(&done.delivery));
             if let Some(State::Open { due }) = delivery.map(|delivery| delivery.state) {
@@ -92,11 +105,12 @@ impl Owner {
                     ..
                 } = done;
                 self.schedule.push(
-                    done.subscription,
+                    done.slot.queue,
                     Entry {
                         due,
                         partition,
                         delivery,
+                        replay: done.slot.replay,
                     },
                 );
             }
@@ -144,6 +158,7 @@ impl Done {
             partition: finished.term.partition,
             delivery: attempted.delivery,
             subscription: attempted.subscription,
+            slot: finished.slot,
             ended,
             took: Duration::from_micros(attempted.duration_us),
             target: Arc::clone(&finished.target),

@@ -1,5 +1,6 @@
 //! Appends a turn's events, and folds up to them in the order of the log.
 
+use super::replay::queue;
 use super::route::SIGNATURE;
 use super::{Batch, Owned, Owner, WorkerError};
 use crate::log::AppendError;
@@ -152,7 +153,7 @@ impl Owner {
     /// Puts what became open into its queue. What is under way is put there when it ends; what is
     /// of a deleted subscription is cancelled.
     pub(super) fn schedule_changes(&mut self, partition: Partition) {
-        for change in self.changes.drain(..) {
+        for change in std::mem::take(&mut self.changes) {
             let State::Open { due } = change.state else {
                 continue;
             };
@@ -167,8 +168,11 @@ impl Owner {
                     due,
                     partition,
                     delivery,
+                    replay: change.aim.is_some(),
                 };
-                self.schedule.push(change.subscription, entry);
+                let queue = queue(&self.configuration, change.subscription, change.aim);
+                self.schedule.push(queue, entry);
+                self.want_destinations(queue);
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::worker::commands::Effects;
 use crate::worker::fold::Fold;
 use crate::worker::snapshot::SnapshotError;
 use hooklog_schemas::{Offset, Partition, Position, Record, Topic};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -221,6 +222,7 @@ impl Owned {
             fold: Fold::default(),
             cursor: Offset(0),
             effects: Effects::default(),
+            parts: HashMap::new(),
             saved: Offset(0),
             signed: false,
             leaving: false,

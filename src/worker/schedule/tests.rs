@@ -16,6 +16,7 @@ fn entry(number: u128, due: i64) -> Entry {
         due: at(due),
         partition: Partition(0),
         delivery: DeliveryId(Uuid::from_u128(number)),
+        replay: false,
     }
 }
 
@@ -41,8 +42,8 @@ fn started(
         })
     };
     let mut all = Vec::new();
-    while let Some((subscription, entry)) = schedule.start(at(now), limits, |_| true) {
-        all.push((subscription, entry.delivery.0.as_u128()));
+    while let Some((queue, entry)) = schedule.start(at(now), limits, |_| true) {
+        all.push((queue.subscription, entry.delivery.0.as_u128()));
     }
     all
 }
@@ -318,4 +319,110 @@ fn when_all_are_busy_all_get_the_same() {
     let (least, most) = (served.values().min(), served.values().max());
     assert_eq!(served.len(), 30);
     assert!(most.unwrap() - least.unwrap() <= 10, "{served:?}");
+}
+
+fn replayed(number: u128, due: i64) -> Entry {
+    Entry {
+        replay: true,
+        ..entry(number, due)
+    }
+}
+
+fn slot(subscription: SubscriptionId) -> Slot {
+    Slot {
+        replay: true,
+        ..subscription.into()
+    }
+}
+
+#[test]
+fn what_is_live_and_due_comes_before_what_a_replay_owes() {
+    let mut schedule = Schedule::new(100, 3);
+    schedule.push(A, replayed(1, 0));
+    schedule.push(A, entry(2, 5));
+    schedule.push(A, entry(3, 50));
+    let one = Policy {
+        concurrency_max: 1,
+        ..policy()
+    };
+    assert_eq!(started(&mut schedule, 10, &one, V1), [(A, 2)]);
+    schedule.finish(A, Ended::Alive, QUICK, at(10), &one);
+    assert_eq!(started(&mut schedule, 10, &one, V1), [(A, 1)]);
+    schedule.finish(slot(A), Ended::Alive, QUICK, at(10), &one);
+    assert_eq!(schedule.next_wake(), None);
+    assert!(started(&mut schedule, 10, &one, V1).is_empty());
+    assert_eq!(schedule.next_wake(), Some(at(50)));
+    assert_eq!(started(&mut schedule, 50, &one, V1), [(A, 3)]);
+}
+
+#[test]
+fn replays_hold_a_quarter_of_a_subscription_s_slots_and_an_eighth_of_all() {
+    let mut schedule = Schedule::new(100, 3);
+    let policy = Policy {
+        concurrency_max: 16,
+        ..policy()
+    };
+    for subscription in 10..20 {
+        for number in 0..50 {
+            schedule.push(lane(subscription), replayed(number, 0));
+        }
+    }
+    let under_way = started(&mut schedule, 0, &policy, V1);
+    assert_eq!(under_way.len(), 13, "an eighth, rounded up");
+    for subscription in 10..20 {
+        assert!(held(&under_way, lane(subscription)) <= 4);
+    }
+    // Whoever waits for a slot of the replays starts what is live at once.
+    schedule.push(lane(19), entry(99, 0));
+    assert_eq!(started(&mut schedule, 0, &policy, V1), [(lane(19), 99)]);
+    // A slot that is given back goes to another.
+    let (first, _) = under_way[0];
+    schedule.finish(slot(first), Ended::Alive, QUICK, at(0), &policy);
+    assert_eq!(started(&mut schedule, 0, &policy, V1).len(), 1);
+}
+
+#[test]
+fn every_replayed_delivery_gets_its_turn_however_many_subscriptions_wait() {
+    let mut schedule = Schedule::new(16, 3);
+    for subscription in 10..110 {
+        for number in 0..3 {
+            schedule.push(lane(subscription), replayed(number, 0));
+        }
+    }
+    let mut under_way: VecDeque<_> = started(&mut schedule, 0, &policy(), V1).into();
+    let mut served = 0;
+    while let Some((lane, _)) = under_way.pop_front() {
+        served += 1;
+        schedule.finish(slot(lane), Ended::Alive, QUICK, at(0), &policy());
+        under_way.extend(started(&mut schedule, 0, &policy(), V1));
+        assert!(under_way.len() <= 2);
+    }
+    assert_eq!(served, 300);
+    assert_eq!(schedule.in_flight(), 0);
+}
+
+#[test]
+fn what_goes_elsewhere_has_a_queue_of_its_own() {
+    let mut schedule = Schedule::new(100, 1);
+    let elsewhere = Queue {
+        subscription: A,
+        elsewhere: Some(Aim {
+            replay: hooklog_schemas::ReplayId(Uuid::nil()),
+            set_by: None,
+        }),
+    };
+    schedule.push(elsewhere, replayed(1, 0));
+    schedule.push(A, entry(2, 0));
+    assert_eq!(started(&mut schedule, 0, &policy(), V1).len(), 2);
+    let dead = Slot {
+        queue: elsewhere,
+        replay: true,
+    };
+    schedule.finish(dead, Ended::Trouble, QUICK, at(0), &policy());
+    // Its trouble is not the subscription's: that has both of its slots.
+    schedule.push(A, entry(3, 0));
+    schedule.push(A, entry(4, 0));
+    assert_eq!(started(&mut schedule, 0, &policy(), V1), [(A, 3)]);
+    schedule.finish(A, Ended::Alive, QUICK, at(0), &policy());
+    assert_eq!(started(&mut schedule, 0, &policy(), V1), [(A, 4)]);
 }

@@ -261,8 +261,20 @@ impl World {
         signature: &str,
         body: &'static [u8],
     ) -> ReceiptId {
+        self.receive_as(guid, hook, signature, body, |_| {}).await
+    }
+
+    /// Likewise, with what `change` makes of the facts.
+    pub(super) async fn receive_as(
+        &self,
+        guid: &str,
+        hook: &str,
+        signature: &str,
+        body: &'static [u8],
+        change: impl FnOnce(&mut Facts),
+    ) -> ReceiptId {
         let configuration = self.control.current().version.unwrap();
-        let received = Received {
+        let mut received = Received {
             receipt: clock::receipt_id(),
             received_at: self.clock.now(),
             source: SourceId(Uuid::from_u128(7)),
@@ -281,6 +293,7 @@ impl World {
                 ..Facts::default()
             },
         };
+        change(&mut received.facts);
         let append = Append {
             partition: P0,
             event_id: clock::event_id(),

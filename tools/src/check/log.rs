@@ -219,7 +219,9 @@ impl Log {
             match one.outcome {
                 MatchOutcome::Owed => self.owe(&routed, one, partition, offset),
                 MatchOutcome::AlreadyDelivered => self.left_out.push(one.delivery),
-                MatchOutcome::AlreadyOpen | MatchOutcome::RequeuedDeadLetter => {}
+                MatchOutcome::AlreadyOpen
+                | MatchOutcome::RequeuedDeadLetter
+                | MatchOutcome::SubscriptionDeleted => {}
             }
         }
     }

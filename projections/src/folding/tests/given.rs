@@ -249,6 +249,7 @@ pub(crate) fn matched(
         name: "first".into(),
         team: "default".into(),
         destination: "https://subscriber.example/".into(),
+        set_by: None,
         delivery: DeliveryId::derive(receipt, subscription, "live"),
         outcome,
     }

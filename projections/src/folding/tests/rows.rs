@@ -71,8 +71,9 @@ fn folded_by(given: &Given, size: usize, open_max: usize) -> Rows {
         let wanted = folding.wanted_before(batch);
         rows.load(&mut folding, &wanted);
         batch.iter().for_each(|decoded| folding.fold(decoded));
-        let wanted = folding.wanted_after();
-        rows.load(&mut folding, &wanted);
+        for wanted in &folding.wanted_after() {
+            rows.load(&mut folding, wanted);
+        }
         rows.apply(folding.take(Holding::Nothing));
     }
     rows

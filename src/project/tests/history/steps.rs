@@ -2,20 +2,75 @@
 
 use super::{History, Owed, SOURCE, dead, error, spec_of};
 use hooklog_schemas::control::{
-    ErasedReceipt, ErasureRequested, SourcePaused, SubscriptionChanged,
+    ErasedReceipt, ErasureRequested, ReplayFilter, ReplayMode, ReplayPaused, ReplayRange,
+    ReplayRequested, ReplaySpec, SourcePaused, SubscriptionChanged,
 };
 use hooklog_schemas::deliveries::{
     Acquired, Answered, Attempted, Because, BodyRead, Cancelled, Match, MatchOutcome, Outcome,
-    Repeats, Requeued, Routed, Summary, Verdict,
+    Passed, Repeats, ReplayFinished, ReplayProgressed, ReplayStarted, Requeued, Routed, Summary,
+    Verdict,
 };
 use hooklog_schemas::{
-    Append, DeliveryId, EventId, EventType, Key, Offset, Partition, ReceiptId, SourceId, Timestamp,
-    Topic,
+    Append, DeliveryId, EventId, EventType, Key, Offset, Partition, ReceiptId, ReplayId, SourceId,
+    Timestamp, Topic,
 };
 use rand::RngExt;
 use uuid::Uuid;
 
+/// The replay of every history that has one.
+const REPLAY: &str = "00000000-0000-0000-0000-0000000000aa";
+
 impl History {
+    /// An operator asks for the replay, or does something to it; a partition tells how far it is.
+    pub(super) fn replay(&mut self) {
+        let replay = ReplayId(Uuid::from_u128(0xaa));
+        let by = self.by();
+        let expected = EventId(self.id());
+        let partition = self.partition();
+        let epoch = self.epoch(partition);
+        let at = Timestamp(self.now);
+        let next = self.rng.random_range(0..50);
+        let passed = Passed {
+            filtered: next,
+            unmatched: next / 2,
+            repeats: next / 3,
+        };
+        let number = self.rng.random_range(0..8);
+        match number {
+            0 => self.control(ReplayRequested {
+                id: replay,
+                spec: replayed(),
+                by,
+            }),
+            1 => self.control(ReplayPaused {
+                id: replay,
+                expected,
+                by,
+            }),
+            2 => self.deliveries(
+                partition,
+                epoch,
+                ReplayStarted {
+                    replay,
+                    from: Offset(0),
+                    to: Offset(50),
+                    at,
+                },
+            ),
+            3 => self.deliveries(partition, epoch, ReplayFinished { replay, passed, at }),
+            _ => self.deliveries(
+                partition,
+                epoch,
+                ReplayProgressed {
+                    replay,
+                    next: Offset(next),
+                    passed,
+                    at,
+                },
+            ),
+        };
+    }
+
     pub(super) fn route(&mut self) {
         let partition = self.partition();
         let webhook = self.webhooks[partition as usize];
@@ -64,7 +119,7 @@ impl History {
         repeats: Option<Repeats>,
     ) -> Routed {
         let replay = self.odd && self.chance(5);
-        let cause = if replay { "replay-1" } else { "live" };
+        let cause = if replay { REPLAY } else { "live" };
         let count = if self.odd {
             self.rng.random_range(0..4)
         } else {
@@ -77,6 +132,7 @@ impl History {
                 name: format!("subscription-{n}"),
                 team: "default".into(),
                 destination: format!("https://subscriber-{n}.example/hooks"),
+                set_by: None,
                 delivery: DeliveryId::derive(receipt, subscription, cause),
                 outcome: match n {
                     2 => MatchOutcome::AlreadyDelivered,
@@ -308,5 +364,23 @@ impl History {
         let tail = self.tail(Topic::Deliveries, partition);
         self.deliveries(partition, Some(tail), acquired);
         self.epochs[partition as usize].push(tail);
+    }
+}
+
+fn replayed() -> ReplaySpec {
+    ReplaySpec {
+        mode: ReplayMode::AsOfRouting {
+            control: Offset(3),
+            point: "@before\u{0}".into(),
+        },
+        subscription: None,
+        to: Some("https://debug.example/".into()),
+        filter: ReplayFilter::default(),
+        range: vec![ReplayRange {
+            from: Offset(0),
+            to: Offset(50),
+        }],
+        rate_per_second: 10,
+        counted: Some(7),
     }
 }

@@ -1,0 +1,2 @@
+-- Lists: newest first.
+CREATE INDEX {replays}_by_time ON {replays} (control_offset);
