@@ -22,6 +22,7 @@ mod object;
 mod openapi;
 mod paging;
 mod problem;
+mod projections;
 mod record;
 mod schema;
 mod secrets;
@@ -40,6 +41,7 @@ use crate::health::{self, Health};
 use crate::keyring::Keyring;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
+use crate::project::Desk;
 use crate::query::Queries;
 use crate::secret::Secret;
 use axum::extract::DefaultBodyLimit;
@@ -79,6 +81,8 @@ pub struct ApiParts {
     pub health: Arc<Health>,
     /// Answers from the tables.
     pub queries: Queries,
+    /// Takes orders about the tables; none in a process without the role `project`.
+    pub desk: Option<Desk>,
     /// The egress rules, for new destinations.
     pub check_target: CheckTarget,
     /// The rules of filters.
@@ -156,6 +160,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(counts::routes())
         .merge(tail::routes())
         .merge(status::routes())
+        .merge(projections::routes())
         .merge(format::routes())
 }
 

@@ -31,15 +31,6 @@ pub struct Folding {
     output: Output,
 }
 
-/// Which changed rows [`Folding::take`] keeps for later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holding {
-    /// None: rows and checkpoint are written together.
-    Nothing,
-    /// Deliveries that are open, so that a rebuild writes each row once.
-    Open,
-}
-
 impl Folding {
     /// The fold at `checkpoint`: with `control` folded up to there, and the rows of `partitions`.
     ///
@@ -114,9 +105,16 @@ impl Folding {
         self.checkpoint.read_up_to(next);
     }
 
+    /// Notes that everything before `end` is folded: behind the last record that is there, compaction
+    /// may have taken some.
+    pub fn read_up_to(&mut self, end: &Checkpoint) {
+        end.positions()
+            .for_each(|next| self.checkpoint.read_up_to(next));
+    }
+
     /// The rows that changed since the last call, each once, in the order of their keys.
-    pub fn take(&mut self, holding: Holding) -> Changes {
-        let deliveries = self.memory.take_deliveries(holding);
+    pub fn take(&mut self) -> Changes {
+        let deliveries = self.memory.take_deliveries();
         let partitions = self.memory.take_fences();
         let counts = self.memory.take_counts();
         std::mem::take(&mut self.output).changes(partitions, deliveries, counts)

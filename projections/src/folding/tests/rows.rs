@@ -73,7 +73,7 @@ fn folded_by(given: &Given, size: usize, open_max: usize) -> Rows {
         batch.iter().for_each(|decoded| folding.fold(decoded));
         let wanted = folding.wanted_after();
         rows.load(&mut folding, &wanted);
-        rows.apply(folding.take(Holding::Nothing));
+        rows.apply(folding.take());
     }
     rows
 }
