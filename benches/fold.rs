@@ -18,11 +18,11 @@ use hooklog::config::ProjectConfig;
 use hooklog::log::memory::MemoryLog;
 use hooklog::log::{EventLog, ReadLimit};
 use hooklog::metrics::Metrics;
-use hooklog::project::ProjectorParts;
 use hooklog::project::stores::sqlite::SqliteStore;
+use hooklog::project::{Order, ProjectorParts};
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::configuration::Configuration;
-use hooklog_projections::folding::{Decoded, Folding, Holding};
+use hooklog_projections::folding::{Decoded, Folding};
 use hooklog_schemas::{EventId, Partition, Position, Topic};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use std::path::Path;
@@ -147,7 +147,7 @@ async fn fold_only(log: &dyn EventLog) -> Took {
             for record in records {
                 folding.fold(&Decoded::of(&record).unwrap());
             }
-            folding.take(Holding::Open);
+            folding.take();
         }
     }
     timer.stop()
@@ -163,7 +163,9 @@ async fn rebuild(log: &Arc<dyn EventLog>, path: &Path) -> Took {
         writer: "a bench".to_owned(),
     };
     let timer = Timer::start();
-    hooklog::project::rebuild(parts, &[], |_| {}).await.unwrap();
+    hooklog::project::rebuild(parts, &Order::default(), |_| {})
+        .await
+        .unwrap();
     timer.stop()
 }
 

@@ -18,8 +18,8 @@ use hooklog::config::{PostgresConfig, ProjectConfig, StoreKind};
 use hooklog::log::EventLog;
 use hooklog::log::memory::MemoryLog;
 use hooklog::metrics::Metrics;
-use hooklog::project::ProjectorParts;
 use hooklog::project::stores::postgres::PostgresStore;
+use hooklog::project::{Order, ProjectorParts};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use std::path::PathBuf;
@@ -116,7 +116,9 @@ async fn rebuild(log: &Arc<dyn EventLog>) -> Duration {
         writer: "a bench".to_owned(),
     };
     let started = Instant::now();
-    hooklog::project::rebuild(parts, &[], |_| {}).await.unwrap();
+    hooklog::project::rebuild(parts, &Order::default(), |_| {})
+        .await
+        .unwrap();
     started.elapsed()
 }
 

@@ -27,6 +27,7 @@ mod openapi;
 mod paging;
 mod past;
 mod problem;
+mod projections;
 mod recipients;
 mod record;
 mod replays;
@@ -49,6 +50,7 @@ use crate::health::{self, Health};
 use crate::keyring::Keyring;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
+use crate::project::Desk;
 use crate::query::Queries;
 use crate::secret::Secret;
 use axum::extract::DefaultBodyLimit;
@@ -88,6 +90,8 @@ pub struct ApiParts {
     pub health: Arc<Health>,
     /// Answers from the tables.
     pub queries: Queries,
+    /// Takes orders about the tables; none in a process without the role `project`.
+    pub desk: Option<Desk>,
     /// The egress rules, for new destinations.
     pub check_target: CheckTarget,
     /// The rules of filters.
@@ -172,6 +176,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(counts::routes())
         .merge(tail::routes())
         .merge(status::routes())
+        .merge(projections::routes())
         .merge(format::routes())
 }
 

@@ -15,6 +15,8 @@ mod tables;
 pub mod tasks;
 pub mod telemetry;
 
+pub(crate) use signals::told_to_stop;
+
 use crate::cli::ServeArgs;
 use crate::config::{self, Config, Loaded, Role, Roles};
 use crate::control::Control;
@@ -57,7 +59,7 @@ pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     } else {
         None
     };
-    let stop = signals::told_to_stop()?;
+    let stop = told_to_stop()?;
     let mut running = start(&loaded, admin_token::from_environment()).await?;
     if args.demo {
         demo::join(&mut running)?;

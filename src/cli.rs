@@ -18,6 +18,7 @@ mod log;
 mod object;
 mod openapi;
 mod out;
+mod place;
 mod projection;
 mod rebuild;
 mod replay;
@@ -120,7 +121,7 @@ enum Command {
     /// Look for what is wrong, and say what to do
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Single<doctor::DoctorArgs>),
-    /// Fold the log into the tables anew (offline)
+    /// Fold the log into new tables, beside the ones that answer, and switch to them
     #[command(after_help = rebuild::EXAMPLES)]
     Rebuild(rebuild::RebuildArgs),
     /// The file with the keys that seal secrets (offline)
@@ -132,9 +133,9 @@ enum Command {
     /// The configuration of the server (offline)
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// The tables in a form that can be compared (offline)
-    #[command(alias = "projections", subcommand)]
-    Projection(projection::ProjectionCommand),
+    /// The sets of tables: live, being built, kept; and the tables in a form that can be compared
+    #[command(alias = "projections")]
+    Projection(projection::ProjectionArgs),
     /// Prepare a log, look at its files, copy it (offline), or raise its format
     #[command(alias = "logs", subcommand)]
     Log(log::LogCommand),
@@ -185,11 +186,16 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(one) => client(one.connect, async |s| status::run(s).await),
         Command::Doctor(one) => client(one.connect, async |s| doctor::run(one.args, s).await),
         Command::Openapi(one) => client(one.connect, async |s| openapi::run(one.args, s).await),
-        Command::Rebuild(args) => local(|out| rebuild::run(&args, out)),
+        Command::Rebuild(args) => match args.place.is_here(&args.connect) {
+            true => local(|out| rebuild::here(&args, out)),
+            false => client(args.connect.clone(), async |s| {
+                rebuild::there(&args, s).await
+            }),
+        },
         Command::Key(command) => local(|out| key::run(command, out)),
         Command::Signature(command) => local(|out| signature::run(command, &mut io::stdin(), out)),
         Command::Config(command) => local(|out| config::run(command, out)),
-        Command::Projection(command) => local(|out| projection::run(&command, out)),
+        Command::Projection(args) => projection::run(args),
         Command::Log(command) => log::run(command),
         Command::Spool(command) => spool::run(command).map(Into::into),
         Command::Completion(args) => local(|out| completion::run(&args, Cli::command(), out)),

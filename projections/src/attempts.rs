@@ -11,6 +11,7 @@ pub const PROJECTION: Projection = Projection {
     version: 2,
     tables: &[&TABLE, &ANSWERS],
     reads: &[],
+    earlier: &[],
 };
 
 /// One row an attempt, late ones too: they are evidence.

@@ -10,6 +10,7 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE],
     reads: &["partitions", "deliveries"],
+    earlier: &[],
 };
 
 /// One row per partition, minute and source.

@@ -10,9 +10,10 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE],
     reads: &["partitions", "deliveries"],
+    earlier: &[],
 };
 
-/// One row a dead letter: the delivery's row, and when it died.
+/// One row a dead letter: what lists filter by of the delivery's row, and when it died.
 pub const TABLE: Table = Table {
     name: "dead_letters",
     key: 1,
@@ -31,6 +32,7 @@ const ALL: [Column; COLUMNS.len() + 1] = {
 
 /// The row of a delivery that died at `died_at`.
 pub(crate) fn row(mut delivery: Row, died_at: i64) -> Row {
+    delivery.truncate(COLUMNS.len());
     delivery.push(Value::Int(died_at));
     delivery
 }

@@ -1,7 +1,7 @@
 //! What is owed to whom, where each delivery stands, and every change of it.
 
 use crate::delivery::State;
-use crate::projection::Projection;
+use crate::projection::{Earlier, Projection};
 use crate::table::{Kind, Row, Table, Value, column, optional};
 use crate::webhooks::{Shared, clean, shared};
 use hooklog_schemas::Timestamp;
@@ -11,19 +11,38 @@ use std::sync::Arc;
 /// The projection.
 pub const PROJECTION: Projection = Projection {
     name: "deliveries",
-    version: 1,
+    version: 2,
     tables: &[&TABLE, &TRANSITIONS],
     reads: &["partitions"],
+    earlier: &[Earlier {
+        version: 1,
+        tables: &[&TABLE_V1, &TRANSITIONS],
+    }],
 };
 
 /// One row a delivery, as it stands.
 pub const TABLE: Table = Table {
     name: "deliveries",
     key: 1,
+    columns: &{
+        let mut all = [optional("first_attempt_at", Kind::Integer); COLUMNS.len() + 1];
+        let mut place = 0;
+        while place < COLUMNS.len() {
+            all[place] = COLUMNS[place];
+            place += 1;
+        }
+        all
+    },
+};
+
+/// [`TABLE`] before it told when the first attempt began.
+const TABLE_V1: Table = Table {
+    name: "deliveries",
+    key: 1,
     columns: &COLUMNS,
 };
 
-/// The columns of [`TABLE`]; dead letters have them too.
+/// The first columns of [`TABLE`]; dead letters have them too.
 pub(crate) const COLUMNS: [crate::table::Column; 22] = [
     column("id", Kind::Id),
     column("partition", Kind::Integer),
@@ -89,6 +108,7 @@ pub(crate) struct Delivery {
     pub(crate) changed_at: i64,
     pub(crate) changed_offset: u64,
     received_at: i64,
+    pub(crate) first_attempt_at: Option<i64>,
 }
 
 impl Delivery {
@@ -121,6 +141,7 @@ impl Delivery {
             changed_at: routed.at.0,
             changed_offset: offset,
             received_at: routed.received_at.0,
+            first_attempt_at: None,
         }
     }
 
@@ -148,6 +169,7 @@ impl Delivery {
             Value::Int(self.changed_at),
             Value::count(self.changed_offset),
             Value::Int(self.received_at),
+            Value::int_or_null(self.first_attempt_at),
         ]
     }
 
@@ -177,6 +199,7 @@ impl Delivery {
             changed_at: int(19)?,
             changed_offset: u64::try_from(int(20)?).ok()?,
             received_at: int(21)?,
+            first_attempt_at: int(22),
         };
         Some((id(0)?, delivery))
     }

@@ -15,6 +15,7 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE],
     reads: &[],
+    earlier: &[],
 };
 
 /// One row a receipt and order.

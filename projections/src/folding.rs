@@ -33,15 +33,6 @@ pub struct Folding {
     output: Output,
 }
 
-/// Which changed rows [`Folding::take`] keeps for later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holding {
-    /// None: rows and checkpoint are written together.
-    Nothing,
-    /// Deliveries that are open, so that a rebuild writes each row once.
-    Open,
-}
-
 impl Folding {
     /// The fold at `checkpoint`: with `control` folded up to there, and the rows of `partitions`.
     ///
@@ -116,10 +107,17 @@ impl Folding {
         self.checkpoint.read_up_to(next);
     }
 
+    /// Notes that everything before `end` is folded: behind the last record that is there, compaction
+    /// may have taken some.
+    pub fn read_up_to(&mut self, end: &Checkpoint) {
+        end.positions()
+            .for_each(|next| self.checkpoint.read_up_to(next));
+    }
+
     /// The rows that changed since the last call, each once, in the order of their keys.
-    pub fn take(&mut self, holding: Holding) -> Changes {
+    pub fn take(&mut self) -> Changes {
         let taken = Taken {
-            owed: self.memory.take_deliveries(holding),
+            owed: self.memory.take_deliveries(),
             fences: self.memory.take_fences(),
             counted: self.memory.take_counts(),
             replayed: self.memory.take_progress(),

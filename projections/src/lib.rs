@@ -22,5 +22,6 @@ mod changes;
 
 pub mod checkpoint;
 pub mod folding;
+pub mod layout;
 pub mod projection;
 pub mod table;

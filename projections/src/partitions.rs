@@ -9,6 +9,7 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE],
     reads: &[],
+    earlier: &[],
 };
 
 /// One row a partition.

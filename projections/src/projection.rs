@@ -17,6 +17,36 @@ pub struct Projection {
     pub tables: &'static [&'static Table],
     /// Projections whose rows its fold reads: they are rebuilt with it.
     pub reads: &'static [&'static str],
+    /// Earlier versions that are still written and read, until tables of this one are built.
+    pub earlier: &'static [Earlier],
+}
+
+/// An earlier version of a projection: tables with the same names and keys, and fewer columns. A
+/// version whose rows cannot be made of today's by leaving out columns is none of these.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The version.
+    pub version: u32,
+    /// Its tables.
+    pub tables: &'static [&'static Table],
+}
+
+impl Projection {
+    /// The projection with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PROJECTIONS.into_iter().find(|p| p.name == name)
+    }
+
+    /// Its tables in `version`; none if this release cannot write them.
+    #[must_use]
+    pub fn tables_in(&self, version: u32) -> Option<&'static [&'static Table]> {
+        if version == self.version {
+            return Some(self.tables);
+        }
+        let mut earlier = self.earlier.iter();
+        earlier.find(|e| e.version == version).map(|e| e.tables)
+    }
 }
 
 /// Every projection, in the order in which an event passes them.
@@ -87,6 +117,23 @@ mod tests {
         for table in tables {
             assert!(table.key > 0 && table.key < table.columns.len());
             assert!(table.columns[..table.key].iter().all(|c| !c.optional));
+        }
+    }
+
+    #[test]
+    fn an_earlier_version_has_the_same_keys_and_no_column_that_is_not_there_today() {
+        for projection in PROJECTIONS {
+            for earlier in projection.earlier {
+                assert!(earlier.version < projection.version);
+                for table in earlier.tables {
+                    let today = projection.tables.iter().find(|t| t.name == table.name);
+                    let today = today.unwrap();
+                    assert_eq!(today.columns[..today.key], table.columns[..table.key]);
+                    assert!(table.columns.iter().all(|c| today.columns.contains(c)));
+                    let added = today.columns.iter().filter(|c| !table.columns.contains(c));
+                    assert!(added.clone().all(|c| c.optional), "{}", table.name);
+                }
+            }
         }
     }
 }

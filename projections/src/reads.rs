@@ -11,6 +11,7 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE],
     reads: &[],
+    earlier: &[],
 };
 
 /// One row a look at a body.

@@ -11,6 +11,7 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE, &HISTORY, &PROGRESS],
     reads: &["partitions", "deliveries"],
+    earlier: &[],
 };
 
 /// One row a replay, cancelled ones too.

@@ -11,6 +11,7 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE, &HISTORY],
     reads: &[],
+    earlier: &[],
 };
 
 /// One row a subscription, deleted ones too.

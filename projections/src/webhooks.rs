@@ -12,6 +12,7 @@ pub const PROJECTION: Projection = Projection {
     version: 1,
     tables: &[&TABLE],
     reads: &["partitions"],
+    earlier: &[],
 };
 
 /// One row a record of `webhooks`. A receipt whose append was repeated has several.

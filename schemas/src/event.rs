@@ -1,9 +1,11 @@
 //! From records to events and back: the only place that knows which type is which struct.
 
+use crate::upcast::{UPCASTERS, UpcastError, upcast};
 use crate::{FORMAT, Header, Record};
 use crate::{control, deliveries, format, webhook};
 use bytes::Bytes;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -94,18 +96,18 @@ macro_rules! events {
         }
 
         /// Every type that this release knows, with the current version of its schema.
-        const KNOWN: &[(&str, u16)] = &[("webhook.received", webhook::VERSION), $(($name, $version),)*];
+        pub(crate) const KNOWN: &[(&str, u16)] = &[("webhook.received", webhook::VERSION), $(($name, $version),)*];
 
         impl Event {
-            /// Reads `record`.
+            /// Reads `record`; one of an earlier version as one of the current.
             ///
             /// # Errors
             /// An unknown type or version, a body that is not what its type says, or a
             /// `format.raised` to a format that this release does not read.
             pub fn decode(record: &Record) -> Result<Self, DecodeError> {
                 let Some(value) = &record.value else { return Ok(Self::Tombstone) };
-                let event = match (record.event_type.as_str(), record.version) {
-                    $(($name, $version) => parse(record, value).map(|body| Self::$variant(Box::new(body))),)*
+                let event = match record.event_type.as_str() {
+                    $($name => parse(record, $version, value).map(|body| Self::$variant(Box::new(body))),)*
                     _ => Err(unknown(record)),
                 };
                 event.and_then(|event| format::readable(record, event))
@@ -225,13 +227,30 @@ events! {
     WebhooksRejected(control::WebhooksRejected) = "webhooks.rejected" v 1;
 }
 
-fn parse<T: serde::de::DeserializeOwned>(record: &Record, value: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(value).map_err(|error| DecodeError::Malformed {
+/// Reads a body, whose current version is `current`.
+fn parse<T: DeserializeOwned>(
+    record: &Record,
+    current: u16,
+    value: &[u8],
+) -> Result<T, DecodeError> {
+    if record.version == current {
+        return serde_json::from_slice(value).map_err(|e| malformed(record, e.to_string()));
+    }
+    let versions = (record.version, current);
+    match upcast(UPCASTERS, record.event_type.as_str(), versions, value) {
+        Ok(body) => serde_json::from_value(body).map_err(|e| malformed(record, e.to_string())),
+        Err(UpcastError::Unknown) => Err(unknown(record)),
+        Err(UpcastError::Malformed(reason)) => Err(malformed(record, reason)),
+    }
+}
+
+fn malformed(record: &Record, reason: String) -> DecodeError {
+    DecodeError::Malformed {
         position: record.position.to_string(),
         event_type: record.event_type.to_string(),
         version: record.version,
-        reason: error.to_string(),
-    })
+        reason,
+    }
 }
 
 fn unknown(record: &Record) -> DecodeError {
@@ -252,13 +271,13 @@ impl webhook::Received {
     /// # Errors
     /// An unknown type or version, or metadata that does not parse.
     pub fn decode(record: &Record) -> Result<Self, DecodeError> {
-        if record.event_type.as_str() != "webhook.received" || record.version != webhook::VERSION {
+        if record.event_type.as_str() != "webhook.received" {
             return Err(unknown(record));
         }
         let meta = record
             .header(webhook::METADATA_HEADER)
             .map_or(&b""[..], |value| value.as_ref());
-        parse(record, meta)
+        parse(record, webhook::VERSION, meta)
     }
 
     /// The header that carries this metadata.

@@ -34,3 +34,8 @@ pub use event::{DecodeError, Event, EventType};
 
 mod sealed;
 pub use sealed::Sealed;
+
+mod upcast;
+
+#[cfg(test)]
+mod fixtures;

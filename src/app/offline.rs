@@ -12,7 +12,7 @@ use crate::log::embedded::EmbeddedLog;
 pub use crate::log::embedded::OfflineLog;
 use crate::log::embedded::OpenError;
 use crate::metrics::Metrics;
-use crate::project::{self, Progress, ProjectionStore, ProjectorParts};
+use crate::project::{self, Listing, Order, Progress, ProjectionStore, ProjectorParts, Rebuilt};
 use anyhow::{Context as _, bail};
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::{Event, Topic};
@@ -28,24 +28,59 @@ pub fn file_of_tables(data: &Path) -> PathBuf {
     data.join("tables.sqlite")
 }
 
-/// Rebuilds the projections `names`, all of them for none, from the log.
+/// Rebuilds what `order` says, from the log.
 ///
 /// # Errors
 /// When there is no log, a server owns the folder, a name is unknown, or log or tables fail.
 pub async fn rebuild(
     config: &Config,
-    names: &[String],
+    order: &Order,
     progress: impl FnMut(Progress) + Send,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Rebuilt> {
+    Ok(project::rebuild(parts(config).await?, order, progress).await?)
+}
+
+/// Switches back to the set `name` of tables that were replaced, or to the last that were.
+///
+/// # Errors
+/// As for [`rebuild`], and when there is no such set.
+pub async fn switch_back(
+    config: &Config,
+    name: Option<&str>,
+    order: &Order,
+    progress: impl FnMut(Progress) + Send,
+) -> anyhow::Result<Rebuilt> {
+    Ok(project::switch_back(parts(config).await?, name, order, progress).await?)
+}
+
+/// The sets of tables that there are; the log is not touched.
+///
+/// # Errors
+/// When there are no tables, or they cannot be read.
+pub async fn sets(config: &Config) -> anyhow::Result<Listing> {
+    let mut store = existing(config).await?;
+    Ok(Listing::of(store.as_mut()).await?)
+}
+
+/// Drops a set of tables that is kept, or a build that was given up; the log is not touched.
+///
+/// # Errors
+/// When there is no such set, or it is worked on.
+pub async fn drop_set(config: &Config, name: &str) -> anyhow::Result<()> {
+    let mut store = existing(config).await?;
+    let writer = tables::writer(clock::event_id());
+    Ok(project::drop_set(store.as_mut(), name, &writer, &config.project).await?)
+}
+
+async fn parts(config: &Config) -> anyhow::Result<ProjectorParts> {
     let metrics = Metrics::register(&mut Registry::default());
-    let parts = ProjectorParts {
+    Ok(ProjectorParts {
         log: existing_log(config, &metrics).await?,
         store: tables::writing(config).await?,
         metrics,
         config: config.project.clone(),
         writer: tables::writer(clock::event_id()),
-    };
-    Ok(project::rebuild(parts, names, progress).await?)
+    })
 }
 
 /// The log of `data`, for looking only.
@@ -181,8 +216,8 @@ async fn existing_log(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<
     let opened = log::open(config, metrics).await;
     match opened {
         Err(error) if log::is_in_use(&error) => Err(error.context(format!(
-            "a server owns {data}: stop it to rebuild offline; while it runs, ask it with \
-             --server URL, as in `hooklog status --server URL`"
+            "a server owns {data}: stop it, or have it done by the server while it runs: give \
+             --server URL instead of --data and --config"
         ))),
         opened => Ok(opened?.log),
     }

@@ -12,7 +12,7 @@ const ECHO: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When the system does not let the process listen for them.
-pub(super) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+pub(crate) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

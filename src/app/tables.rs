@@ -2,10 +2,10 @@
 
 use super::offline;
 use crate::config::{Config, StoreKind};
-use crate::project::ProjectionStore;
 #[cfg(feature = "store-postgres")]
 use crate::project::stores::postgres::{PostgresStore, PostgresTables};
 use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
+use crate::project::{OpenStore, ProjectionStore, StoreError};
 use crate::query::Tables;
 #[cfg(not(feature = "store-postgres"))]
 use anyhow::bail;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Each store's own, which say what to change.
-pub(super) async fn writing(config: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
+pub(super) async fn writing(config: &Config) -> Result<Box<dyn ProjectionStore>, StoreError> {
     match config.project.store {
         StoreKind::Sqlite => {
             let file = offline::file_of_tables(&config.data);
@@ -25,6 +25,15 @@ pub(super) async fn writing(config: &Config) -> anyhow::Result<Box<dyn Projectio
         }
         StoreKind::Postgres => writing_postgres(config),
     }
+}
+
+/// Opens writers of the tables, as many as are asked for.
+pub(super) fn opening(config: &Config) -> OpenStore {
+    let config = Arc::new(config.clone());
+    Arc::new(move || {
+        let config = Arc::clone(&config);
+        Box::pin(async move { writing(&config).await })
+    })
 }
 
 /// The tables for queries. They need not be there yet.
@@ -55,7 +64,7 @@ pub(super) fn writer(process: EventId) -> String {
 }
 
 #[cfg(feature = "store-postgres")]
-fn writing_postgres(config: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
+fn writing_postgres(config: &Config) -> Result<Box<dyn ProjectionStore>, StoreError> {
     Ok(Box::new(PostgresStore::new(&config.project)?))
 }
 
@@ -65,8 +74,8 @@ fn reading_postgres(config: &Config) -> anyhow::Result<Arc<dyn Tables>> {
 }
 
 #[cfg(not(feature = "store-postgres"))]
-fn writing_postgres(_: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
-    bail!("{NOT_BUILT}")
+fn writing_postgres(_: &Config) -> Result<Box<dyn ProjectionStore>, StoreError> {
+    Err(StoreError::Refused(NOT_BUILT.to_owned()))
 }
 
 #[cfg(not(feature = "store-postgres"))]

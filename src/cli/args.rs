@@ -47,6 +47,11 @@ pub(crate) struct Connect {
 }
 
 impl Connect {
+    /// Whether the flag names a server.
+    pub(crate) const fn names_a_server(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// The API of the server: that of the flag, of the environment, or of this machine.
     ///
     /// # Errors

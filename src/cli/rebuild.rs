@@ -1,17 +1,19 @@
-//! `hooklog rebuild`: the tables, folded from the log anew.
+//! `hooklog rebuild`: the tables, folded from the log anew, beside the ones that answer.
 
-use super::args::Format;
+mod told;
+mod watched;
+
+pub(super) use told::tell;
+pub(super) use watched::{Bar, here as run_here, watch};
+
+use super::args::Connect;
 use super::out::Out;
-use super::row::counted;
-use super::session::Answer;
-use super::time::lasting;
-use crate::config;
-use crate::project::Progress;
+use super::place::Place;
+use super::session::{Answer, Session};
+use crate::app::offline;
+use crate::project::Order;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::path::PathBuf;
-use std::time::Duration;
 
 /// `hooklog rebuild`: what, and where.
 #[derive(Args, Debug)]
@@ -19,169 +21,55 @@ pub(crate) struct RebuildArgs {
     /// The projections, by name; those that they read are rebuilt too [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// The data folder
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// The server's configuration file
-    #[arg(long, env = "HOOKLOG_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// How the answer is shown
-    #[arg(
-        long,
-        short,
-        env = "HOOKLOG_OUTPUT",
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
-    output: Format,
+    /// Begin anew instead of going on where an earlier run was stopped
+    #[arg(long)]
+    restart: bool,
+    /// Do not compare the new tables with the old ones
+    #[arg(long)]
+    no_compare: bool,
+    /// Do not wait until the server has done it
+    #[arg(long)]
+    detach: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(flatten)]
+    pub(super) connect: Connect,
 }
 
 pub(super) const EXAMPLES: &str = "\
-New tables are made beside the old ones, and switched to when they are complete; until then, and
-when it fails, the old ones stay as they are. No server may own the folder meanwhile.
+New tables are filled beside the ones that answer queries, compared with them, and switched to;
+what they replace is kept until `hooklog projection drop`. A run that is stopped (Ctrl-C) or killed
+is gone on with by the next one.
+
+With --data or --config this process does it. A log in a data folder belongs to one process, so its
+server must be stopped for that, or do it itself: with --server, or with none of the three, the
+server is asked, and goes on with everything else meanwhile.
 
 Examples:
-  hooklog rebuild --data /var/lib/hooklog
-  hooklog rebuild --data /var/lib/hooklog attempts counts";
+  hooklog rebuild                              # the server does it, this shows how far it is
+  hooklog rebuild counts --detach
+  hooklog rebuild --data /var/lib/hooklog      # while no server runs
+  hooklog rebuild --config hooklog.toml        # beside servers, with a log on Kafka";
 
-pub(super) fn run(args: &RebuildArgs, out: &mut Out<'_>) -> anyhow::Result<Answer> {
-    let loaded = config::load(config::Sources {
-        file: args.config.clone(),
-        environment: config::environment().collect::<Vec<_>>(),
-        flags: vec![("data".to_owned(), args.data.display().to_string())],
+pub(super) fn here(args: &RebuildArgs, out: &mut Out<'_>) -> anyhow::Result<Answer> {
+    let config = args.place.configuration()?;
+    let order = Order {
+        names: args.names.clone(),
+        restart: args.restart,
+        unseen: args.no_compare,
+        ..Order::default()
+    };
+    let rebuilt = run_here(&order, async |bar: &Bar| {
+        offline::rebuild(&config, &order, |progress| bar.draw(progress)).await
     })?;
-    let bar = bar()?;
-    let mut last = None;
-    let show = |progress: Progress| {
-        draw(&bar, progress);
-        last = Some(progress);
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(crate::app::offline::rebuild(
-        &loaded.config,
-        &args.names,
-        show,
-    ));
-    bar.finish_and_clear();
-    done?;
-    let text = match args.output {
-        Format::Table => sentence(last),
-        Format::Json => json!({
-            "records": last.map(|progress| progress.folded),
-            "seconds": last.map(|progress| progress.elapsed.as_secs_f64()),
-        })
-        .to_string(),
-    };
-    out.line(text)?;
-    Ok(Answer::Yes)
+    tell(out, &rebuilt, args.connect.output)
 }
 
-/// It is drawn on standard error, and only on a terminal.
-fn bar() -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}")?;
-    Ok(ProgressBar::new(0).with_style(style))
-}
-
-fn draw(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.total);
-    bar.set_position(progress.folded);
-    bar.set_message(message(progress));
-}
-
-fn message(progress: Progress) -> String {
-    if progress.finishing {
-        return "all are folded; making indexes, then switching".to_owned();
-    }
-    let left = progress
-        .left()
-        .map_or_else(String::new, |left| format!(", {} left", lasting(left)));
-    let (folded, total) = (
-        progress.folded,
-        counted(progress.total, "record", "records"),
-    );
-    format!("{folded} of {total}, {} a second{left}", progress.rate())
-}
-
-fn sentence(last: Option<Progress>) -> String {
-    let Some(progress) = last else {
-        return "rebuilt and switched".to_owned();
-    };
-    let records = counted(progress.folded, "record", "records");
-    let took = lasting(progress.elapsed.max(Duration::from_millis(1)));
-    format!(
-        "rebuilt from {records} in {took} ({} a second), and switched",
-        progress.rate()
-    )
+pub(super) async fn there(args: &RebuildArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+    let body = json!({"names": args.names, "restart": args.restart, "no_compare": args.no_compare});
+    session.api.post(&["projections", "rebuild"], &body).await?;
+    watch(session, args.detach).await
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_tells_how_much_how_fast_and_how_long() {
-        let progress = Progress {
-            folded: 50_000,
-            total: 150_000,
-            elapsed: Duration::from_secs(2),
-            finishing: false,
-        };
-        assert_eq!(
-            message(progress),
-            "50000 of 150000 records, 25000 a second, 4 s left"
-        );
-        let done = Progress {
-            folded: 150_000,
-            elapsed: Duration::from_secs(6),
-            finishing: true,
-            ..progress
-        };
-        assert_eq!(
-            sentence(Some(done)),
-            "rebuilt from 150000 records in 6 s (25000 a second), and switched"
-        );
-    }
-
-    #[test]
-    fn a_folder_without_a_log_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let args = RebuildArgs {
-            names: Vec::new(),
-            data: dir.path().to_owned(),
-            config: None,
-            output: Format::Table,
-        };
-        let mut sink = Vec::new();
-        let error = run(&args, &mut Out::new(&mut sink, false))
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("there is no log"), "{error}");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn while_a_server_owns_the_folder_the_error_names_it_and_the_flag() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("log");
-        std::fs::create_dir(&log).unwrap();
-        std::fs::write(log.join("lock"), "4711").unwrap();
-        let held = std::fs::File::open(log.join("lock")).unwrap();
-        held.lock().unwrap();
-        let args = RebuildArgs {
-            names: vec!["counts".to_owned()],
-            data: dir.path().to_owned(),
-            config: None,
-            output: Format::Table,
-        };
-        let mut sink = Vec::new();
-        let error = run(&args, &mut Out::new(&mut sink, false)).unwrap_err();
-        let error = format!("{error:#}");
-        assert!(
-            error.contains("--server") && error.contains("4711"),
-            "{error}"
-        );
-    }
-}
+mod tests;

@@ -88,6 +88,8 @@ fn the_spellings_that_scripts_rely_on_parse() {
         "subscription change ci --team t --expected 019a3c5e-7d1f-7c3a-b1de-0242ac120002",
         "openapi --offline",
         "erase --sender 1 --reason r --dry-run",
+        "rebuild",
+        "rebuild counts --restart --no-compare --detach --server http://127.0.0.1:1",
         "rebuild --data D",
         "rebuild --data D counts",
         "key create --key-file F",
@@ -105,6 +107,12 @@ fn the_spellings_that_scripts_rely_on_parse() {
         "log stats --data D -o json",
         "log verify --data D --output json",
         "projection hash --data D --output json",
+        "projection list",
+        "projection list --config F -o json",
+        "projection switch --back",
+        "projection switch old1 --data D",
+        "projection drop old1",
+        "projection stop",
     ] {
         let words = ["hooklog"].into_iter().chain(line.split(' '));
         if let Err(error) = Cli::try_parse_from(words) {
@@ -127,6 +135,8 @@ fn what_must_be_said_is_not_assumed() {
         "webhook who-received G --guid G",
         "signature verify --mode github --secret-file F",
         "serve --demo --data D",
+        "projection switch",
+        "projection switch old1 --back",
         "source list --limit 0",
         "webhook list --since yesterday",
         "subscription create ci --to https://a/ --attempts 101",

@@ -19,6 +19,9 @@ pub struct ProjectConfig {
     /// How long nobody else may write the tables after their writer was last heard of, in
     /// milliseconds. One that is stopped gives its lease back; one that is killed keeps it so long.
     pub lease_ms: u64,
+    /// Whether a server that starts rebuilds tables of an earlier version beside the ones that
+    /// answer, and switches to them, without being asked.
+    pub rebuild_on_start: bool,
     /// PostgreSQL, when `store` says so.
     pub postgres: PostgresConfig,
 }
@@ -41,6 +44,7 @@ impl Default for ProjectConfig {
             batch_events_max: 8_192,
             batch_wait_ms: 100,
             lease_ms: 15_000,
+            rebuild_on_start: true,
             postgres: PostgresConfig::default(),
         }
     }

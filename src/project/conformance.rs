@@ -25,6 +25,7 @@ macro_rules! suite {
                 a_fresh_store_holds_nothing_and_then_its_start,
                 rows_come_back_as_they_were_written,
                 of_two_rows_with_one_key_the_later_counts,
+                rows_that_are_called_new_and_are_not_replace_others_all_the_same,
                 texts_come_back_and_are_ordered_byte_by_byte,
                 a_name_that_nobody_gives_stops_no_store;
             leases:
@@ -37,9 +38,14 @@ macro_rules! suite {
             builds:
                 a_build_is_seen_by_nobody_until_it_is_switched_to,
                 a_build_of_one_projection_leaves_the_others,
+                a_set_that_is_elsewhere_is_not_switched_to,
                 a_writer_that_was_superseded_does_not_switch,
-                who_reads_while_tables_are_switched_reads_on,
-                a_build_that_was_given_up_is_no_obstacle;
+                two_builds_do_not_meet_and_the_live_tables_are_written_beside,
+                a_build_goes_on_where_it_was,
+                what_was_replaced_is_kept_and_can_be_switched_back_to,
+                a_set_that_is_dropped_is_gone,
+                a_frozen_set_stays_as_it_is,
+                who_reads_while_tables_are_switched_reads_on;
         );
     };
     ($make:path => $($part:ident: $($name:ident),*;)*) => {
@@ -63,6 +69,52 @@ pub(crate) trait Place: Send + Sync {
 
     /// Whether a lease keeps others away until it ends.
     fn keeps_leases(&self) -> bool;
+
+    /// Makes the live tables, which are those that `create` or a first rebuild made, what another
+    /// release would have left.
+    async fn age(&self, how: Aged);
+}
+
+/// What another release would have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aged {
+    /// The tables of `deliveries` as they were in version 1: without `first_attempt_at`.
+    DeliveriesOfVersionOne,
+    /// No tables of `counts`.
+    WithoutCounts,
+    /// Tables of `counts` that are said to be of version 99.
+    CountsOfVersion99,
+}
+
+impl Aged {
+    /// The statements for stores that speak SQL; `suffix` is that of the live tables.
+    pub(crate) fn sql(self, suffix: &str) -> String {
+        let deliveries = |table: &str, rest: &str| {
+            format!("ALTER TABLE {table}_v2{suffix} RENAME TO {table}_v1{suffix};{rest}")
+        };
+        match self {
+            Self::DeliveriesOfVersionOne => {
+                let drop =
+                    format!("ALTER TABLE deliveries_v1{suffix} DROP COLUMN first_attempt_at;");
+                [
+                    deliveries("deliveries", &drop),
+                    deliveries("transitions", ""),
+                    format!(
+                        "UPDATE active SET version = 1, \
+                         tables = 'deliveries_v1{suffix} transitions_v1{suffix}' \
+                         WHERE projection = 'deliveries';"
+                    ),
+                ]
+                .concat()
+            }
+            Self::WithoutCounts => format!(
+                "DROP TABLE counts_v1{suffix}; DELETE FROM active WHERE projection = 'counts';"
+            ),
+            Self::CountsOfVersion99 => {
+                "UPDATE active SET version = 99 WHERE projection = 'counts';".to_owned()
+            }
+        }
+    }
 }
 
 /// Longer than any test.
@@ -97,7 +149,12 @@ fn row(partition: i64, source: &str, sum: i64) -> Row {
 
 fn put(table: &'static Table, put: Vec<Row>) -> Changes {
     let delete = Vec::new();
-    let tables = vec![TableChanges { table, put, delete }];
+    let tables = vec![TableChanges {
+        table,
+        put,
+        new: false,
+        delete,
+    }];
     Changes { tables }
 }
 

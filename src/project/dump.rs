@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 /// Rows read at a time.
 const ROWS: usize = 1_000;
 
-/// Hands the dump of all tables to `each`, in pieces: a line a row, in the order of the keys.
+/// Hands the dump of all tables of the set to `each`, in pieces: a line a row, in the order of the
+/// keys.
 ///
 /// Values are separated by tabs: nothing is `~`, ids are in hex, of texts `\`, tab and line feed
 /// are escaped, and a text begins with `'`, so that it never reads as something else.
@@ -20,9 +21,14 @@ pub async fn dump(
     store: &mut dyn ProjectionStore,
     mut each: impl FnMut(&str),
 ) -> Result<(), StoreError> {
+    let stored = store.stored().await?;
+    let versions = stored.map(|stored| stored.versions).unwrap_or_default();
     for projection in PROJECTIONS {
-        for table in projection.tables {
-            each(&heading(table, projection.version));
+        let Some(&version) = versions.get(projection.name) else {
+            continue;
+        };
+        for table in projection.tables_in(version).unwrap_or_default() {
+            each(&heading(table, version));
             let mut after: Option<Row> = None;
             loop {
                 let rows = store.scan(table, after.as_deref(), ROWS).await?;
@@ -47,12 +53,12 @@ pub async fn hash(store: &mut dyn ProjectionStore) -> Result<String, StoreError>
     Ok(hex::encode(hash.finalize()))
 }
 
-fn heading(table: &Table, version: u32) -> String {
+pub(super) fn heading(table: &Table, version: u32) -> String {
     let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
     format!("# {} v{version}\t{}\n", table.name, names.join("\t"))
 }
 
-fn line(row: &[Value]) -> String {
+pub(super) fn line(row: &[Value]) -> String {
     let mut text = String::with_capacity(row.len() * 16);
     for (place, value) in row.iter().enumerate() {
         if place > 0 {

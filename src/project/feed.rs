@@ -7,6 +7,7 @@ use crate::history;
 use crate::log::{EventLog, ReadError, ReadLimit};
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::folding::{Decoded, Folding, Unreadable, Wanted};
+use hooklog_projections::layout::Layout;
 use hooklog_projections::partitions;
 use hooklog_projections::table::Value;
 use hooklog_schemas::{DecodeError, Event, EventId, Partition, Position, Topic};
@@ -93,17 +94,21 @@ pub(super) async fn behind(log: &dyn EventLog, checkpoint: &Checkpoint) -> Resul
 pub(super) async fn resume(
     log: &dyn EventLog,
     store: &mut dyn ProjectionStore,
+    layout: &Layout,
     checkpoint: Checkpoint,
     open_max: usize,
 ) -> Result<Folding, FeedError> {
     let end = checkpoint.next(Topic::Control, Partition(0)).offset;
     let configuration = history::configuration(log, end).await?;
     let keys = (0..log.partitions(Topic::Deliveries)).map(|n| vec![Value::Int(i64::from(n))]);
-    let wanted = Wanted {
+    let wanted = layout.wanted(Wanted {
         table: &partitions::TABLE,
         keys: keys.collect(),
+    });
+    let rows = match wanted {
+        Some(wanted) => layout.widen(&partitions::TABLE, store.load(&wanted).await?),
+        None => Vec::new(),
     };
-    let rows = store.load(&wanted).await?;
     Ok(Folding::resume(checkpoint, configuration, &rows, open_max)?)
 }
 
@@ -118,11 +123,13 @@ pub(super) struct Batch {
 /// Events decoded or folded between two chances for others to run.
 pub(super) const EVENTS_PER_TURN: usize = 128;
 
-/// Reads up to `events_max` records after `checkpoint`. Each partition gets its share.
+/// Reads up to `events_max` records after `checkpoint`, none at or after `until`. Each partition gets
+/// its share.
 pub(super) async fn read(
     log: &dyn EventLog,
     checkpoint: &Checkpoint,
     events_max: usize,
+    until: Option<&Checkpoint>,
 ) -> Result<Batch, FeedError> {
     let partitions = partitions(log);
     let share = (events_max / partitions.len().max(1)).max(16);
@@ -135,8 +142,14 @@ pub(super) async fn read(
             records: share,
             ..ReadLimit::default()
         };
-        let records = log.read(checkpoint.next(topic, partition), limit).await?;
+        let next = checkpoint.next(topic, partition);
+        let end = until.map(|until| until.next(topic, partition).offset);
+        if end.is_some_and(|end| end <= next.offset) {
+            continue;
+        }
+        let mut records = log.read(next, limit).await?;
         batch.full |= records.len() >= share;
+        records.retain(|record| end.is_none_or(|end| record.position.offset < end));
         for some in records.chunks(EVENTS_PER_TURN) {
             for record in some {
                 batch.records.push(Decoded::of(record)?);

@@ -1,47 +1,48 @@
-//! Rebuilds: fold the log from its start into fresh tables, then switch to them.
+//! Rebuilds: fold the log from its start into fresh tables beside those that answer queries, compare
+//! them, then switch. Nothing else stops meanwhile: the projector goes on to write the live tables.
+
+mod building;
+mod compare;
+mod plan;
+mod progress;
+
+pub use compare::{Compared, Found};
+pub use progress::{Phase, Progress, Rebuilt};
 
 use super::feed;
-use super::runner::{ProjectError, load, open_tables};
-use super::store::{Advance, ProjectionStore, StoreError};
-use super::{Projector, ProjectorParts, Unfit};
+use super::runner::{ProjectError, fitting};
+use super::store::{Holder, ProjectionStore, SetKind, StoreError};
+use super::{Projector, ProjectorParts};
+use crate::config::ProjectConfig;
 use crate::log::EventLog;
+use building::Building;
+use compare::Pair;
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_projections::configuration::Configuration;
-use hooklog_projections::folding::{Changes, Folding, Holding, Wanted};
-use hooklog_projections::projection::{PROJECTIONS, with_what_they_read};
+use hooklog_projections::projection::{PROJECTIONS, Projection, with_what_they_read};
+use hooklog_schemas::EventId;
+use plan::Plan;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-/// How far a rebuild is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Records folded.
-    pub folded: u64,
-    /// Records in all.
-    pub total: u64,
-    /// Since the start.
-    pub elapsed: Duration,
-    /// All are folded; indexes are being made, then queries are switched.
-    pub finishing: bool,
+/// What is to be rebuilt, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// The projections, and those that their folds read; all of them for none.
+    pub names: Vec<String>,
+    /// Begin anew, whatever an earlier run left.
+    pub restart: bool,
+    /// Do not compare the new tables with the old ones.
+    pub unseen: bool,
+    /// Others need the machine: take half of the time at the most, and wait while the live tables
+    /// fall behind.
+    pub gently: bool,
+    /// Ends it between two batches. What is done by then stays, and the next run goes on from there.
+    pub stop: CancellationToken,
 }
 
-impl Progress {
-    /// Records folded per second.
-    #[must_use]
-    pub fn rate(&self) -> u64 {
-        let micros = self.elapsed.as_micros().max(1);
-        u64::try_from(u128::from(self.folded) * 1_000_000 / micros).unwrap_or(u64::MAX)
-    }
-
-    /// How long the rest will take at this rate; none while nothing is known.
-    #[must_use]
-    pub fn left(&self) -> Option<Duration> {
-        let left = self.total.saturating_sub(self.folded);
-        left.checked_div(self.rate()).map(Duration::from_secs)
-    }
-}
-
-/// Why there was no rebuild. The tables are as they were.
+/// Why there was no rebuild. The tables that answer queries are as they were.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// There is no such projection.
@@ -52,196 +53,470 @@ pub enum RebuildError {
         /// Those that there are.
         known: String,
     },
+    /// Another process does it.
+    #[error("{by} is at work beside the live tables already; it is followed when it ends")]
+    Running {
+        /// Who.
+        by: String,
+    },
+    /// It was told to stop.
+    #[error("stopped after {folded} of {total} records; the next run goes on from there")]
+    Stopped {
+        /// Records that are in the new tables.
+        folded: u64,
+        /// Records in all.
+        total: u64,
+    },
+    /// There is nothing to switch back to.
+    #[error(
+        "no tables are kept that could be switched back to; `hooklog projection list` shows them"
+    )]
+    NothingKept,
+    /// Somebody else writes the live tables whenever we are about to switch.
+    #[error("the live tables were taken back {0} times before the switch; try again")]
+    Contended(u32),
     /// The log or the store failed.
     #[error(transparent)]
     Project(#[from] ProjectError),
 }
 
-/// Records folded between two transactions. Large ones write each page less often.
-const EVENTS: usize = 26_000;
+impl RebuildError {
+    /// `name` is no projection's.
+    pub(super) fn unknown(name: String) -> Self {
+        Self::Name {
+            name,
+            known: PROJECTIONS.map(|p| p.name).join(", "),
+        }
+    }
 
-/// How many open deliveries are remembered, at about 500 bytes each. Tests have too many for it.
-const OPEN_MAX: usize = if cfg!(test) { 20 } else { 100_000 };
+    fn of(error: StoreError) -> Self {
+        match error {
+            StoreError::Held { by, .. } => Self::Running { by },
+            error => Self::Project(error.into()),
+        }
+    }
+}
 
-/// Rebuilds the projections `names` (all, for none) and those that their folds read, from the start
-/// of the log. `parts` is as for a projector. It holds the lease of the tables to the end, so no
-/// projector may have it: they stand by meanwhile.
+/// Records folded between two transactions. Large ones write each page less often; small ones let
+/// others write between them.
+const EVENTS: usize = if cfg!(test) { 150 } else { 26_000 };
+const EVENTS_GENTLY: usize = if cfg!(test) { 150 } else { 8_192 };
+
+/// So few records are left that the switch need not wait for another round.
+const NEAR: u64 = if cfg!(test) { 100 } else { 2_000 };
+
+/// How often the live tables are taken for the switch, should another writer take them back.
+const TRIES: u32 = 20;
+
+/// Rebuilds `order.names` from the start of the log, or from where an earlier run was stopped.
+/// `parts` is as for a projector.
 ///
-/// The tables that stay are first brought to the end of the log, so that all of them stand at the
-/// same checkpoint. Tables of another log or another release are all rebuilt, whatever the names.
+/// New tables are filled beside the live ones, brought to where those are, compared with them, and
+/// switched to; what they replace is kept. Only for the switch the lease of the live tables is taken
+/// from their writer, which takes it back a second later. Tables of another log, or of a release that
+/// this one cannot go on with, are all rebuilt, whatever the names.
 ///
 /// # Errors
-/// When a name is no projection's, or the log or the store fails. Nothing has changed then.
+/// When a name is no projection's, another rebuild is at work, it was stopped, or the log or the
+/// store fails. The tables that answer queries have not changed then.
 pub async fn rebuild(
-    mut parts: ProjectorParts,
-    names: &[String],
-    mut progress: impl FnMut(Progress) + Send,
+    parts: ProjectorParts,
+    order: &Order,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Rebuilt, RebuildError> {
+    let mut chosen = with_what_they_read(&order.names).map_err(RebuildError::unknown)?;
+    let mut run = Run::begin(parts, order, progress).await?;
+    let live = run.live_checkpoint().await?;
+    if live.is_none() {
+        chosen = PROJECTIONS.to_vec();
+    }
+    let patience = run.patience();
+    let building = loop {
+        match run.plan(&chosen, live.as_ref()).await {
+            Err(RebuildError::Running { .. }) if patience.lasts(order) => sleep(WAIT).await,
+            planned => break planned?,
+        }
+    };
+    run.complete(building).await
+}
+
+/// Switches back to the set `name` of tables that were replaced, or to the last that were, after it
+/// was brought to where the live tables are. What it replaces is kept.
+///
+/// # Errors
+/// As for [`rebuild`]; also when there is no such set.
+pub async fn switch_back(
+    parts: ProjectorParts,
+    name: Option<&str>,
+    order: &Order,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Rebuilt, RebuildError> {
+    let mut run = Run::begin(parts, order, progress).await?;
+    let sets = run.store.sets().await.map_err(ProjectError::from)?;
+    let kept = sets.into_iter().filter(|set| set.kind == SetKind::Kept);
+    let set = match name {
+        Some(name) => {
+            let found = kept.into_iter().find(|set| set.name == name);
+            let none = || ProjectError::from(StoreError::NoSet(name.to_owned()));
+            found.ok_or_else(none)?
+        }
+        None => kept
+            .max_by_key(|set| set.since)
+            .ok_or(RebuildError::NothingKept)?,
+    };
+    let (writer, config) = (run.writer.clone(), run.config.clone());
+    let holder = holder(&writer, &config);
+    let patience = run.patience();
+    let beside = loop {
+        let beside = run.store.reopen(&set.name, holder).await;
+        match beside.map_err(RebuildError::of) {
+            Err(RebuildError::Running { .. }) if patience.lasts(order) => sleep(WAIT).await,
+            opened => break opened?,
+        }
+    };
+    let building = Building::open(Arc::clone(&run.log), run.id, set.name, beside).await?;
+    run.complete(building).await
+}
+
+/// Drops a set that is kept, or a build that was given up.
+///
+/// # Errors
+/// When there is no such set, a rebuild is at work, or the store fails.
+pub async fn drop_set(
+    store: &mut dyn ProjectionStore,
+    name: &str,
+    writer: &str,
+    config: &ProjectConfig,
 ) -> Result<(), RebuildError> {
-    let mut chosen = with_what_they_read(names).map_err(|name| RebuildError::Name {
-        name,
-        known: PROJECTIONS.map(|p| p.name).join(", "),
-    })?;
-    let log = std::sync::Arc::clone(&parts.log);
-    let lease = Duration::from_millis(parts.config.lease_ms);
-    let acquired = parts.store.acquire(&parts.writer, lease).await;
-    acquired.map_err(ProjectError::from)?;
-    let mut store = if chosen.len() < PROJECTIONS.len() {
-        match up_to_date(parts).await? {
-            Tables::Ready(store) => store,
-            Tables::Unfit(store) => {
-                chosen = PROJECTIONS.to_vec();
-                store
+    let dropped = store.drop_set(name, holder(writer, config)).await;
+    dropped.map_err(RebuildError::of)
+}
+
+fn holder<'a>(writer: &'a str, config: &ProjectConfig) -> Holder<'a> {
+    Holder {
+        writer,
+        lease: Duration::from_millis(config.lease_ms),
+    }
+}
+
+/// Until when it is waited for somebody else's lease to end.
+struct Patience(Instant);
+
+impl Patience {
+    fn lasts(&self, order: &Order) -> bool {
+        Instant::now() < self.0 && !order.stop.is_cancelled()
+    }
+}
+
+/// One run of a rebuild, or of a switch back.
+struct Run<'a, P> {
+    log: Arc<dyn EventLog>,
+    id: EventId,
+    /// The live tables.
+    store: Box<dyn ProjectionStore>,
+    config: ProjectConfig,
+    writer: String,
+    order: &'a Order,
+    gently: bool,
+    progress: P,
+    started: Instant,
+    resumed_at: u64,
+}
+
+impl<'a, P: FnMut(Progress) + Send> Run<'a, P> {
+    async fn begin(
+        parts: ProjectorParts,
+        order: &'a Order,
+        progress: P,
+    ) -> Result<Self, RebuildError> {
+        let log = Arc::clone(&parts.log);
+        let id = feed::log_id(log.as_ref()).await;
+        let id = id.map_err(ProjectError::from)?.ok_or(ProjectError::Empty)?;
+        let (config, writer) = (parts.config.clone(), parts.writer.clone());
+        let (store, alone) = ready(parts, order).await?;
+        Ok(Self {
+            log,
+            id,
+            store,
+            config,
+            writer,
+            order,
+            gently: order.gently || !alone,
+            progress,
+            started: Instant::now(),
+            resumed_at: 0,
+        })
+    }
+
+    /// A run that was killed keeps its lease for as long.
+    fn patience(&self) -> Patience {
+        let lease = Duration::from_millis(self.config.lease_ms);
+        Patience(Instant::now() + lease + WAIT)
+    }
+
+    async fn plan(
+        &mut self,
+        chosen: &[&'static Projection],
+        live: Option<&Checkpoint>,
+    ) -> Result<Building, RebuildError> {
+        let plan = Plan {
+            log: &self.log,
+            id: self.id,
+            chosen,
+            live,
+            restart: self.order.restart,
+            holder: holder(&self.writer, &self.config),
+        };
+        plan.open(self.store.as_mut()).await
+    }
+
+    /// Where the live tables are; none if there are none that matter.
+    async fn live_checkpoint(&mut self) -> Result<Option<Checkpoint>, ProjectError> {
+        match fitting(self.log.as_ref(), self.store.as_mut()).await {
+            Ok(found) => Ok(found.map(|(stored, _)| stored.checkpoint)),
+            Err(ProjectError::Unfit(unfit)) if unfit.is_answered_by_a_rebuild() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn complete(mut self, mut building: Building) -> Result<Rebuilt, RebuildError> {
+        let completed = self.bring_to_its_end(&mut building).await;
+        // Who comes next need not wait until the lease ends by itself.
+        let released = match building.settle().await {
+            Ok(store) => store.release().await.map_err(ProjectError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = released {
+            tracing::debug!(%error, "the lease of a rebuild was not given back");
+        }
+        completed
+    }
+
+    async fn bring_to_its_end(&mut self, building: &mut Building) -> Result<Rebuilt, RebuildError> {
+        self.started = Instant::now();
+        self.resumed_at = folded(building.checkpoint());
+        self.catch_up(building).await?;
+        self.tell(building, Phase::Indexing).await?;
+        let store = building.settle().await?;
+        let finished = self.order.stop.run_until_cancelled(store.finish()).await;
+        match finished {
+            Some(finished) => finished.map_err(RebuildError::of)?,
+            None => return Err(self.stopped(building).await?),
+        }
+        self.catch_up(building).await?;
+        let compared = self.compare(building).await?;
+        self.catch_up(building).await?;
+        let kept = self.switch(building).await?;
+        let progress = self.tell(building, Phase::Switching).await?;
+        Ok(Rebuilt {
+            progress,
+            compared,
+            kept,
+        })
+    }
+
+    /// Folds until it is where the live tables are, or nearly: they go on meanwhile.
+    async fn catch_up(&mut self, building: &mut Building) -> Result<(), RebuildError> {
+        loop {
+            let until = self.live_checkpoint().await?;
+            let mut round = 0;
+            loop {
+                if self.order.stop.is_cancelled() {
+                    return Err(self.stopped(building).await?);
+                }
+                let began = Instant::now();
+                let events = if self.gently { EVENTS_GENTLY } else { EVENTS };
+                let some = building.step(events, until.as_ref()).await?;
+                if some == 0 {
+                    break;
+                }
+                round += some;
+                self.tell(building, Phase::Folding).await?;
+                self.give_way(began.elapsed()).await?;
+            }
+            if round < NEAR {
+                return Ok(());
             }
         }
-    } else {
-        parts.store
-    };
-    let id = feed::log_id(log.as_ref())
-        .await
-        .map_err(ProjectError::from)?;
-    let start = Checkpoint::start(id.ok_or(ProjectError::Empty)?);
-    let built = store.build(&chosen, &start).await;
-    let built = built.map_err(ProjectError::from)?;
-    drop(store);
-    let names: Vec<_> = chosen.iter().map(|p| p.name).collect();
-    let started = Instant::now();
-    let (built, checkpoint) = fold(log.as_ref(), built, start, &names, &mut progress).await?;
-    progress(Progress {
-        finishing: true,
-        ..told(log.as_ref(), &checkpoint, started).await?
-    });
-    let switched = built.switch(&checkpoint).await;
-    Ok(switched.map_err(ProjectError::from)?)
+    }
+
+    /// Leaves the machine to others: as long as a batch took, and while the live tables fall behind.
+    async fn give_way(&mut self, took: Duration) -> Result<(), RebuildError> {
+        if !self.gently {
+            return Ok(());
+        }
+        sleep(took.min(Duration::from_secs(1))).await;
+        for _ in 0..WAITS {
+            let Some(live) = self.live_checkpoint().await? else {
+                break;
+            };
+            let behind = feed::behind(self.log.as_ref(), &live).await;
+            let behind = behind.map_err(ProjectError::from)?;
+            let some = 4 * self.config.batch_events_max as u64;
+            if behind <= some || self.order.stop.is_cancelled() {
+                break;
+            }
+            sleep(WAIT).await;
+        }
+        Ok(())
+    }
+
+    /// Compares what both have, at one checkpoint.
+    async fn compare(&mut self, building: &mut Building) -> Result<Vec<Compared>, ProjectError> {
+        if self.order.unseen || self.live_checkpoint().await?.is_none() {
+            return Ok(Vec::new());
+        }
+        self.tell(building, Phase::Comparing).await?;
+        let mut frozen = self.store.freeze().await?;
+        let old_is_leased = frozen.is_none();
+        if old_is_leased {
+            // Nobody writes them while we have their lease.
+            let holder = holder(&self.writer, &self.config);
+            self.store.take_over(holder.writer, holder.lease).await?;
+        }
+        let old = match &mut frozen {
+            Some(frozen) => frozen.as_mut(),
+            None => self.store.as_mut(),
+        };
+        let Some(stored) = old.stored().await? else {
+            return Ok(Vec::new());
+        };
+        while building.step(EVENTS, Some(&stored.checkpoint)).await? > 0 {}
+        if *building.checkpoint() != stored.checkpoint {
+            // The live tables were put back: there is no point where both are.
+            return Ok(Vec::new());
+        }
+        let versions = building.versions.clone();
+        let mut pair = Pair {
+            old,
+            old_is_leased,
+            new: building.settle().await?,
+            renewed: Instant::now(),
+        };
+        let compared = pair.compare(&stored.versions, &versions).await?;
+        if old_is_leased {
+            self.store.release().await?;
+        }
+        compared.iter().for_each(report);
+        Ok(compared)
+    }
+
+    /// Switches, at the very point where the live tables are; tells what holds those.
+    async fn switch(&mut self, building: &mut Building) -> Result<Option<String>, RebuildError> {
+        self.tell(building, Phase::Switching).await?;
+        for _ in 0..TRIES {
+            let renewed = building.settle().await?.renew().await;
+            renewed.map_err(ProjectError::from)?;
+            match self.turn(building).await {
+                Err(ProjectError::Store(StoreError::Superseded { .. } | StoreError::Moved)) => {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                turned => return Ok(turned?),
+            }
+        }
+        Err(RebuildError::Contended(TRIES))
+    }
+
+    async fn turn(&mut self, building: &mut Building) -> Result<Option<String>, ProjectError> {
+        let holder = holder(&self.writer, &self.config);
+        self.store.take_over(holder.writer, holder.lease).await?;
+        let until = self.live_checkpoint().await?;
+        while building.step(EVENTS, until.as_ref()).await? > 0 {}
+        building.settle().await?;
+        let at = building.checkpoint().clone();
+        let kept = self.store.switch(&building.name, &at).await?;
+        if let Err(error) = self.store.release().await {
+            tracing::debug!(%error, "the lease of the tables was not given back");
+        }
+        Ok(kept)
+    }
+
+    async fn tell(
+        &mut self,
+        building: &mut Building,
+        phase: Phase,
+    ) -> Result<Progress, ProjectError> {
+        let checkpoint = building.checkpoint();
+        let folded = folded(checkpoint);
+        let progress = Progress {
+            folded,
+            total: folded + feed::behind(self.log.as_ref(), checkpoint).await?,
+            resumed_at: self.resumed_at,
+            elapsed: self.started.elapsed(),
+            phase,
+        };
+        (self.progress)(progress);
+        Ok(progress)
+    }
+
+    /// What is written is written: the next run goes on from there.
+    async fn stopped(&mut self, building: &mut Building) -> Result<RebuildError, ProjectError> {
+        building.settle().await?;
+        let Progress { folded, total, .. } = self.tell(building, Phase::Folding).await?;
+        Ok(RebuildError::Stopped { folded, total })
+    }
 }
 
-enum Tables {
-    Ready(Box<dyn ProjectionStore>),
-    Unfit(Box<dyn ProjectionStore>),
-}
-
-/// Brings the tables that stay to the end of the log, if they are fit to stay.
-async fn up_to_date(mut parts: ProjectorParts) -> Result<Tables, ProjectError> {
-    match open_tables(parts.log.as_ref(), parts.store.as_mut()).await {
-        Ok(_) => {}
-        Err(ProjectError::Unfit(unfit)) => {
-            report(&unfit);
-            return Ok(Tables::Unfit(parts.store));
+/// The store of the live tables, which are at the end of the log if nobody else writes them; and
+/// whether that is so.
+async fn ready(
+    mut parts: ProjectorParts,
+    order: &Order,
+) -> Result<(Box<dyn ProjectionStore>, bool), ProjectError> {
+    if order.gently {
+        return Ok((parts.store, false));
+    }
+    match fitting(parts.log.as_ref(), parts.store.as_mut()).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok((parts.store, true)),
+        Err(ProjectError::Unfit(unfit)) if unfit.is_answered_by_a_rebuild() => {
+            tracing::info!(%unfit, "all projections are rebuilt");
+            return Ok((parts.store, true));
         }
         Err(error) => return Err(error),
     }
+    let lease = Duration::from_millis(parts.config.lease_ms);
+    match parts.store.acquire(&parts.writer, lease).await {
+        Ok(()) => {}
+        Err(StoreError::Held { .. }) => return Ok((parts.store, false)),
+        Err(error) => return Err(error.into()),
+    }
     let mut projector = Projector::open(parts).await?;
-    projector.catch_up().await?;
-    Ok(Tables::Ready(projector.into_store()))
+    let alone = match projector.catch_up().await {
+        Ok(()) => true,
+        Err(ProjectError::Store(StoreError::Held { .. } | StoreError::Superseded { .. })) => false,
+        Err(error) => return Err(error),
+    };
+    let mut store = projector.into_store();
+    store.release().await?;
+    Ok((store, alone))
 }
 
-fn report(unfit: &Unfit) {
-    tracing::info!(%unfit, "all projections are rebuilt");
+/// How often, and how long, a rebuild waits for the live tables before its next batch.
+const WAITS: u32 = 40;
+const WAIT: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
+
+fn folded(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.positions().map(|p| p.offset.0).sum()
 }
 
-type Store = Box<dyn ProjectionStore>;
-
-/// Folds the whole log. While a batch is written, the next one is read and folded.
-async fn fold(
-    log: &dyn EventLog,
-    store: Store,
-    start: Checkpoint,
-    names: &[&str],
-    progress: &mut (impl FnMut(Progress) + Send),
-) -> Result<(Store, Checkpoint), ProjectError> {
-    let started = Instant::now();
-    let mut from = start.clone();
-    let mut folding = Folding::resume(start, Configuration::default(), &[], OPEN_MAX)
-        .map_err(feed::FeedError::from)?;
-    let mut writer = Writer::Idle(store);
-    loop {
-        let batch = feed::read(log, folding.checkpoint(), EVENTS).await?;
-        if batch.records.is_empty() {
-            break;
+fn report(compared: &Compared) {
+    let projection = compared.projection;
+    match &compared.found {
+        Found::Same { rows, sha256, .. } => {
+            tracing::info!(
+                projection,
+                rows,
+                sha256,
+                "the new tables hold what the old ones do"
+            );
         }
-        let wanted = folding.wanted_before(&batch.records);
-        if !wanted.keys.is_empty() && is_built(names, &wanted) {
-            let mut store = writer.finish().await?;
-            load(&mut folding, store.as_mut(), &wanted).await?;
-            writer = Writer::Idle(store);
-        }
-        for some in batch.records.chunks(feed::EVENTS_PER_TURN) {
-            some.iter().for_each(|decoded| folding.fold(decoded));
-            tokio::task::yield_now().await;
-        }
-        writer = write(writer, &mut folding, from, names, Holding::Open).await?;
-        from = folding.checkpoint().clone();
-        progress(told(log, folding.checkpoint(), started).await?);
+        Found::Different { table, key } => tracing::error!(
+            projection,
+            table,
+            key,
+            "the new tables differ from the old ones, which are kept: please report it"
+        ),
+        Found::Nothing => tracing::info!(projection, "there are no old tables to compare with"),
     }
-    let writer = write(writer, &mut folding, from, names, Holding::Nothing).await?;
-    let store = writer.finish().await?;
-    Ok((store, folding.checkpoint().clone()))
-}
-
-/// Whether the table is among those that are built. What the others say is not kept, so it does not
-/// matter that their rows are not seen.
-fn is_built(names: &[&str], wanted: &Wanted) -> bool {
-    let built = PROJECTIONS.iter().filter(|p| names.contains(&p.name));
-    let mut tables = built.flat_map(|p| p.tables);
-    tables.any(|table| table.name == wanted.table.name)
-}
-
-/// A store, or the task that writes to it.
-enum Writer {
-    Idle(Store),
-    Busy(JoinHandle<Result<Store, StoreError>>),
-}
-
-impl Writer {
-    async fn finish(self) -> Result<Store, ProjectError> {
-        match self {
-            Self::Idle(store) => Ok(store),
-            Self::Busy(task) => {
-                let ended = task.await.map_err(|error| StoreError::Failed {
-                    doing: "writing rows",
-                    reason: error.to_string(),
-                })?;
-                Ok(ended?)
-            }
-        }
-    }
-}
-
-async fn write(
-    writer: Writer,
-    folding: &mut Folding,
-    from: Checkpoint,
-    names: &[&str],
-    holding: Holding,
-) -> Result<Writer, ProjectError> {
-    let wanted = folding.wanted_after();
-    let mut store = writer.finish().await?;
-    for wanted in wanted.iter().filter(|wanted| is_built(names, wanted)) {
-        load(folding, store.as_mut(), wanted).await?;
-    }
-    let mut changes: Changes = folding.take(holding);
-    changes.retain(names);
-    let to = folding.checkpoint().clone();
-    let task = tokio::spawn(async move {
-        let advance = Advance {
-            from: &from,
-            to: &to,
-        };
-        store.write(changes, advance).await?;
-        Ok(store)
-    });
-    Ok(Writer::Busy(task))
-}
-
-async fn told(
-    log: &dyn EventLog,
-    checkpoint: &Checkpoint,
-    started: Instant,
-) -> Result<Progress, ProjectError> {
-    let folded = checkpoint.positions().map(|p| p.offset.0).sum();
-    Ok(Progress {
-        folded,
-        total: folded + feed::behind(log, checkpoint).await?,
-        elapsed: started.elapsed(),
-        finishing: false,
-    })
 }

@@ -8,8 +8,10 @@ use crate::config::ProjectConfig;
 use crate::log::{EventLog, ReadError};
 use crate::metrics::{Metrics, NameLabel};
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_projections::folding::{Folding, Holding};
+use hooklog_projections::folding::{Folding, Wanted};
+use hooklog_projections::layout::Layout;
 use hooklog_projections::projection::PROJECTIONS;
+use hooklog_projections::table::Table;
 use hooklog_schemas::{DecodeError, Position};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +38,8 @@ pub struct Projector {
     store: Box<dyn ProjectionStore>,
     /// None while it does not know that it may write, and from where.
     folding: Option<Folding>,
+    /// Which tables there are, and in which versions.
+    layout: Layout,
     metrics: Metrics,
     config: ProjectConfig,
     writer: String,
@@ -91,6 +95,7 @@ impl Projector {
             log: parts.log,
             store: parts.store,
             folding: None,
+            layout: Layout::today(&PROJECTIONS),
             metrics: parts.metrics,
             config: parts.config,
             writer: parts.writer,
@@ -198,17 +203,18 @@ impl Projector {
     async fn begin(&mut self) -> Result<(), ProjectError> {
         let (log, store) = (self.log.as_ref(), self.store.as_mut());
         // Tables that do not fit are told of before anybody loses the lease for them.
-        if let Some(stored) = fitting(log, store).await? {
+        if let Some((stored, _)) = fitting(log, store).await? {
             self.reached.send_replace(stored.checkpoint.clone());
             self.tell_lag(&stored.checkpoint).await?;
         }
         let (log, store) = (self.log.as_ref(), self.store.as_mut());
         let lease = Duration::from_millis(self.config.lease_ms);
         store.acquire(&self.writer, lease).await?;
-        let checkpoint = open_tables(log, store).await?;
+        let (checkpoint, layout) = open_tables(log, store).await?;
         self.confirmed = Instant::now();
         self.reached.send_replace(checkpoint.clone());
-        self.folding = Some(feed::resume(log, store, checkpoint, OPEN_MAX).await?);
+        self.folding = Some(feed::resume(log, store, &layout, checkpoint, OPEN_MAX).await?);
+        self.layout = layout;
         self.stand(Standing::Writes);
         Ok(())
     }
@@ -216,21 +222,24 @@ impl Projector {
     async fn fold(&mut self, folding: &mut Folding) -> Result<Step, ProjectError> {
         let (log, store) = (self.log.as_ref(), self.store.as_mut());
         let from = folding.checkpoint().clone();
-        let batch = feed::read(log, &from, self.config.batch_events_max).await?;
+        let batch = feed::read(log, &from, self.config.batch_events_max, None).await?;
         if batch.records.is_empty() {
             return Ok(Step::Idle);
         }
         let started = Instant::now();
-        let wanted = folding.wanted_before(&batch.records);
-        load(folding, store, &wanted).await?;
+        if let Some(wanted) = self.layout.wanted(folding.wanted_before(&batch.records)) {
+            load(folding, store, &self.layout, wanted).await?;
+        }
         for some in batch.records.chunks(feed::EVENTS_PER_TURN) {
             some.iter().for_each(|decoded| folding.fold(decoded));
             tokio::task::yield_now().await;
         }
         for wanted in folding.wanted_after() {
-            load(folding, store, &wanted).await?;
+            if let Some(wanted) = self.layout.wanted(wanted) {
+                load(folding, store, &self.layout, wanted).await?;
+            }
         }
-        let changes = folding.take(Holding::Nothing);
+        let changes = self.layout.narrow(folding.take());
         let to = folding.checkpoint();
         let advance = Advance { from: &from, to };
         store.write(changes, advance).await?;
@@ -339,45 +348,54 @@ enum Step {
 }
 
 /// What is stored, if it fits to this log and this release; nothing in a fresh store.
-async fn fitting(
+pub(super) async fn fitting(
     log: &dyn EventLog,
     store: &mut dyn ProjectionStore,
-) -> Result<Option<Stored>, ProjectError> {
+) -> Result<Option<(Stored, Layout)>, ProjectError> {
     let id = feed::log_id(log).await?.ok_or(ProjectError::Empty)?;
     let Some(stored) = store.stored().await? else {
         return Ok(None);
     };
-    fits(&stored, id)?;
+    let layout = fits(&stored, id)?;
     match feed::is_within(log, &stored.checkpoint).await? {
         Some(unfit) => Err(unfit.into()),
-        None => Ok(Some(stored)),
+        None => Ok(Some((stored, layout))),
     }
 }
 
 /// Checks the tables that are there, or creates them; tells where they stand.
-pub(super) async fn open_tables(
+async fn open_tables(
     log: &dyn EventLog,
     store: &mut dyn ProjectionStore,
-) -> Result<Checkpoint, ProjectError> {
-    if let Some(stored) = fitting(log, store).await? {
-        return Ok(stored.checkpoint);
+) -> Result<(Checkpoint, Layout), ProjectError> {
+    if let Some((stored, layout)) = fitting(log, store).await? {
+        return Ok((stored.checkpoint, layout));
     }
     let id = feed::log_id(log).await?.ok_or(ProjectError::Empty)?;
     let checkpoint = Checkpoint::start(id);
     store.create(&checkpoint).await?;
-    Ok(checkpoint)
+    Ok((checkpoint, Layout::today(&PROJECTIONS)))
 }
 
+/// Hands stored rows to the fold, as rows of today's tables. `wanted` speaks of the set's.
 pub(super) async fn load(
     folding: &mut Folding,
     store: &mut dyn ProjectionStore,
-    wanted: &hooklog_projections::folding::Wanted,
+    layout: &Layout,
+    wanted: Wanted,
 ) -> Result<(), FeedError> {
-    if !wanted.keys.is_empty() {
-        let rows = store.load(wanted).await?;
-        folding.remember(wanted.table, &rows)?;
-    }
+    let rows = store.load(&wanted).await?;
+    let Some(today) = today(wanted.table) else {
+        return Ok(());
+    };
+    folding.remember(today, &layout.widen(today, rows))?;
     Ok(())
+}
+
+/// The table that holds today what `table` of an earlier version held.
+fn today(table: &Table) -> Option<&'static Table> {
+    let mut tables = PROJECTIONS.into_iter().flat_map(|p| p.tables);
+    tables.find(|t| t.name == table.name).copied()
 }
 
 impl From<FeedError> for ProjectError {

@@ -1,6 +1,7 @@
 //! Rebuilt equals live, whatever the batches, the order of partitions, and the crashes between.
 
 pub(crate) mod history;
+mod rebuilding;
 mod running;
 #[cfg(feature = "store-postgres")]
 mod standby;
@@ -105,10 +106,17 @@ pub(crate) async fn catch_up(log: &Arc<dyn EventLog>, place: &dyn Place, batch: 
 
 pub(crate) async fn rebuild_at(log: &Arc<dyn EventLog>, place: &dyn Place, names: &[&str]) {
     let store = place.open().await;
-    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    rebuild(parts(log, store, 1_000), &names, |_| {})
+    rebuild(parts(log, store, 1_000), &of(names), |_| {})
         .await
         .unwrap();
+}
+
+/// The order to rebuild these.
+fn of(names: &[&str]) -> Order {
+    Order {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Order::default()
+    }
 }
 
 async fn dump_of(place: &dyn Place) -> String {
@@ -250,7 +258,12 @@ async fn writing_the_same_twice_is_writing_it_once(on: On) {
         for table in projection.tables {
             let put = store.scan(table, None, 10_000).await.unwrap();
             let delete = Vec::new();
-            let tables = vec![hooklog_projections::folding::TableChanges { table, put, delete }];
+            let tables = vec![hooklog_projections::folding::TableChanges {
+                table,
+                put,
+                new: false,
+                delete,
+            }];
             let changes = Changes { tables };
             let here = &stored.checkpoint;
             let advance = Advance {

@@ -4,6 +4,7 @@ use crate::harness::subscriber::Subscriber;
 use crate::harness::{On, TestApp, configuration, write_configuration};
 use hooklog::app::{copy, log, offline};
 use hooklog::config::Config;
+use hooklog::project::Order;
 use reqwest::Method;
 use serde_json::json;
 use std::path::Path;
@@ -83,6 +84,8 @@ async fn on_the_broker() -> TempDir {
 /// What the tables say when they are built from the log of `data` alone.
 pub(crate) async fn tables(config: &mut Config, data: &Path) -> String {
     config.data = data.to_owned();
-    offline::rebuild(config, &[], |_| {}).await.unwrap();
+    offline::rebuild(config, &Order::default(), |_| {})
+        .await
+        .unwrap();
     offline::hash(config).await.unwrap()
 }

@@ -1,2 +1,2 @@
 -- Minutes of all partitions together.
-CREATE INDEX {counts}_by_minute ON {counts} (minute_at);
+CREATE INDEX IF NOT EXISTS {counts}_by_minute ON {counts} (minute_at);

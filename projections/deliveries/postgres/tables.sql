@@ -21,6 +21,7 @@ CREATE TABLE {deliveries} (
     changed_at BIGINT NOT NULL,
     changed_offset BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
+    first_attempt_at BIGINT,
     PRIMARY KEY (id)
 );
 CREATE TABLE {transitions} (

@@ -1,10 +1,10 @@
 -- Lists: newest first, cut by time.
-CREATE INDEX {deliveries}_by_time ON {deliveries} (received_at, id);
+CREATE INDEX IF NOT EXISTS {deliveries}_by_time ON {deliveries} (received_at, id);
 -- A webhook's deliveries; timelines.
-CREATE INDEX {deliveries}_by_receipt ON {deliveries} (receipt);
+CREATE INDEX IF NOT EXISTS {deliveries}_by_receipt ON {deliveries} (receipt);
 -- Lists of one subscription; also what a command with its scope would change.
-CREATE INDEX {deliveries}_by_subscription ON {deliveries} (subscription_id, received_at, id);
+CREATE INDEX IF NOT EXISTS {deliveries}_by_subscription ON {deliveries} (subscription_id, received_at, id);
 -- Open ones are few among many; those that ended are not in this index, so it stays small.
-CREATE INDEX {deliveries}_open ON {deliveries} (received_at, id) WHERE state = 'open';
+CREATE INDEX IF NOT EXISTS {deliveries}_open ON {deliveries} (received_at, id) WHERE state = 'open';
 -- The history of one delivery. Rows themselves are ordered by record, so they are appended.
-CREATE INDEX {transitions}_by_delivery ON {transitions} (delivery);
+CREATE INDEX IF NOT EXISTS {transitions}_by_delivery ON {transitions} (delivery);

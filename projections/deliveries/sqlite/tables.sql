@@ -22,6 +22,7 @@ CREATE TABLE {deliveries} (
     changed_at INTEGER NOT NULL,
     changed_offset INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
+    first_attempt_at INTEGER,
     PRIMARY KEY (id)
 ) STRICT;
 CREATE TABLE {transitions} (

@@ -22,6 +22,8 @@ struct Stepped<'a> {
     reason: Option<Arc<str>>,
     /// The attempts from then on; none where the step does not count them.
     attempts: Option<u32>,
+    /// When the attempt began, if it is one.
+    began_at: Option<i64>,
 }
 
 impl Folding {
@@ -55,7 +57,7 @@ impl Folding {
             self.output
                 .transitions
                 .push(delivery.transition(id, number));
-            self.memory.changed(id, delivery);
+            self.memory.owed(id, delivery);
             self.count_replayed(decoded, id, None);
             let minute = (partition, routed.at.0, &texts.source);
             self.memory.count(minute, Counted::Owed);
@@ -92,6 +94,7 @@ impl Folding {
             at,
             reason,
             attempts: Some(attempted.number),
+            began_at: Some(attempted.started_at.0),
         };
         self.step(decoded, stepped);
     }
@@ -106,6 +109,7 @@ impl Folding {
             at: requeued.at,
             reason: Some(because_reason(&requeued.because)),
             attempts: Some(0),
+            began_at: None,
         };
         self.step(decoded, stepped);
     }
@@ -120,6 +124,7 @@ impl Folding {
             at: cancelled.at,
             reason: Some(because_reason(&cancelled.because)),
             attempts: None,
+            began_at: None,
         };
         self.step(decoded, stepped);
     }
@@ -138,6 +143,7 @@ impl Folding {
         delivery.state = after;
         delivery.reason = stepped.reason;
         delivery.attempts = stepped.attempts.unwrap_or(delivery.attempts);
+        delivery.first_attempt_at = delivery.first_attempt_at.or(stepped.began_at);
         delivery.changed_at = stepped.at.0;
         delivery.changed_offset = decoded.position.offset.0;
         self.output

@@ -1,6 +1,7 @@
 //! The rows that the fold has in hand: what changed, and what it may need again soon.
 
-use super::{Decoded, Holding};
+use super::Decoded;
+use super::output::Owed;
 use crate::counts::{self, CountKey, Counted, Counts, minute};
 use crate::deliveries::{self, Delivery};
 use crate::delivery::State;
@@ -42,6 +43,8 @@ impl Unreadable {
 pub(super) struct Held {
     pub(super) delivery: Delivery,
     pub(super) dirty: bool,
+    /// Its row was never handed out.
+    pub(super) new: bool,
 }
 
 /// Everything in hand.
@@ -88,9 +91,14 @@ impl Memory {
         self.fences.entry(partition).or_default()
     }
 
-    pub(super) fn changed(&mut self, id: [u8; 16], delivery: Delivery) {
-        let dirty = true;
-        self.deliveries.insert(id, Held { delivery, dirty });
+    /// A delivery is owed.
+    pub(super) fn owed(&mut self, id: [u8; 16], delivery: Delivery) {
+        let held = Held {
+            delivery,
+            dirty: true,
+            new: true,
+        };
+        self.deliveries.insert(id, held);
     }
 
     pub(super) fn count(&mut self, (partition, at, source): (u32, i64, &Arc<str>), what: Counted) {
@@ -169,9 +177,11 @@ impl Memory {
             self.stored_progress.insert(key, progress);
         } else {
             let (id, delivery) = Delivery::read(row).ok_or_else(unreadable)?;
-            let dirty = false;
-            let held = Held { delivery, dirty };
-            self.deliveries.entry(id).or_insert(held);
+            self.deliveries.entry(id).or_insert(Held {
+                delivery,
+                dirty: false,
+                new: false,
+            });
         }
         Ok(())
     }
@@ -182,21 +192,21 @@ impl Memory {
         changed.into_iter().filter_map(row).collect()
     }
 
-    pub(super) fn take_deliveries(&mut self, holding: Holding) -> Vec<Row> {
+    pub(super) fn take_deliveries(&mut self) -> Owed {
         let open = |held: &Held| matches!(held.delivery.state, State::Open { .. });
         let crowded = self.deliveries.values().filter(|held| open(held)).count() > self.open_max;
-        let holds = holding == Holding::Open && !crowded;
-        let mut rows = Vec::new();
+        let mut owed = Owed::default();
         self.deliveries.retain(|id, held| {
-            let keep = open(held) && !crowded;
-            if held.dirty && !(keep && holds) {
+            if std::mem::take(&mut held.dirty) {
+                let rows = match std::mem::take(&mut held.new) {
+                    true => &mut owed.new,
+                    false => &mut owed.changed,
+                };
                 rows.push(held.delivery.row(*id));
-                held.dirty = false;
             }
-            keep
+            open(held) && !crowded
         });
-        rows.sort_unstable();
-        rows
+        owed
     }
 
     pub(super) fn take_counts(&mut self) -> Vec<Row> {

@@ -1,6 +1,5 @@
 //! Changed rows, table by table, in the order of their keys.
 
-use crate::projection::PROJECTIONS;
 use crate::table::{Row, Table, Value};
 use crate::{
     attempts, counts, dead_letters, deliveries, erasures, partitions, reads, replays, sources,
@@ -17,31 +16,34 @@ pub struct Changes {
     pub tables: Vec<TableChanges>,
 }
 
-/// What changes in one table.
+/// What changes in one table. A table may have two of these: rows that are new, and others.
 #[derive(Debug)]
 pub struct TableChanges {
     /// The table.
     pub table: &'static Table,
     /// Whole rows, which replace those with their keys; each key once, in their order.
     pub put: Vec<Row>,
+    /// The log says that none of these keys is in the table yet. A store may insert the rows in a
+    /// quicker way for that, and must cope when it is not so.
+    pub new: bool,
     /// Keys of rows that go, if they are there.
     pub delete: Vec<Row>,
 }
 
 impl Changes {
-    /// Drops the tables of projections other than these.
-    pub fn retain(&mut self, names: &[&str]) {
-        let kept = PROJECTIONS.iter().filter(|p| names.contains(&p.name));
-        let tables: Vec<_> = kept.flat_map(|p| p.tables).map(|t| t.name).collect();
-        self.tables.retain(|c| tables.contains(&c.table.name));
-    }
-
     /// How many rows are put or removed.
     #[must_use]
     pub fn rows(&self) -> usize {
         let rows = |changes: &TableChanges| changes.put.len() + changes.delete.len();
         self.tables.iter().map(rows).sum()
     }
+}
+
+/// Rows of deliveries: those that were owed since the last call, and those that changed.
+#[derive(Default)]
+pub(super) struct Owed {
+    pub(super) new: Vec<Row>,
+    pub(super) changed: Vec<Row>,
 }
 
 /// Rows that the fold has made, and does not need to see again.
@@ -65,7 +67,7 @@ pub(super) struct Output {
 /// Rows that the fold may need to see again.
 pub(super) struct Taken {
     pub(super) fences: Vec<Row>,
-    pub(super) owed: Vec<Row>,
+    pub(super) owed: Owed,
     pub(super) counted: Vec<Row>,
     pub(super) replayed: Vec<Row>,
 }
@@ -89,15 +91,17 @@ impl Output {
         } = taken;
         let (answered, unanswered) = split(self.answers);
         let (dead, alive) = split(self.dead_letters);
-        let put = |table, put| (table, put, Vec::new());
+        let put = |table, put| (table, put, false, Vec::new());
+        let new = |table, put| (table, put, true, Vec::new());
         let tables = [
             put(&partitions::TABLE, fences),
-            put(&webhooks::TABLE, self.webhooks),
-            put(&deliveries::TABLE, owed),
-            put(&deliveries::TRANSITIONS, self.transitions),
-            put(&attempts::TABLE, self.attempts),
-            (&attempts::ANSWERS, answered, unanswered),
-            (&dead_letters::TABLE, dead, alive),
+            new(&webhooks::TABLE, self.webhooks),
+            new(&deliveries::TABLE, owed.new),
+            put(&deliveries::TABLE, owed.changed),
+            new(&deliveries::TRANSITIONS, self.transitions),
+            new(&attempts::TABLE, self.attempts),
+            (&attempts::ANSWERS, answered, false, unanswered),
+            (&dead_letters::TABLE, dead, false, alive),
             put(&counts::TABLE, counted),
             put(
                 &subscriptions::TABLE,
@@ -112,11 +116,18 @@ impl Output {
             put(&replays::HISTORY, self.replay_changes),
             put(&replays::PROGRESS, replayed),
         ];
-        let changed = tables.into_iter().filter_map(|(table, mut put, delete)| {
-            put.sort_unstable();
-            let changes = TableChanges { table, put, delete };
-            (!changes.put.is_empty() || !changes.delete.is_empty()).then_some(changes)
-        });
+        let changed = tables
+            .into_iter()
+            .filter_map(|(table, mut put, new, delete)| {
+                put.sort_unstable();
+                let changes = TableChanges {
+                    table,
+                    put,
+                    new,
+                    delete,
+                };
+                (!changes.put.is_empty() || !changes.delete.is_empty()).then_some(changes)
+            });
         Changes {
             tables: changed.collect(),
         }

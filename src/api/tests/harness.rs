@@ -57,6 +57,11 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/webhooks/{receipt}"),
     ("GET", "/api/v1/webhooks/{receipt}/body"),
     ("GET", "/api/v1/webhooks/{receipt}/verification"),
+    ("GET", "/api/v1/projections"),
+    ("POST", "/api/v1/projections/rebuild"),
+    ("POST", "/api/v1/projections/switch"),
+    ("POST", "/api/v1/projections/stop"),
+    ("DELETE", "/api/v1/projections/sets/{set}"),
     ("GET", "/api/v1/deliveries"),
     ("GET", "/api/v1/deliveries/{id}"),
     ("GET", "/api/v1/dead-letters"),
@@ -160,6 +165,7 @@ impl Harness {
             metrics: metrics.clone(),
             health: health(&worker, &late, registry),
             queries: Queries::new(Arc::new(SqliteTables::new(&tables)), metrics.clone()),
+            desk: None,
             check_target: Arc::new(|to| {
                 let forbidden = to.contains("//127.").then(|| "it is loopback".to_owned());
                 Box::pin(async move { forbidden.map_or(Ok(()), Err) })

@@ -9,6 +9,7 @@ use crate::config::Role;
 use crate::deliver::egress::{Egress, EgressError};
 use crate::health::{Health, Part};
 use crate::http::{self, HttpLimits};
+use crate::project::Desk;
 use crate::query::Queries;
 use crate::route;
 use crate::secret::Secret;
@@ -61,6 +62,7 @@ pub(super) fn start(
     listener: TcpListener,
     health: Arc<Health>,
     queries: Queries,
+    desk: Option<Desk>,
     admin: Option<Secret>,
 ) -> Stage {
     let stage = Stage::new("api");
@@ -73,6 +75,7 @@ pub(super) fn start(
         metrics: parts.metrics.clone(),
         health,
         queries,
+        desk,
         check_target: check_target(&parts.egress),
         check_filter: Arc::new(|filter| route::validate(filter).map_err(|error| error.to_string())),
         trusted_proxies: parts.config.receive.trusted_proxies.clone(),

@@ -5,7 +5,7 @@ use crate::app::tables;
 use crate::app::tasks::Stage;
 use crate::config::Role;
 use crate::health::Part;
-use crate::project::{Projector, ProjectorParts, Standing, Status};
+use crate::project::{Desk, DeskParts, Projector, ProjectorParts, Standing, Status};
 use anyhow::Context as _;
 use std::future::ready;
 use std::sync::Arc;
@@ -14,22 +14,35 @@ use std::sync::Arc;
 /// else could do better. How far they are behind the log is a metric: a projector that catches up would
 /// not do so sooner if somebody ended it. A note says who writes the tables, if another process
 /// does.
-pub(super) async fn start(parts: &Parts<'_>) -> anyhow::Result<Started> {
+///
+/// Beside it, tables of an earlier version are rebuilt, and what the API orders is done.
+pub(super) async fn start(parts: &Parts<'_>) -> anyhow::Result<(Started, Desk)> {
+    let process = parts.opened.process;
+    let writer = tables::writer(process.context("a projector needs the log")?);
     let projector = Projector::open(ProjectorParts {
         log: Arc::clone(&parts.opened.log),
         store: tables::writing(parts.config).await?,
         metrics: parts.metrics.clone(),
         config: parts.config.project.clone(),
-        writer: tables::writer(parts.opened.process.context("a projector needs the log")?),
+        writer: writer.clone(),
     })
     .await?;
+    let (desk, clerk) = Desk::new(DeskParts {
+        log: Arc::clone(&parts.opened.log),
+        open: tables::opening(parts.config),
+        metrics: parts.metrics.clone(),
+        config: parts.config.project.clone(),
+        writer: format!("{writer}, which rebuilds"),
+    });
     let status = projector.status();
     let mut stage = Stage::new("projector");
     let stop = stage.token();
     stage.spawn(projector.run(stop));
+    let stop = stage.token();
+    stage.spawn(clerk.run(stop));
     let part = Part::new(Role::Project.as_str(), || ready(Ok(())));
     let part = part.noting(move || note(&status));
-    Ok(Started { stage, part })
+    Ok((Started { stage, part }, desk))
 }
 
 fn note(status: &Status) -> Option<String> {

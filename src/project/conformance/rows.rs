@@ -56,6 +56,7 @@ pub(crate) async fn rows_come_back_as_they_were_written(place: &dyn Place) {
     let changes = TableChanges {
         table: COUNTS,
         put: Vec::new(),
+        new: false,
         delete,
     };
     let tables = vec![changes];
@@ -78,6 +79,25 @@ pub(crate) async fn of_two_rows_with_one_key_the_later_counts(place: &dyn Place)
     };
     store.write(put(COUNTS, rows), advance).await.unwrap();
     let expected = [row(0, "a", 2), row(1, "a", 1)];
+    assert_eq!(rows_of(store.as_mut()).await, expected);
+}
+
+pub(crate) async fn rows_that_are_called_new_and_are_not_replace_others_all_the_same(
+    place: &dyn Place,
+) {
+    let mut store = created(place).await;
+    let start = at(0);
+    let advance = Advance {
+        from: &start,
+        to: &start,
+    };
+    for sum in 1..=2 {
+        let rows = (0..300).map(|n| row(n, "a\t\\N", sum)).collect();
+        let mut changes = put(COUNTS, rows);
+        changes.tables[0].new = true;
+        store.write(changes, advance).await.unwrap();
+    }
+    let expected: Vec<_> = (0..300).map(|n| row(n, "a\t\\N", 2)).collect();
     assert_eq!(rows_of(store.as_mut()).await, expected);
 }
 

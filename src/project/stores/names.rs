@@ -1,8 +1,8 @@
 //! The names of tables in a database, and the files of SQL that make them.
 
 use crate::project::store::StoreError;
-use hooklog_projections::projection::Projection;
-use hooklog_projections::table::Table;
+use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_projections::table::{Column, Kind, Table};
 use std::collections::BTreeMap;
 
 /// The SQL of one projection; `{table}` stands for the table's name with version and suffix.
@@ -34,57 +34,152 @@ macro_rules! files {
 }
 pub(super) use files;
 
-/// The names of tables in the database, by their names in the fold.
+/// The tables of a projection as a set has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) projection: String,
+    pub(super) version: u32,
+    pub(super) suffix: String,
+    /// The names of its tables, separated by spaces.
+    pub(super) tables: String,
+}
+
+impl Member {
+    /// The tables of `projection` as they are today, with this suffix.
+    pub(super) fn today(projection: &Projection, suffix: &str) -> Self {
+        let name = |table: &&Table| named(table, projection.version, suffix);
+        let names: Vec<_> = projection.tables.iter().map(name).collect();
+        Self {
+            projection: projection.name.to_owned(),
+            version: projection.version,
+            suffix: suffix.to_owned(),
+            tables: names.join(" "),
+        }
+    }
+}
+
+/// The versions of the projections that have these tables.
+pub(super) fn versions(members: &[Member]) -> BTreeMap<String, u32> {
+    let version = |member: &Member| (member.projection.clone(), member.version);
+    members.iter().map(version).collect()
+}
+
+/// The tables of a set, by their names in the fold.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names(BTreeMap<&'static str, String>);
+pub(super) struct Names {
+    tables: BTreeMap<&'static str, (String, &'static Table)>,
+    /// What this release cannot use, by projection.
+    newer: BTreeMap<String, u32>,
+}
 
 impl Names {
-    /// The names of the tables of these projections, with these suffixes.
-    pub(super) fn of(projections: impl Iterator<Item = (&'static Projection, String)>) -> Self {
-        let names = projections.flat_map(|(projection, suffix)| {
-            let named =
-                move |table: &&'static Table| (table.name, named(projection, table, &suffix));
-            projection.tables.iter().map(named)
-        });
-        Self(names.collect())
+    /// Those of these members.
+    pub(super) fn of(members: &[Member]) -> Self {
+        let mut names = Self::default();
+        for member in members {
+            let projection = Projection::named(&member.projection);
+            let tables = projection.and_then(|p| p.tables_in(member.version));
+            for table in tables.unwrap_or_default() {
+                let name = named(table, member.version, &member.suffix);
+                names.tables.insert(table.name, (name, table));
+            }
+            if projection.is_none_or(|p| p.version < member.version) {
+                names
+                    .newer
+                    .insert(member.projection.clone(), member.version);
+            }
+        }
+        names
+    }
+
+    /// Those of today's tables, with this suffix.
+    pub(super) fn today(projections: &[&'static Projection], suffix: &str) -> Self {
+        let members: Vec<_> = projections
+            .iter()
+            .map(|projection| Member::today(projection, suffix))
+            .collect();
+        Self::of(&members)
     }
 
     pub(super) fn get(&self, table: &Table) -> Result<&str, StoreError> {
-        let name = self.0.get(table.name).map(String::as_str);
-        name.ok_or_else(|| StoreError::Unreadable(format!("no table {}", table.name)))
+        let (name, _) = self.find(table)?;
+        Ok(name)
+    }
+
+    /// What is selected for each column of `table`, separated by commas: nothing for those that the
+    /// set does not have.
+    pub(super) fn selected(&self, table: &Table) -> Result<String, StoreError> {
+        let (_, stored) = self.find(table)?;
+        let column = |column: &Column| match stored.place(column.name) {
+            Some(_) => column.name.to_owned(),
+            None => format!("CAST(NULL AS {}) AS {}", sql_type(column), column.name),
+        };
+        let columns: Vec<_> = table.columns.iter().map(column).collect();
+        Ok(columns.join(","))
+    }
+
+    fn find(&self, table: &Table) -> Result<&(String, &'static Table), StoreError> {
+        self.tables.get(table.name).ok_or_else(|| {
+            let has = |p: &&&Projection| p.tables.iter().any(|t| t.name == table.name);
+            match PROJECTIONS.iter().find(has) {
+                Some(projection) => self.lacks(projection),
+                None => StoreError::Unreadable(format!("no table {}", table.name)),
+            }
+        })
+    }
+
+    fn lacks(&self, projection: &'static Projection) -> StoreError {
+        match self.newer.get(projection.name) {
+            Some(stored) => StoreError::Newer {
+                projection: projection.name.to_owned(),
+                stored: *stored,
+                version: projection.version,
+            },
+            None => StoreError::NotBuilt(projection.name),
+        }
     }
 
     /// All names, in the order of those in the fold.
     #[cfg(feature = "store-postgres")]
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
-        self.0.values().map(String::as_str)
+        self.tables.values().map(|(name, _)| name.as_str())
+    }
+
+    /// The projections that have tables here.
+    pub(super) fn projections(&self) -> impl Iterator<Item = &'static Projection> {
+        let has = |table: &&Table| self.tables.contains_key(table.name);
+        PROJECTIONS
+            .into_iter()
+            .filter(move |p| p.tables.iter().any(|t| has(&t)))
     }
 
     /// `template` with the names put in.
     pub(super) fn fill(&self, template: &str) -> String {
-        let put = |sql: String, (table, name): (&&str, &String)| {
+        let put = |sql: String, (table, (name, _)): (&&str, &(String, &Table))| {
             sql.replace(&format!("{{{table}}}"), name)
         };
-        self.0.iter().fold(template.to_owned(), put)
+        self.tables.iter().fold(template.to_owned(), put)
+    }
+}
+
+/// A type of SQL that every store knows, for a column that is not there.
+const fn sql_type(column: &Column) -> &'static str {
+    match column.kind {
+        Kind::Integer => "BIGINT",
+        Kind::Text | Kind::Word => "TEXT",
+        Kind::Id => "BYTEA",
     }
 }
 
 /// The name of one table.
-fn named(projection: &Projection, table: &Table, suffix: &str) -> String {
-    format!("{}_v{}{suffix}", table.name, projection.version)
+fn named(table: &Table, version: u32, suffix: &str) -> String {
+    format!("{}_v{version}{suffix}", table.name)
 }
 
-/// The names of a projection's tables, separated by spaces.
-pub(super) fn listed(projection: &Projection, suffix: &str) -> String {
-    let name = |table: &&Table| named(projection, table, suffix);
-    let names: Vec<_> = projection.tables.iter().map(name).collect();
-    names.join(" ")
-}
-
-/// A suffix for a build that is none of those that are taken.
-pub(super) fn free_suffix(taken: &[String]) -> String {
-    let mut suffixes = (1..).map(|n: u32| format!("_b{n}"));
-    let free = suffixes.find(|suffix| !taken.contains(suffix));
+/// The first of `b1`, `b2`, … (for the word `b`) that is not taken.
+pub(super) fn free(word: &str, taken: &[String]) -> String {
+    let mut names = (1..).map(|n: u32| format!("{word}{n}"));
+    let free = names.find(|name| !taken.contains(name));
     free.unwrap_or_default()
 }
 

@@ -5,19 +5,22 @@
 
 mod build;
 mod connect;
+mod copy;
 mod errors;
 mod lease;
 mod reader;
 mod schema;
+mod sets;
 mod values;
 
 pub use reader::PostgresTables;
 
-use super::names::Names;
+use super::names::{self, Member, Names};
 use crate::config::ProjectConfig;
-use crate::project::store::{Advance, ProjectionStore, StoreError, Stored};
+use crate::project::store::{Advance, Holder, ProjectionStore, StoreError, Stored, TableSet};
 use async_trait::async_trait;
 use connect::Connector;
+use copy::Refusal;
 use errors::{failed, within};
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::folding::{Changes, Wanted};
@@ -74,21 +77,11 @@ impl PostgresStore {
 #[async_trait]
 impl ProjectionStore for PostgresStore {
     async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
-        let mut connection = self.connection().await?;
-        let acquired = lease::acquire(&mut connection, writer, lease);
-        match within(self.connector.limit, "acquiring its lease", acquired).await {
-            Ok(lease) => self.lease = Some(lease),
-            Err(held @ StoreError::Held { .. }) => {
-                self.connection = Some(connection);
-                return Err(held);
-            }
-            Err(error) => return Err(error),
-        }
-        // Whoever wrote before may have switched.
-        let names = schema::active(&mut connection).await;
-        self.names = names.map_err(failed("looking which tables are active"))?;
-        self.connection = Some(connection);
-        Ok(())
+        self.take(Holder { writer, lease }, false).await
+    }
+
+    async fn take_over(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
+        self.take(Holder { writer, lease }, true).await
     }
 
     async fn renew(&mut self) -> Result<(), StoreError> {
@@ -120,7 +113,7 @@ impl ProjectionStore for PostgresStore {
 
     async fn create(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
-        let names = Names::of(PROJECTIONS.iter().map(|p| (*p, String::new())));
+        let names = Names::today(&PROJECTIONS, "");
         let created = create(&mut connection, self.lease.as_ref(), &names, checkpoint);
         within(self.connector.limit, "creating the tables", created).await?;
         self.names = names;
@@ -139,7 +132,7 @@ impl ProjectionStore for PostgresStore {
 
     async fn write(&mut self, changes: Changes, advance: Advance<'_>) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
-        let written = self.write_on(&mut connection, changes, advance);
+        let written = self.write_either_way(&mut connection, &changes, advance);
         within(self.connector.limit, "writing rows", written).await?;
         self.connection = Some(connection);
         Ok(())
@@ -159,46 +152,157 @@ impl ProjectionStore for PostgresStore {
         Ok(rows)
     }
 
+    async fn freeze(&mut self) -> Result<Option<Box<dyn ProjectionStore>>, StoreError> {
+        Ok(Some(Box::new(build::freeze(self).await?)))
+    }
+
+    async fn sets(&mut self) -> Result<Vec<TableSet>, StoreError> {
+        let mut connection = self.connection().await?;
+        let sets = sets::all(&mut connection);
+        let sets = within(self.connector.limit, "looking which sets there are", sets).await?;
+        self.connection = Some(connection);
+        Ok(sets)
+    }
+
     async fn build(
         &mut self,
         projections: &[&'static Projection],
         checkpoint: &Checkpoint,
+        holder: Holder<'_>,
     ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        Ok(Box::new(build::begin(self, projections, checkpoint).await?))
+        let wanted = build::Wanted::New(projections, checkpoint);
+        Ok(Box::new(build::open(self, wanted, holder).await?))
     }
 
-    async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        build::switch(*self, checkpoint).await
+    async fn reopen(
+        &mut self,
+        set: &str,
+        holder: Holder<'_>,
+    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
+        let wanted = build::Wanted::Set(set);
+        Ok(Box::new(build::open(self, wanted, holder).await?))
+    }
+
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        build::finish(self, &mut connection).await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn switch(&mut self, set: &str, at: &Checkpoint) -> Result<Option<String>, StoreError> {
+        let mut connection = self.connection().await?;
+        let turn = self.turn(&mut connection, set, at);
+        let kept = within(self.connector.limit, "switching tables", turn).await?;
+        let names = schema::active(&mut connection).await;
+        self.names = names.map_err(failed("looking which tables are active"))?;
+        self.connection = Some(connection);
+        Ok(kept)
+    }
+
+    async fn drop_set(&mut self, set: &str, holder: Holder<'_>) -> Result<(), StoreError> {
+        let mut beside = build::open(self, build::Wanted::Set(set), holder).await?;
+        let mut connection = beside.connection().await?;
+        let dropped = drop_set(&mut connection, beside.lease.as_ref(), set);
+        within(beside.connector.limit, "dropping tables", dropped).await
     }
 }
 
 impl PostgresStore {
+    async fn take(&mut self, holder: Holder<'_>, whoever: bool) -> Result<(), StoreError> {
+        let name = match self.set.as_str() {
+            LIVE => lease::LIVE,
+            _ => lease::BESIDE,
+        };
+        let mut connection = self.connection().await?;
+        let acquired = async {
+            match whoever {
+                true => lease::take_over(&mut connection, name, holder).await,
+                false => lease::acquire(&mut connection, name, holder).await,
+            }
+        };
+        match within(self.connector.limit, "acquiring its lease", acquired).await {
+            Ok(lease) => self.lease = Some(lease),
+            Err(held @ StoreError::Held { .. }) => {
+                self.connection = Some(connection);
+                return Err(held);
+            }
+            Err(error) => return Err(error),
+        }
+        if self.set == LIVE {
+            // Whoever wrote before may have switched.
+            let names = schema::active(&mut connection).await;
+            self.names = names.map_err(failed("looking which tables are active"))?;
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn turn(
+        &self,
+        connection: &mut PgConnection,
+        set: &str,
+        at: &Checkpoint,
+    ) -> Result<Option<String>, StoreError> {
+        let failed = failed("switching tables");
+        let mut tx = connection.begin().await.map_err(&failed)?;
+        lease::fence(&mut tx, self.lease.as_ref()).await?;
+        let kept = sets::switch(&mut tx, set, at).await?;
+        tx.commit().await.map_err(&failed)?;
+        Ok(kept)
+    }
+
+    /// What is called new is copied; should it be there all the same, all is put once more.
+    async fn write_either_way(
+        &self,
+        connection: &mut PgConnection,
+        changes: &Changes,
+        advance: Advance<'_>,
+    ) -> Result<(), StoreError> {
+        match self.write_on(connection, changes, advance, true).await {
+            Err(Refusal::IsThere) => {
+                let written = self.write_on(connection, changes, advance, false).await;
+                written.map_err(StoreError::from)
+            }
+            written => written.map_err(StoreError::from),
+        }
+    }
+
     async fn write_on(
         &self,
         connection: &mut PgConnection,
-        changes: Changes,
+        changes: &Changes,
         advance: Advance<'_>,
-    ) -> Result<(), StoreError> {
+        copies: bool,
+    ) -> Result<(), Refusal> {
         let failed = failed("writing rows");
         let mut tx = connection.begin().await.map_err(&failed)?;
         lease::fence(&mut tx, self.lease.as_ref()).await?;
         lease::compare(&mut tx, &self.set, advance.from).await?;
-        for changes in changes.tables {
+        for changes in &changes.tables {
             let table = self.names.get(changes.table)?;
-            values::delete(&mut tx, table, &changes).await?;
-            values::put(&mut tx, table, changes.table, &changes.put).await?;
+            values::delete(&mut tx, table, changes).await?;
+            if copies && changes.new {
+                copy::rows(&mut tx, table, changes.table, &changes.put).await?;
+            } else {
+                values::put(&mut tx, table, changes.table, &changes.put).await?;
+            }
         }
         schema::write_checkpoint(&mut tx, &self.set, advance.to).await?;
-        tx.commit().await.map_err(&failed)
+        tx.commit().await.map_err(&failed)?;
+        Ok(())
     }
 }
 
 async fn stored(connection: &mut PgConnection, set: &str) -> Result<Option<Stored>, StoreError> {
     let checkpoint = schema::checkpoint(connection, set).await?;
-    let versions = schema::versions(connection).await?;
+    let members = match set {
+        LIVE => schema::members(connection).await?,
+        set => sets::members(connection, set).await?,
+    };
     Ok(checkpoint.map(|checkpoint| Stored {
         checkpoint,
-        versions,
+        versions: names::versions(&members),
     }))
 }
 
@@ -218,10 +322,25 @@ async fn create(
             let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await;
             made.map_err(&failed)?;
         }
-        schema::activate(&mut tx, projection, "").await?;
+        schema::activate(&mut tx, &Member::today(projection, "")).await?;
     }
-    schema::note(&mut tx, LIVE, checkpoint.log, "").await?;
+    schema::note(&mut tx, LIVE, checkpoint.log).await?;
     schema::write_checkpoint(&mut tx, LIVE, checkpoint).await?;
+    tx.commit().await.map_err(&failed)
+}
+
+async fn drop_set(
+    connection: &mut PgConnection,
+    lease: Option<&Lease>,
+    set: &str,
+) -> Result<(), StoreError> {
+    let failed = failed("dropping tables");
+    let mut tx = connection.begin().await.map_err(&failed)?;
+    lease::fence(&mut tx, lease).await?;
+    sets::drop(&mut tx, set).await?;
+    if let Some(lease) = lease {
+        lease::release(&mut tx, lease).await?;
+    }
     tx.commit().await.map_err(&failed)
 }
 

@@ -7,13 +7,14 @@ mod build;
 mod lease;
 mod reader;
 mod schema;
+mod sets;
 mod values;
 mod write;
 
 pub use reader::SqliteTables;
 
-use super::names::Names;
-use crate::project::store::{Advance, ProjectionStore, StoreError, Stored};
+use super::names::{self, Member, Names};
+use crate::project::store::{Advance, Holder, ProjectionStore, StoreError, Stored, TableSet};
 use async_trait::async_trait;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::folding::{Changes, Wanted};
@@ -74,10 +75,17 @@ impl SqliteStore {
 #[async_trait]
 impl ProjectionStore for SqliteStore {
     async fn acquire(&mut self, writer: &str, _: Duration) -> Result<(), StoreError> {
-        self.lease = Some(lease::acquire(&mut self.connection, writer).await?);
-        // Whoever wrote before may have switched.
-        self.names = schema::active(&mut self.connection).await?;
-        Ok(())
+        if self.set != LIVE {
+            let lease = lease::acquire(&mut self.connection, lease::BESIDE, writer).await?;
+            self.lease = Some(lease);
+            return Ok(());
+        }
+        self.lease = Some(lease::acquire(&mut self.connection, lease::LIVE, writer).await?);
+        self.look_again().await
+    }
+
+    async fn take_over(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
+        self.acquire(writer, lease).await
     }
 
     async fn renew(&mut self) -> Result<(), StoreError> {
@@ -93,15 +101,18 @@ impl ProjectionStore for SqliteStore {
 
     async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
         let checkpoint = schema::checkpoint(&mut self.connection, &self.set).await?;
-        let versions = schema::versions(&mut self.connection).await?;
+        let members = match self.set.as_str() {
+            LIVE => schema::members(&mut self.connection).await?,
+            set => sets::members(&mut self.connection, set).await?,
+        };
         Ok(checkpoint.map(|checkpoint| Stored {
             checkpoint,
-            versions,
+            versions: names::versions(&members),
         }))
     }
 
     async fn create(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        let names = Names::of(PROJECTIONS.iter().map(|p| (*p, String::new())));
+        let names = Names::today(&PROJECTIONS, "");
         let failed = failed("creating the tables");
         let mut tx = self.connection.begin().await.map_err(&failed)?;
         lease::fence(&mut tx, self.lease.as_ref()).await?;
@@ -112,7 +123,7 @@ impl ProjectionStore for SqliteStore {
                 let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await;
                 made.map_err(&failed)?;
             }
-            schema::activate(&mut tx, projection, "").await?;
+            schema::activate(&mut tx, &Member::today(projection, "")).await?;
         }
         schema::write_checkpoint(&mut tx, LIVE, checkpoint).await?;
         tx.commit().await.map_err(&failed)?;
@@ -149,16 +160,64 @@ impl ProjectionStore for SqliteStore {
         values::scan(&mut self.connection, name, table, after, limit).await
     }
 
+    async fn freeze(&mut self) -> Result<Option<Box<dyn ProjectionStore>>, StoreError> {
+        Ok(Some(Box::new(build::freeze(self).await?)))
+    }
+
+    async fn sets(&mut self) -> Result<Vec<TableSet>, StoreError> {
+        sets::all(&mut self.connection).await
+    }
+
     async fn build(
         &mut self,
         projections: &[&'static Projection],
         checkpoint: &Checkpoint,
+        holder: Holder<'_>,
     ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        Ok(Box::new(build::begin(self, projections, checkpoint).await?))
+        let wanted = build::Wanted::New(projections, checkpoint);
+        Ok(Box::new(build::open(self, wanted, holder).await?))
     }
 
-    async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        build::switch(*self, checkpoint).await
+    async fn reopen(
+        &mut self,
+        set: &str,
+        holder: Holder<'_>,
+    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
+        let wanted = build::Wanted::Set(set);
+        Ok(Box::new(build::open(self, wanted, holder).await?))
+    }
+
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        build::finish(self).await
+    }
+
+    async fn switch(&mut self, set: &str, at: &Checkpoint) -> Result<Option<String>, StoreError> {
+        let failed = failed("switching tables");
+        let mut tx = self.connection.begin().await.map_err(&failed)?;
+        lease::fence(&mut tx, self.lease.as_ref()).await?;
+        let kept = sets::switch(&mut tx, set, at).await?;
+        tx.commit().await.map_err(&failed)?;
+        self.look_again().await?;
+        Ok(kept)
+    }
+
+    async fn drop_set(&mut self, set: &str, holder: Holder<'_>) -> Result<(), StoreError> {
+        let failed = failed("dropping tables");
+        let mut beside = build::open(self, build::Wanted::Set(set), holder).await?;
+        let mut tx = beside.connection.begin().await.map_err(&failed)?;
+        lease::fence(&mut tx, beside.lease.as_ref()).await?;
+        sets::drop(&mut tx, set).await?;
+        tx.commit().await.map_err(&failed)?;
+        beside.release().await
+    }
+}
+
+impl SqliteStore {
+    /// Learns which tables are live: whoever wrote before may have switched.
+    async fn look_again(&mut self) -> Result<(), StoreError> {
+        self.names = schema::active(&mut self.connection).await?;
+        self.statements = Statements::default();
+        Ok(())
     }
 }
 

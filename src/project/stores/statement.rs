@@ -1,6 +1,6 @@
 //! Questions as SQL, for every store that speaks it.
 
-use super::names::{Names, columns};
+use super::names::Names;
 use crate::project::store::StoreError;
 use crate::query::{Condition, Select};
 use hooklog_projections::table::{Kind, Value};
@@ -25,7 +25,7 @@ pub(super) struct Statement {
 
 /// The statement that reads the rows of `select`.
 pub(super) fn rows(select: &Select, names: &Names, marks: Marks) -> Result<Statement, StoreError> {
-    let mut statement = Statement::begin(&columns(select.table), select, names, marks)?;
+    let mut statement = Statement::begin(&names.selected(select.table)?, select, names, marks)?;
     let direction = if select.descending { " DESC" } else { "" };
     for (place, column) in select.order.iter().enumerate() {
         statement.push(if place == 0 { " ORDER BY " } else { ", " });

@@ -68,7 +68,7 @@ async fn an_empty_log_and_an_unknown_name_are_told(on: On) {
         .unwrap();
     assert!(matches!(refused, ProjectError::Empty));
     let store = tables.open().await;
-    let refused = rebuild(parts(&empty, store, 1), &["orders".to_owned()], |_| {}).await;
+    let refused = rebuild(parts(&empty, store, 1), &of(&["orders"]), |_| {}).await;
     let told = refused.unwrap_err().to_string();
     assert!(
         told.contains("\"orders\"") && told.contains("dead_letters"),
@@ -169,14 +169,16 @@ async fn a_rebuild_tells_how_far_it_is(on: On) {
     let tables = place(on).await;
     let store = tables.open().await;
     let mut told = Vec::new();
-    rebuild(parts(&log, store, 10), &[], |progress| told.push(progress))
-        .await
-        .unwrap();
+    rebuild(parts(&log, store, 10), &of(&[]), |progress| {
+        told.push(progress)
+    })
+    .await
+    .unwrap();
     let last = told.last().unwrap();
-    assert!(last.finishing);
+    assert_eq!(last.phase, Phase::Switching);
     assert_eq!(last.folded, history.appends.len() as u64);
     assert_eq!(last.total, last.folded);
-    assert!(!told[0].finishing);
+    assert_eq!(told[0].phase, Phase::Folding);
 }
 
 async fn a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On) {
@@ -225,6 +227,9 @@ impl ProjectionStore for Flaky {
     async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
         self.inner.acquire(writer, lease).await
     }
+    async fn take_over(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
+        self.inner.take_over(writer, lease).await
+    }
     async fn renew(&mut self) -> Result<(), StoreError> {
         self.inner.renew().await
     }
@@ -254,15 +259,35 @@ impl ProjectionStore for Flaky {
     ) -> Result<Vec<Row>, StoreError> {
         self.inner.scan(table, after, limit).await
     }
+    async fn freeze(&mut self) -> Result<Option<Box<dyn ProjectionStore>>, StoreError> {
+        self.inner.freeze().await
+    }
+    async fn sets(&mut self) -> Result<Vec<TableSet>, StoreError> {
+        self.inner.sets().await
+    }
     async fn build(
         &mut self,
         projections: &[&'static Projection],
         checkpoint: &Checkpoint,
+        holder: Holder<'_>,
     ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        self.inner.build(projections, checkpoint).await
+        self.inner.build(projections, checkpoint, holder).await
     }
-    async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.inner.switch(checkpoint).await
+    async fn reopen(
+        &mut self,
+        set: &str,
+        holder: Holder<'_>,
+    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
+        self.inner.reopen(set, holder).await
+    }
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        self.inner.finish().await
+    }
+    async fn switch(&mut self, set: &str, at: &Checkpoint) -> Result<Option<String>, StoreError> {
+        self.inner.switch(set, at).await
+    }
+    async fn drop_set(&mut self, set: &str, holder: Holder<'_>) -> Result<(), StoreError> {
+        self.inner.drop_set(set, holder).await
     }
 }
 

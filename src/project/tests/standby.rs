@@ -22,6 +22,9 @@ impl ProjectionStore for Paused {
     async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
         self.inner.acquire(writer, lease).await
     }
+    async fn take_over(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
+        self.inner.take_over(writer, lease).await
+    }
     async fn renew(&mut self) -> Result<(), StoreError> {
         self.inner.renew().await
     }
@@ -52,15 +55,35 @@ impl ProjectionStore for Paused {
     ) -> Result<Vec<Row>, StoreError> {
         self.inner.scan(table, after, limit).await
     }
+    async fn freeze(&mut self) -> Result<Option<Box<dyn ProjectionStore>>, StoreError> {
+        self.inner.freeze().await
+    }
+    async fn sets(&mut self) -> Result<Vec<TableSet>, StoreError> {
+        self.inner.sets().await
+    }
     async fn build(
         &mut self,
         projections: &[&'static Projection],
         checkpoint: &Checkpoint,
+        holder: Holder<'_>,
     ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        self.inner.build(projections, checkpoint).await
+        self.inner.build(projections, checkpoint, holder).await
     }
-    async fn switch(self: Box<Self>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.inner.switch(checkpoint).await
+    async fn reopen(
+        &mut self,
+        set: &str,
+        holder: Holder<'_>,
+    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
+        self.inner.reopen(set, holder).await
+    }
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        self.inner.finish().await
+    }
+    async fn switch(&mut self, set: &str, at: &Checkpoint) -> Result<Option<String>, StoreError> {
+        self.inner.switch(set, at).await
+    }
+    async fn drop_set(&mut self, set: &str, holder: Holder<'_>) -> Result<(), StoreError> {
+        self.inner.drop_set(set, holder).await
     }
 }
 
@@ -187,27 +210,63 @@ async fn connections_that_end_at_any_moment_lose_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_waits_for_no_projector_and_a_projector_for_it() {
+async fn of_two_rebuilds_one_is_at_work_and_the_other_is_told() {
     let mut history = History::begin(73, PARTITIONS);
     history.write(300);
     let log = log_of(&history.appends).await;
     let tables = place(On::Postgres).await;
-    let (status, stop) = running(&log, tables.open().await, "the projector").await;
-    assert!(status.stands(writes).await);
+    catch_up(&log, tables.as_ref(), 100).await;
+    let holder = Holder {
+        writer: "the first",
+        lease: Duration::from_secs(600),
+    };
+    let start = tables.open().await.stored().await.unwrap().unwrap();
+    let mut store = tables.open().await;
+    let start = Checkpoint::start(start.checkpoint.log);
+    let mut first = store.build(&PROJECTIONS, &start, holder).await.unwrap();
     let mut other = parts(&log, tables.open().await, 1_000);
-    other.writer = "the rebuild".to_owned();
-    let refused = rebuild(other, &[], |_| {}).await.unwrap_err().to_string();
+    other.writer = "the second".to_owned();
+    other.config.lease_ms = 100;
+    let refused = rebuild(other, &of(&[]), |_| {}).await.unwrap_err();
     assert!(
-        refused.contains("the projector writes the tables"),
+        matches!(&refused, RebuildError::Running { by } if by == "the first"),
         "{refused}"
     );
-    stop.cancel();
-    let mut store = tables.open().await;
-    while store.acquire("a test", Duration::ZERO).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    first.release().await.unwrap();
     rebuild_at(&log, tables.as_ref(), &[]).await;
     assert_eq!(dump_of(tables.as_ref()).await, rebuilt(&log).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_whose_connections_end_at_any_moment_goes_on() {
+    let mut history = History::begin(74, PARTITIONS);
+    history.write(3_000);
+    let log = log_of(&history.appends).await;
+    let config = super::super::stores::postgres::tests::made().await;
+    let tables = super::super::stores::postgres::tests::place_in(config.clone());
+    catch_up(&log, tables.as_ref(), 1_000).await;
+    let expected = dump_of(tables.as_ref()).await;
+    let mut failed = 0;
+    for moment in 0_u64.. {
+        let parts = parts(&log, tables.open().await, 1_000);
+        let running = tokio::spawn(async move { rebuild(parts, &of(&[]), |_| {}).await });
+        if moment < 12 {
+            tokio::time::sleep(Duration::from_micros(9_700 * (moment * 7 % 13))).await;
+            super::super::stores::postgres::tests::end_connections(&config).await;
+        }
+        match running.await.unwrap() {
+            Ok(_) if moment >= 12 => break,
+            Ok(_) => {}
+            Err(error) => {
+                failed += 1;
+                println!("{moment}: {error}");
+                assert!(failed < 40, "{error}");
+            }
+        }
+        assert_eq!(dump_of(tables.as_ref()).await, expected);
+    }
+    assert!(failed > 0, "no connection was ended");
+    assert_eq!(dump_of(tables.as_ref()).await, expected);
 }
 
 /// At the same position the tables are the same, byte for byte, whatever keeps them.

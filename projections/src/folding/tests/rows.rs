@@ -74,7 +74,7 @@ fn folded_by(given: &Given, size: usize, open_max: usize) -> Rows {
         for wanted in &folding.wanted_after() {
             rows.load(&mut folding, wanted);
         }
-        rows.apply(folding.take(Holding::Nothing));
+        rows.apply(folding.take());
     }
     rows
 }

@@ -1,68 +1,108 @@
-//! Builds beside the live tables, in the same schema, so that one transaction can switch to them.
+//! Work on a set of tables beside the live one: making it, going on with it, finishing it.
 
 use super::errors::{failed, within};
 use super::lease::Lease;
-use super::{LIVE, PostgresStore, lease, schema};
-use crate::project::store::StoreError;
-use crate::project::stores::names::{Names, free_suffix};
+use super::{LIVE, PostgresStore, lease, schema, sets};
+use crate::project::store::{Holder, SetKind, StoreError};
+use crate::project::stores::names::{self, Member, Names};
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_projections::projection::Projection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-/// Begins a build: tables without their secondary indexes, under names of their own.
-pub(super) async fn begin(
+/// What to work on.
+pub(super) enum Wanted<'a> {
+    /// A new set of empty tables for these projections, at this checkpoint.
+    New(&'a [&'static Projection], &'a Checkpoint),
+    /// The set with this name.
+    Set(&'a str),
+}
+
+/// Opens the set for work, under the lease for what is done beside the live one.
+pub(super) async fn open(
     live: &PostgresStore,
-    projections: &[&'static Projection],
-    at: &Checkpoint,
+    wanted: Wanted<'_>,
+    holder: Holder<'_>,
 ) -> Result<PostgresStore, StoreError> {
-    let failed = failed("beginning a build");
     let connector = live.connector.building();
     let mut connection = connector.connect().await?;
+    let lease = lease::acquire(&mut connection, lease::BESIDE, holder).await?;
+    let opened = match wanted {
+        Wanted::New(projections, at) => begin(&mut connection, &lease, projections, at).await,
+        Wanted::Set(set) => found(&mut connection, set).await,
+    };
+    let (set, names) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            // It would end by itself; the next who asks need not wait for that.
+            let _ = lease::release(&mut connection, &lease).await;
+            return Err(error);
+        }
+    };
+    Ok(PostgresStore {
+        connector,
+        connection: Some(connection),
+        names,
+        set,
+        lease: Some(lease),
+    })
+}
+
+async fn begin(
+    connection: &mut PgConnection,
+    lease: &Lease,
+    projections: &[&'static Projection],
+    at: &Checkpoint,
+) -> Result<(String, Names), StoreError> {
+    let failed = failed("beginning a build");
     let mut tx = connection.begin().await.map_err(&failed)?;
-    lease::fence(&mut tx, live.lease.as_ref()).await?;
-    drop_unused(&mut tx).await?;
-    let taken = sqlx::query_scalar("SELECT suffix FROM active").fetch_all(&mut *tx);
-    let suffix = free_suffix(&taken.await.map_err(&failed)?);
-    let names = Names::of(projections.iter().map(|p| (*p, suffix.clone())));
+    lease::fence(&mut tx, Some(lease)).await?;
+    for left in sets::left_behind(&mut tx).await? {
+        sets::drop(&mut tx, &left).await?;
+    }
+    let set = names::free("b", &sets::taken(&mut tx).await?);
+    let suffix = format!("_{set}");
+    let names = Names::today(projections, &suffix);
     for projection in projections {
         let sql = names.fill(schema::files(projection.name).tables);
         let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx);
         made.await.map_err(&failed)?;
     }
-    let listed: Vec<_> = names.all().collect();
-    schema::note(&mut tx, &suffix, at.log, &listed.join(" ")).await?;
-    schema::write_checkpoint(&mut tx, &suffix, at).await?;
+    let members: Vec<_> = projections
+        .iter()
+        .map(|projection| Member::today(projection, &suffix))
+        .collect();
+    schema::note(&mut tx, &set, at.log).await?;
+    schema::write_checkpoint(&mut tx, &set, at).await?;
+    sets::note(&mut tx, &set, SetKind::Building, &members).await?;
     tx.commit().await.map_err(&failed)?;
-    Ok(PostgresStore {
-        connector,
-        connection: Some(connection),
-        names,
-        set: suffix,
-        lease: live.lease.clone(),
-    })
+    Ok((set, names))
 }
 
-/// Makes the indexes, then switches, then drops what was replaced.
-pub(super) async fn switch(mut built: PostgresStore, at: &Checkpoint) -> Result<(), StoreError> {
-    let mut connection = built.connection().await?;
-    finish(&built, &mut connection).await?;
-    let replaced = turn(&built, &mut connection, at).await?;
-    // Readers that began before keep them; should one take long, the next build drops them.
-    if let Err(error) = drop_set(&mut connection, &replaced).await {
-        tracing::warn!(%error, "tables that were replaced are dropped by the next rebuild");
+async fn found(connection: &mut PgConnection, set: &str) -> Result<(String, Names), StoreError> {
+    let members = sets::members(connection, set).await?;
+    if members.is_empty() {
+        return Err(StoreError::NoSet(set.to_owned()));
     }
-    Ok(())
+    Ok((set.to_owned(), Names::of(&members)))
 }
 
 /// Makes the indexes, and has the tables' statistics taken, while the lease is renewed beside it.
-async fn finish(built: &PostgresStore, connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(super) async fn finish(
+    built: &PostgresStore,
+    connection: &mut PgConnection,
+) -> Result<(), StoreError> {
     let failed = failed("making the indexes of a build");
+    lease::fence(connection, built.lease.as_ref()).await?;
+    let members = sets::members(connection, &built.set).await?;
     let making = async {
-        for projection in of(&built.names) {
-            let sql = built.names.fill(schema::files(projection.name).indexes);
-            let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection);
-            made.await.map_err(&failed)?;
+        for projection in built.names.projections() {
+            // Those of an earlier version were live, so they have theirs.
+            if members.contains(&Member::today(projection, &format!("_{}", built.set))) {
+                let sql = built.names.fill(schema::files(projection.name).indexes);
+                let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection);
+                made.await.map_err(&failed)?;
+            }
         }
         for table in built.names.all() {
             let sql = AssertSqlSafe(format!("ANALYZE {table}"));
@@ -80,16 +120,16 @@ async fn finish(built: &PostgresStore, connection: &mut PgConnection) -> Result<
     }
 }
 
-/// Renews the lease until another writer has it. What fails otherwise is tried again: the switch
+/// Renews the lease until another writer has it. What fails otherwise is tried again: the next write
 /// compares it once more.
 async fn keep(built: &PostgresStore, lease: &Lease) -> StoreError {
     loop {
+        tokio::time::sleep(lease.length() / 3).await;
         match renew(built, lease).await {
             Err(lost @ StoreError::Superseded { .. }) => return lost,
             Err(error) => tracing::warn!(%error, "the lease of a rebuild was not renewed"),
             Ok(()) => {}
         }
-        tokio::time::sleep(lease.length() / 3).await;
     }
 }
 
@@ -100,74 +140,24 @@ async fn renew(built: &PostgresStore, lease: &Lease) -> Result<(), StoreError> {
     within(built.connector.connect, "renewing its lease", renewal).await
 }
 
-/// Switches in one transaction, and gives the lease back; tells the set that holds what was
-/// replaced.
-async fn turn(
-    built: &PostgresStore,
-    connection: &mut PgConnection,
-    at: &Checkpoint,
-) -> Result<String, StoreError> {
-    let failed = failed("switching to the tables that were built");
-    let mut tx = connection.begin().await.map_err(&failed)?;
-    lease::fence(&mut tx, built.lease.as_ref()).await?;
-    let mut replaced: Vec<String> = Vec::new();
-    for projection in of(&built.names) {
-        let before = sqlx::query_scalar("SELECT tables FROM active WHERE projection = $1")
-            .bind(projection.name)
-            .fetch_optional(&mut *tx);
-        replaced.extend(before.await.map_err(&failed)?);
-        schema::activate(&mut tx, projection, &built.set).await?;
-    }
-    schema::forget(&mut tx, &built.set).await?;
-    schema::forget(&mut tx, LIVE).await?;
-    schema::note(&mut tx, LIVE, at.log, "").await?;
-    schema::write_checkpoint(&mut tx, LIVE, at).await?;
-    let set = format!("replaced by {}", built.set);
-    schema::note(&mut tx, &set, at.log, &replaced.join(" ")).await?;
-    if let Some(lease) = &built.lease {
-        lease::release(&mut tx, lease).await?;
-    }
-    tx.commit().await.map_err(&failed)?;
-    Ok(set)
-}
-
-/// Drops what builds that were given up, and those that were switched to, left behind.
-async fn drop_unused(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let sets: Vec<String> = sqlx::query_scalar("SELECT build FROM builds WHERE build <> $1")
-        .bind(LIVE)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(failed("looking for tables that are not used any more"))?;
-    for set in sets {
-        drop_set(connection, &set).await?;
-    }
-    Ok(())
-}
-
-/// Drops the tables of one set that no query reads.
-async fn drop_set(connection: &mut PgConnection, set: &str) -> Result<(), StoreError> {
-    let failed = failed("dropping tables that are not used any more");
-    let mut tx = connection.begin().await.map_err(&failed)?;
-    let tables: Option<String> = sqlx::query_scalar("SELECT tables FROM builds WHERE build = $1")
-        .bind(set)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(&failed)?;
-    let tables = tables.unwrap_or_default();
-    let mut tables: Vec<_> = tables.split_whitespace().collect();
-    // In the order in which readers lock them, so that neither waits for the other in a circle.
-    tables.sort_unstable();
-    for table in tables {
-        let sql = AssertSqlSafe(format!("DROP TABLE IF EXISTS {table}"));
-        let gone = sqlx::raw_sql(sql).execute(&mut *tx).await;
-        gone.map_err(&failed)?;
-    }
-    schema::forget(&mut tx, set).await?;
-    tx.commit().await.map_err(&failed)
-}
-
-/// The projections whose tables these are.
-fn of(names: &Names) -> impl Iterator<Item = &'static Projection> {
-    let ours = |p: &&Projection| p.tables.iter().any(|table| names.get(table).is_ok());
-    PROJECTIONS.into_iter().filter(ours)
+/// The set as it is now, on a connection of its own whose transaction stays open.
+pub(super) async fn freeze(store: &PostgresStore) -> Result<PostgresStore, StoreError> {
+    let failed = failed("beginning to read");
+    let connector = store.connector.building();
+    let mut connection = connector.connect().await?;
+    let begin = "SET idle_in_transaction_session_timeout = 0; \
+         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    let begun = sqlx::raw_sql(begin).execute(&mut connection).await;
+    begun.map_err(&failed)?;
+    let names = match store.set.as_str() {
+        LIVE => schema::active(&mut connection).await.map_err(&failed)?,
+        _ => store.names.clone(),
+    };
+    Ok(PostgresStore {
+        connector,
+        connection: Some(connection),
+        names,
+        set: store.set.clone(),
+        lease: None,
+    })
 }

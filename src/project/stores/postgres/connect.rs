@@ -12,7 +12,13 @@ use std::time::Duration;
 const OLDEST: (&str, i32) = ("PostgreSQL 13", 130_000);
 
 /// What replay cannot recreate.
-const MIGRATION: &str = include_str!("../../../../migrations/postgres/1_tables.sql");
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../../migrations/postgres/1_tables.sql"),
+    include_str!("../../../../migrations/postgres/2_sets.sql"),
+];
+
+/// What the last of them makes.
+const LAST: &str = "members";
 
 /// Where connections go, and how.
 #[derive(Clone, Debug)]
@@ -158,10 +164,11 @@ impl Connector {
             return Err(self.server.is_replica());
         }
         let schema: Option<(bool, bool)> = sqlx::query_as(
-            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'leases'), \
+            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = $2), \
              has_schema_privilege(oid, 'CREATE') FROM pg_namespace AS n WHERE nspname = $1",
         )
         .bind(&self.schema)
+        .bind(LAST)
         .fetch_optional(&mut *connection)
         .await
         .map_err(&failed)?;
@@ -182,12 +189,8 @@ impl Connector {
             .execute(&mut *tx)
             .await
             .map_err(&failed)?;
-        let made: bool = sqlx::query_scalar("SELECT to_regclass('leases') IS NOT NULL")
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(&failed)?;
-        if !made {
-            let make = sqlx::raw_sql(MIGRATION).execute(&mut *tx);
+        for migration in MIGRATIONS {
+            let make = sqlx::raw_sql(migration).execute(&mut *tx);
             make.await.map_err(&failed)?;
         }
         tx.commit().await.map_err(&failed)

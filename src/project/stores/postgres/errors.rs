@@ -150,6 +150,11 @@ pub(super) fn is_gone(error: &Error) -> bool {
     matches!(code(error).as_deref(), Some("42P01" | "40P01"))
 }
 
+/// Whether `error` says that a row with this key is there.
+pub(super) fn is_there(error: &Error) -> bool {
+    code(error).as_deref() == Some("23505")
+}
+
 /// Whether `error` says that the password is wrong: it may have been changed.
 pub(super) fn is_password(error: &Error) -> bool {
     code(error).as_deref() == Some("28P01")

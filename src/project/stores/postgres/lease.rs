@@ -6,15 +6,22 @@
 
 use super::errors::failed;
 use super::schema;
-use crate::project::store::{NOBODY, StoreError};
+use crate::project::store::{Holder, NOBODY, StoreError};
 use hooklog_projections::checkpoint::Checkpoint;
 use sqlx::postgres::PgConnection;
 use sqlx::postgres::types::PgInterval;
 use std::time::Duration;
 
-/// The lease of one writer.
+/// The lease of the live tables.
+pub(super) const LIVE: &str = "live";
+
+/// The lease for what is done beside them.
+pub(super) const BESIDE: &str = "beside";
+
+/// A lease of one writer.
 #[derive(Clone, Debug)]
 pub(super) struct Lease {
+    name: &'static str,
     term: i64,
     writer: String,
     length: Duration,
@@ -26,38 +33,64 @@ impl Lease {
     }
 }
 
-/// Gives the lease to `writer`, unless another has it and is not over.
+/// Gives the lease `name` to `holder`, unless another has it and is not over.
 pub(super) async fn acquire(
     connection: &mut PgConnection,
-    writer: &str,
-    length: Duration,
+    name: &'static str,
+    holder: Holder<'_>,
 ) -> Result<Lease, StoreError> {
-    let term: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO leases AS l VALUES ('live', 1, $1, clock_timestamp() + $2) \
-         ON CONFLICT (name) DO UPDATE \
-         SET term = l.term + 1, writer = $1, ends_at = clock_timestamp() + $2 \
-         WHERE l.ends_at <= clock_timestamp() OR l.writer = $1 RETURNING term",
-    )
-    .bind(writer)
-    .bind(interval(length))
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(failed("acquiring its lease"))?;
-    match term {
-        Some(term) => Ok(Lease {
-            term,
-            writer: writer.to_owned(),
-            length,
-        }),
-        None => Err(held(connection).await?),
+    let taken = take(connection, name, holder, false).await?;
+    match taken {
+        Some(lease) => Ok(lease),
+        None => Err(held(connection, name).await?),
     }
 }
 
-async fn held(connection: &mut PgConnection) -> Result<StoreError, StoreError> {
+/// Gives the lease `name` to `holder`, whoever has it.
+pub(super) async fn take_over(
+    connection: &mut PgConnection,
+    name: &'static str,
+    holder: Holder<'_>,
+) -> Result<Lease, StoreError> {
+    let taken = take(connection, name, holder, true).await?;
+    taken.ok_or_else(|| StoreError::Superseded {
+        by: NOBODY.to_owned(),
+    })
+}
+
+async fn take(
+    connection: &mut PgConnection,
+    name: &'static str,
+    Holder { writer, lease }: Holder<'_>,
+    whoever: bool,
+) -> Result<Option<Lease>, StoreError> {
+    let term: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO leases AS l VALUES ($3, 1, $1, clock_timestamp() + $2) \
+         ON CONFLICT (name) DO UPDATE \
+         SET term = l.term + 1, writer = $1, ends_at = clock_timestamp() + $2 \
+         WHERE l.ends_at <= clock_timestamp() OR l.writer = $1 OR $4 RETURNING term",
+    )
+    .bind(writer)
+    .bind(interval(lease))
+    .bind(name)
+    .bind(whoever)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(failed("acquiring its lease"))?;
+    Ok(term.map(|term| Lease {
+        name,
+        term,
+        writer: writer.to_owned(),
+        length: lease,
+    }))
+}
+
+async fn held(connection: &mut PgConnection, name: &str) -> Result<StoreError, StoreError> {
     let (by, left): (String, f64) = sqlx::query_as(
         "SELECT writer, greatest(extract(epoch FROM ends_at - clock_timestamp()), 0)::float8 \
-         FROM leases",
+         FROM leases WHERE name = $1",
     )
+    .bind(name)
     .fetch_one(connection)
     .await
     .map_err(failed("looking who has its lease"))?;
@@ -72,11 +105,12 @@ pub(super) async fn release(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE leases SET term = term + 1, writer = $3, ends_at = clock_timestamp() \
-         WHERE name = 'live' AND term = $1 AND writer = $2",
+         WHERE name = $4 AND term = $1 AND writer = $2",
     )
     .bind(lease.term)
     .bind(&lease.writer)
     .bind(NOBODY)
+    .bind(lease.name)
     .execute(connection)
     .await
     .map_err(failed("giving back its lease"))?;
@@ -93,17 +127,19 @@ pub(super) async fn fence(
     if let Some(lease) = lease {
         let renewed = sqlx::query(
             "UPDATE leases SET ends_at = clock_timestamp() + $3 \
-             WHERE name = 'live' AND term = $1 AND writer = $2",
+             WHERE name = $4 AND term = $1 AND writer = $2",
         )
         .bind(lease.term)
         .bind(&lease.writer)
         .bind(interval(lease.length))
+        .bind(lease.name)
         .execute(&mut *connection);
         if renewed.await.map_err(&failed)?.rows_affected() > 0 {
             return Ok(());
         }
     }
-    let by: Option<String> = sqlx::query_scalar("SELECT writer FROM leases")
+    let by: Option<String> = sqlx::query_scalar("SELECT writer FROM leases WHERE name = $1")
+        .bind(lease.map_or(LIVE, |lease| lease.name))
         .fetch_optional(connection)
         .await
         .map_err(&failed)?;

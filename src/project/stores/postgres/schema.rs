@@ -3,57 +3,61 @@
 use super::errors::failed;
 use super::unreadable;
 use crate::project::store::StoreError;
-use crate::project::stores::names::{self, Files, Names};
+use crate::project::stores::names::{self, Files, Member, Names};
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_projections::projection::{PROJECTIONS, Projection};
 use hooklog_schemas::{EventId, Offset, Partition, Position};
 use sqlx::postgres::PgConnection;
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 pub(super) fn files(projection: &str) -> Files {
     names::files!("postgres", projection)
 }
 
-/// The tables that queries read; those of other versions than this release's are left out.
+/// The tables that queries read.
 pub(super) async fn active(connection: &mut PgConnection) -> Result<Names, sqlx::Error> {
-    let rows: Vec<(String, i32, String)> =
-        sqlx::query_as("SELECT projection, version, suffix FROM active")
-            .fetch_all(connection)
-            .await?;
-    let ours = rows.into_iter().filter_map(|(name, version, suffix)| {
-        let known = PROJECTIONS.iter().find(|p| p.name == name).copied();
-        let ours = known.filter(|p| i64::from(p.version) == i64::from(version));
-        ours.map(|projection| (projection, suffix))
-    });
-    Ok(Names::of(ours))
+    Ok(Names::of(&read_members(connection).await?))
 }
 
-pub(super) async fn versions(
-    connection: &mut PgConnection,
-) -> Result<BTreeMap<String, u32>, StoreError> {
-    let rows: Vec<(String, i32)> = sqlx::query_as("SELECT projection, version FROM active")
-        .fetch_all(connection)
-        .await
-        .map_err(failed("looking which tables are active"))?;
-    let version = |version| u32::try_from(version).unwrap_or_default();
-    let rows = rows.into_iter();
-    Ok(rows.map(|(name, found)| (name, version(found))).collect())
+/// The same, with what this release does not know.
+pub(super) async fn members(connection: &mut PgConnection) -> Result<Vec<Member>, StoreError> {
+    let members = read_members(connection).await;
+    members.map_err(failed("looking which tables are active"))
 }
 
+/// A projection, the version of its tables, their suffix and their names.
+type Columns = (String, i32, String, String);
+
+async fn read_members(connection: &mut PgConnection) -> Result<Vec<Member>, sqlx::Error> {
+    let rows: Vec<Columns> = sqlx::query_as(
+        "SELECT projection, version, suffix, tables FROM active ORDER BY projection",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(member).collect())
+}
+
+pub(super) fn member((projection, version, suffix, tables): Columns) -> Member {
+    Member {
+        projection,
+        version: u32::try_from(version).unwrap_or_default(),
+        suffix,
+        tables,
+    }
+}
+
+/// Makes these tables the ones that queries read.
 pub(super) async fn activate(
     connection: &mut PgConnection,
-    projection: &Projection,
-    suffix: &str,
+    member: &Member,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO active VALUES ($1, $2, $3, $4) ON CONFLICT (projection) DO UPDATE \
          SET version = excluded.version, suffix = excluded.suffix, tables = excluded.tables",
     )
-    .bind(projection.name)
-    .bind(i32::try_from(projection.version).unwrap_or(i32::MAX))
-    .bind(suffix)
-    .bind(names::listed(projection, suffix))
+    .bind(&member.projection)
+    .bind(i32::try_from(member.version).unwrap_or(i32::MAX))
+    .bind(&member.suffix)
+    .bind(&member.tables)
     .execute(connection)
     .await
     .map_err(failed("switching tables"))?;
@@ -122,20 +126,18 @@ pub(super) async fn write_checkpoint(
     Ok(())
 }
 
-/// Notes a set of tables, the log that they are of, and those of them that will be dropped.
+/// Notes a set of tables and the log that they are of.
 pub(super) async fn note(
     connection: &mut PgConnection,
     set: &str,
     log: EventId,
-    tables: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO builds VALUES ($1, $2, $3) ON CONFLICT (build) DO UPDATE \
+        "INSERT INTO builds VALUES ($1, $2, '') ON CONFLICT (build) DO UPDATE \
          SET log = excluded.log, tables = excluded.tables",
     )
     .bind(set)
     .bind(log.0.as_bytes().as_slice())
-    .bind(tables)
     .execute(connection)
     .await
     .map_err(failed("noting its tables"))?;
@@ -144,7 +146,7 @@ pub(super) async fn note(
 
 /// Forgets a set of tables.
 pub(super) async fn forget(connection: &mut PgConnection, set: &str) -> Result<(), StoreError> {
-    for meta in ["checkpoints", "builds"] {
+    for meta in ["checkpoints", "builds", "sets", "members"] {
         let sql = format!("DELETE FROM {meta} WHERE build = $1");
         let gone = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(set);
         let gone = gone.execute(&mut *connection).await;

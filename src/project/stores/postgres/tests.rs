@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{PostgresConfig, SslMode, StoreKind};
-use crate::project::conformance::{self, Place};
+use crate::project::conformance::{self, Aged, Place};
 use crate::query::Tables;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,6 +72,15 @@ impl Place for InSchema {
 
     fn keeps_leases(&self) -> bool {
         true
+    }
+
+    async fn age(&self, how: Aged) {
+        let mut connection = connected(&self.0).await;
+        let suffix: String = sqlx::query_scalar("SELECT suffix FROM active LIMIT 1")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        execute(&self.0, how.sql(&suffix)).await;
     }
 }
 

@@ -1,116 +1,117 @@
-//! Builds beside the live tables, in the same file, so that one transaction can switch to them.
+//! Work on a set of tables beside the live one: making it, going on with it, finishing it.
 
+use super::lease::{self, Lease};
 use super::values::Statements;
-use super::{CACHE_BUILD, JOURNAL_BUILD, LIVE, SqliteStore, connect, failed, lease, schema};
-use crate::project::store::StoreError;
-use crate::project::stores::names::{Names, free_suffix};
+use super::{CACHE_BUILD, JOURNAL_BUILD, LIVE, SqliteStore, connect, failed, schema, sets};
+use crate::project::store::{Holder, SetKind, StoreError};
+use crate::project::stores::names::{self, Member, Names};
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_projections::projection::{PROJECTIONS, Projection};
+use hooklog_projections::projection::Projection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-/// Begins a build: tables without their secondary indexes, under names of their own.
-pub(super) async fn begin(
+/// What to work on.
+pub(super) enum Wanted<'a> {
+    /// A new set of empty tables for these projections, at this checkpoint.
+    New(&'a [&'static Projection], &'a Checkpoint),
+    /// The set with this name.
+    Set(&'a str),
+}
+
+/// Opens the set for work, under the lease for what is done beside the live one.
+pub(super) async fn open(
     live: &SqliteStore,
-    projections: &[&'static Projection],
-    at: &Checkpoint,
+    wanted: Wanted<'_>,
+    holder: Holder<'_>,
 ) -> Result<SqliteStore, StoreError> {
-    let failed = failed("beginning a build");
     let mut connection = connect(&live.path, CACHE_BUILD, JOURNAL_BUILD).await?;
-    lease::fence(&mut connection, live.lease.as_ref()).await?;
-    drop_inactive(&mut connection).await?;
-    forget_builds(&mut connection).await?;
-    let suffix = suffix(&mut connection).await?;
-    let names = Names::of(projections.iter().map(|p| (*p, suffix.clone())));
-    for projection in projections {
-        let sql = names.fill(schema::files(projection.name).tables);
-        let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
-        made.await.map_err(&failed)?;
-    }
-    schema::write_checkpoint(&mut connection, &suffix, at).await?;
+    let lease = lease::acquire(&mut connection, lease::BESIDE, holder.writer).await?;
+    let (set, names) = match wanted {
+        Wanted::New(projections, at) => begin(&mut connection, &lease, projections, at).await?,
+        Wanted::Set(set) => found(&mut connection, set).await?,
+    };
     Ok(SqliteStore {
         connection,
         path: live.path.clone(),
-        lease: live.lease.clone(),
+        lease: Some(lease),
         names,
-        set: suffix,
+        set,
         statements: Statements::default(),
     })
 }
 
-/// Makes the indexes, then switches.
-pub(super) async fn switch(mut built: SqliteStore, at: &Checkpoint) -> Result<(), StoreError> {
-    let failed = failed("switching to the tables that were built");
-    let projections: Vec<_> = PROJECTIONS
-        .into_iter()
-        .filter(|p| p.tables.iter().any(|table| built.names.get(table).is_ok()))
-        .collect();
-    for projection in &projections {
-        let sql = built.names.fill(schema::files(projection.name).indexes);
-        let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut built.connection);
+async fn begin(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    projections: &[&'static Projection],
+    at: &Checkpoint,
+) -> Result<(String, Names), StoreError> {
+    let failed = failed("beginning a build");
+    let mut tx = connection.begin().await.map_err(&failed)?;
+    lease::fence(&mut tx, Some(lease)).await?;
+    sets::drop_left_behind(&mut tx).await?;
+    let set = names::free("b", &sets::taken(&mut tx).await?);
+    let suffix = format!("_{set}");
+    let names = Names::today(projections, &suffix);
+    for projection in projections {
+        let sql = names.fill(schema::files(projection.name).tables);
+        let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx);
         made.await.map_err(&failed)?;
     }
-    let mut tx = built.connection.begin().await.map_err(&failed)?;
-    lease::fence(&mut tx, built.lease.as_ref()).await?;
-    for projection in &projections {
-        schema::activate(&mut tx, projection, &built.set).await?;
-    }
-    for meta in ["builds", "checkpoints"] {
-        let sql = format!("DELETE FROM {meta}");
-        let gone = sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await;
-        gone.map_err(&failed)?;
-    }
-    schema::write_checkpoint(&mut tx, LIVE, at).await?;
-    drop_inactive(&mut tx).await?;
-    if let Some(lease) = &built.lease {
-        lease::release(&mut tx, lease).await?;
-    }
-    tx.commit().await.map_err(&failed)?;
-    built.connection.close().await.map_err(&failed)
-}
-
-/// Drops the tables that no query reads: replaced ones, and those of builds that were given up.
-async fn drop_inactive(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let failed = failed("dropping tables that are not used any more");
-    let active: Vec<String> = sqlx::query_scalar("SELECT tables FROM active")
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(&failed)?;
-    let active: Vec<&str> = active.iter().flat_map(|names| names.split(' ')).collect();
-    let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' \
-         AND name NOT IN ('active', 'builds', 'checkpoints', 'leases')",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(&failed)?;
-    for table in tables
+    let members: Vec<_> = projections
         .iter()
-        .filter(|table| !active.contains(&table.as_str()))
-    {
-        let sql = format!("DROP TABLE \"{table}\"");
-        let gone = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection);
-        gone.await.map_err(&failed)?;
+        .map(|projection| Member::today(projection, &suffix))
+        .collect();
+    schema::write_checkpoint(&mut tx, &set, at).await?;
+    sets::note(&mut tx, &set, SetKind::Building, &members).await?;
+    tx.commit().await.map_err(&failed)?;
+    Ok((set, names))
+}
+
+async fn found(
+    connection: &mut SqliteConnection,
+    set: &str,
+) -> Result<(String, Names), StoreError> {
+    let members = sets::members(connection, set).await?;
+    if members.is_empty() {
+        return Err(StoreError::NoSet(set.to_owned()));
+    }
+    Ok((set.to_owned(), Names::of(&members)))
+}
+
+/// Makes the indexes, each in a transaction of its own: the projector writes between them.
+pub(super) async fn finish(built: &mut SqliteStore) -> Result<(), StoreError> {
+    let failed = failed("making the indexes of a build");
+    lease::fence(&mut built.connection, built.lease.as_ref()).await?;
+    let members = sets::members(&mut built.connection, &built.set).await?;
+    for projection in built.names.projections() {
+        // Those of an earlier version were live, so they have theirs.
+        if members.contains(&Member::today(projection, &format!("_{}", built.set))) {
+            let sql = built.names.fill(schema::files(projection.name).indexes);
+            let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut built.connection);
+            made.await.map_err(&failed)?;
+        }
     }
     Ok(())
 }
 
-/// Forgets how far builds that were given up had come.
-async fn forget_builds(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    for meta in ["builds", "checkpoints"] {
-        let sql = format!("DELETE FROM {meta} WHERE build <> ?");
-        let gone = sqlx::query(AssertSqlSafe(sql)).bind(LIVE);
-        let gone = gone.execute(&mut *connection).await;
-        gone.map_err(failed("beginning a build"))?;
-    }
-    Ok(())
-}
-
-/// A suffix that no active table has.
-async fn suffix(connection: &mut SqliteConnection) -> Result<String, StoreError> {
-    let taken: Vec<String> = sqlx::query_scalar("SELECT suffix FROM active")
-        .fetch_all(connection)
-        .await
-        .map_err(failed("beginning a build"))?;
-    Ok(free_suffix(&taken))
+/// The set as it is now, on a connection of its own whose transaction stays open.
+pub(super) async fn freeze(store: &SqliteStore) -> Result<SqliteStore, StoreError> {
+    let mut connection = connect(&store.path, CACHE_BUILD, JOURNAL_BUILD).await?;
+    let begun = sqlx::raw_sql("BEGIN").execute(&mut connection).await;
+    begun.map_err(failed("beginning to read"))?;
+    // The first answer fixes what the transaction sees.
+    let active = schema::active(&mut connection).await?;
+    let names = match store.set.as_str() {
+        LIVE => active,
+        _ => store.names.clone(),
+    };
+    Ok(SqliteStore {
+        connection,
+        path: store.path.clone(),
+        lease: None,
+        names,
+        set: store.set.clone(),
+        statements: Statements::default(),
+    })
 }

@@ -2,63 +2,60 @@
 
 use super::{failed, unreadable};
 use crate::project::store::StoreError;
-use crate::project::stores::names::{self, Files, Names};
+use crate::project::stores::names::{self, Files, Member, Names};
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_projections::projection::{PROJECTIONS, Projection};
 use hooklog_schemas::{EventId, Offset, Partition, Position};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
-use std::collections::BTreeMap;
 
 /// What replay cannot recreate.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../../../../migrations/sqlite/1_checkpoints.sql"),
     include_str!("../../../../migrations/sqlite/2_leases.sql"),
+    include_str!("../../../../migrations/sqlite/3_sets.sql"),
 ];
 
 pub(super) fn files(projection: &str) -> Files {
     names::files!("sqlite", projection)
 }
 
-/// The tables that queries read; those of other versions than this release's are left out.
+/// The tables that queries read.
 pub(super) async fn active(connection: &mut SqliteConnection) -> Result<Names, StoreError> {
-    let failed = failed("looking which tables are active");
-    let rows = sqlx::query("SELECT projection, version, suffix FROM active")
-        .fetch_all(connection)
-        .await
-        .map_err(&failed)?;
-    let mut active = Vec::new();
-    for row in rows {
-        let name: String = row.try_get(0).map_err(&failed)?;
-        let version: u32 = row.try_get(1).map_err(&failed)?;
-        let known = PROJECTIONS.iter().find(|p| p.name == name).copied();
-        if let Some(projection) = known.filter(|p| p.version == version) {
-            active.push((projection, row.try_get(2).map_err(&failed)?));
-        }
+    Ok(Names::of(&members(connection).await?))
+}
+
+/// The same, with what this release does not know.
+pub(super) async fn members(connection: &mut SqliteConnection) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<Columns> = sqlx::query_as(
+        "SELECT projection, version, suffix, tables FROM active ORDER BY projection",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(failed("looking which tables are active"))?;
+    Ok(rows.into_iter().map(member).collect())
+}
+
+/// A projection, the version of its tables, their suffix and their names.
+type Columns = (String, u32, String, String);
+
+pub(super) fn member((projection, version, suffix, tables): Columns) -> Member {
+    Member {
+        projection,
+        version,
+        suffix,
+        tables,
     }
-    Ok(Names::of(active.into_iter()))
 }
 
-pub(super) async fn versions(
-    connection: &mut SqliteConnection,
-) -> Result<BTreeMap<String, u32>, StoreError> {
-    let rows: Vec<(String, u32)> = sqlx::query_as("SELECT projection, version FROM active")
-        .fetch_all(connection)
-        .await
-        .map_err(failed("looking which tables are active"))?;
-    Ok(rows.into_iter().collect())
-}
-
+/// Makes these tables the ones that queries read.
 pub(super) async fn activate(
     connection: &mut SqliteConnection,
-    projection: &Projection,
-    suffix: &str,
+    member: &Member,
 ) -> Result<(), StoreError> {
     sqlx::query("INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?)")
-        .bind(projection.name)
-        .bind(projection.version)
-        .bind(suffix)
-        .bind(names::listed(projection, suffix))
+        .bind(&member.projection)
+        .bind(member.version)
+        .bind(&member.suffix)
+        .bind(&member.tables)
         .execute(connection)
         .await
         .map_err(failed("switching tables"))?;

@@ -1,7 +1,7 @@
 //! The files of SQL and the declarations of tables say the same.
 
 use super::*;
-use crate::project::conformance::{self, Place};
+use crate::project::conformance::{self, Aged, Place};
 use crate::query::Tables;
 use hooklog_schemas::EventId;
 use std::collections::BTreeMap;
@@ -23,6 +23,17 @@ impl Place for InFolder {
 
     fn keeps_leases(&self) -> bool {
         false
+    }
+
+    async fn age(&self, how: Aged) {
+        let path = self.0.path().join(FILE);
+        let mut connection = connect(&path, CACHE_LIVE, JOURNAL_LIVE).await.unwrap();
+        let suffix: String = sqlx::query_scalar("SELECT suffix FROM active LIMIT 1")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        let sql = AssertSqlSafe(how.sql(&suffix));
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     }
 }
 

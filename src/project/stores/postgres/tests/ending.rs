@@ -38,9 +38,16 @@ async fn a_writer_that_stops_in_a_transaction_does_not_keep_its_successor_out() 
 #[tokio::test]
 async fn a_rebuild_keeps_its_lease_while_indexes_take_longer_than_it_lasts() {
     let config = made().await;
-    let mut live = writer(&config).await;
+    let live = writer(&config).await;
     let start = Checkpoint::start(EventId(Uuid::nil()));
-    let built = build::begin(&live, &PROJECTIONS, &start).await.unwrap();
+    let holder = |writer| Holder {
+        writer,
+        lease: LEASE,
+    };
+    let wanted = build::Wanted::New(&PROJECTIONS, &start);
+    let mut built = build::open(&live, wanted, holder("the first"))
+        .await
+        .unwrap();
     // Somebody reads a table that is built, so its indexes have to wait.
     let mut reader = connected(&config).await;
     let mut tx = reader.begin().await.unwrap();
@@ -48,18 +55,20 @@ async fn a_rebuild_keeps_its_lease_while_indexes_take_longer_than_it_lasts() {
     let lock = format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE");
     let locked = sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await;
     locked.unwrap();
-    let mut other = PostgresStore::new(&config).unwrap();
-    let (switched, ()) = tokio::join!(build::switch(built, &start), async {
+    let set = built.set.clone();
+    let reopened = |writer| build::open(&live, build::Wanted::Set(&set), holder(writer));
+    let (finished, ()) = tokio::join!(built.finish(), async {
         let begun = std::time::Instant::now();
         while begun.elapsed() < LEASE * 2 {
-            let refused = other.acquire("the second", LEASE).await;
-            assert!(matches!(refused, Err(StoreError::Held { .. })));
+            let refused = reopened("the second").await;
+            assert!(matches!(refused.err(), Some(StoreError::Held { .. })));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         tx.rollback().await.unwrap();
     });
-    switched.unwrap();
-    other.acquire("the second", LEASE).await.unwrap();
-    let late = live.renew().await;
+    finished.unwrap();
+    built.release().await.unwrap();
+    reopened("the second").await.unwrap();
+    let late = built.renew().await;
     assert!(matches!(late, Err(StoreError::Superseded { .. })));
 }

@@ -143,8 +143,15 @@ async fn what_is_not_ours_in_the_schema_stays() {
     let start = Checkpoint::start(hooklog_schemas::EventId(Uuid::nil()));
     store.create(&start).await.unwrap();
     execute(&config, "CREATE TABLE notes_of_a_person (note TEXT)").await;
-    let built = store.build(&PROJECTIONS, &start).await.unwrap();
-    built.switch(&start).await.unwrap();
+    let holder = Holder {
+        writer: "a builder",
+        lease: Duration::from_secs(9),
+    };
+    let built = store.build(&PROJECTIONS, &start, holder).await;
+    drop(built.unwrap());
+    let set = store.sets().await.unwrap().remove(0).name;
+    let old = store.switch(&set, &start).await.unwrap().unwrap();
+    store.drop_set(&old, holder).await.unwrap();
     execute(
         &config,
         "INSERT INTO notes_of_a_person VALUES ('still here')",
