@@ -243,23 +243,6 @@ fn a_delivery_is_small() {
     );
 }
 
-impl Fold {
-    /// A fold that has something of everything that is kept.
-    pub(in crate::worker) fn sample() -> Self {
-        let mut fold = given(vec![
-            (0, acquired()),
-            (0, routed(0, MatchOutcome::AlreadyDelivered)),
-            (0, routed(2, MatchOutcome::Owed)),
-            (0, attempted(1, DEAD)),
-            (0, requeued()),
-            (0, attempted(1, DEAD)),
-            (0, attempted(2, RETRY)),
-        ]);
-        fold.applied.insert(EventId(Uuid::from_u128(14)));
-        fold
-    }
-}
-
 impl Delivery {
     /// A delivery for tests that do not care about the rest.
     pub(in crate::worker) const fn sample(state: State) -> Self {
