@@ -2,7 +2,7 @@
 //!
 //! `HOOKLOG_BENCH_EVENTS=300000 cargo bench --bench fold`. It prints one line a measure, and the
 //! ratio of the speeds: from the log to switched tables, and from finished rows to the same tables
-//! with the same indexes. With `HOOKLOG_BENCH_ONLY=1` it stops after the rebuild, for a profiler.
+//! with the same indexes. Between the two it asks the tables as of two points of the past. With `HOOKLOG_BENCH_ONLY=1` it stops after the rebuild, for a profiler.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,12 +18,13 @@ use hooklog::config::ProjectConfig;
 use hooklog::log::memory::MemoryLog;
 use hooklog::log::{EventLog, ReadLimit};
 use hooklog::metrics::Metrics;
-use hooklog::project::stores::sqlite::SqliteStore;
+use hooklog::project::stores::sqlite::{SqliteStore, SqliteTables};
 use hooklog::project::{Order, ProjectorParts};
+use hooklog::query::{CountsFilter, Filter, Page, Queries};
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::configuration::Configuration;
 use hooklog_projections::folding::{Decoded, Folding};
-use hooklog_schemas::{EventId, Partition, Position, Topic};
+use hooklog_schemas::{Event, EventId, Offset, Partition, Point, Position, Topic};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +58,9 @@ async fn run(events: usize) {
     tell("rebuild, from the log to switched tables", events, &rebuilt);
     if std::env::var_os("HOOKLOG_BENCH_ONLY").is_some() {
         return;
+    }
+    for part in [100, 2] {
+        ask_as_of(log.as_ref(), &built, part).await;
     }
 
     let late = bulk_insert(&built, &folder.path().join("late.db"), true).await;
@@ -167,6 +171,56 @@ async fn rebuild(log: &Arc<dyn EventLog>, path: &Path) -> Took {
         .await
         .unwrap();
     timer.stop()
+}
+
+/// Asks a few questions as of the point that holds the first `1/part` of each partition.
+async fn ask_as_of(log: &dyn EventLog, path: &Path, part: u64) {
+    let mut deliveries = Vec::new();
+    for number in 0..PARTITIONS {
+        let bounds = log.bounds(Topic::Deliveries, Partition(number)).await;
+        deliveries.push(Offset(bounds.unwrap().tail.0 / part));
+    }
+    let start = Position::new(Topic::Control, Partition(0), Offset(0));
+    let first = log.read(start, ReadLimit::default()).await.unwrap();
+    let Event::LogCreated(created) = Event::decode(&first[0]).unwrap() else {
+        return;
+    };
+    let point = Point {
+        log: created.log_id,
+        webhooks: Vec::new(),
+        deliveries,
+        control: Offset(1),
+    };
+    let metrics = Metrics::register(&mut Default::default());
+    let queries = Queries::new(Arc::new(SqliteTables::new(path)), metrics);
+    let queries = queries.at(Arc::new(point));
+    let (page, all) = (Page::first(), Filter::default());
+    let in_state = |state: &str| Filter {
+        state: Some(state.to_owned()),
+        ..Filter::default()
+    };
+    // The first question opens the file.
+    let rows = queries.deliveries(&all, &page).await.unwrap().items;
+    let guid = &rows[0].guid;
+    for name in [
+        "deliveries",
+        "open",
+        "dead",
+        "webhooks",
+        "counts",
+        "timeline",
+    ] {
+        let started = Instant::now();
+        match name {
+            "webhooks" => drop(queries.webhooks(&all, &page).await.unwrap()),
+            "counts" => drop(queries.counts(&CountsFilter::default()).await.unwrap()),
+            "timeline" => drop(queries.timeline(guid).await.unwrap()),
+            "deliveries" => drop(queries.deliveries(&all, &page).await.unwrap()),
+            state => drop(queries.deliveries(&in_state(state), &page).await.unwrap()),
+        }
+        let took = started.elapsed().as_secs_f64() * 1_000.0;
+        println!("as of 1/{part:<3} of the log: {name:<12} {took:>8.1} ms");
+    }
 }
 
 /// The same tables and indexes in a fresh file, filled by `INSERT … SELECT` in one transaction.

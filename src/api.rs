@@ -6,12 +6,14 @@
 mod attempts;
 mod auth;
 mod bodies;
+mod bookmarks;
 mod change;
 mod check;
 mod client;
 mod commands;
 mod counts;
 mod deliveries;
+mod diff;
 mod erasures;
 mod evidence;
 mod explain;
@@ -41,6 +43,7 @@ mod tail;
 mod timeline;
 mod tokens;
 mod verification;
+mod view;
 mod webhooks;
 mod what_if;
 
@@ -119,6 +122,7 @@ pub fn router(parts: ApiParts) -> axum::Router {
         past: past::Past::default(),
         revoking: Mutex::default(),
         tails: Arc::new(Semaphore::new(tail::STREAMS_MAX)),
+        configurations: view::Configurations::default(),
         document: openapi::render(document),
     });
     let versioned = versioned
@@ -174,6 +178,8 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(replays::routes())
         .merge(erasures::routes())
         .merge(counts::routes())
+        .merge(bookmarks::routes())
+        .merge(diff::routes())
         .merge(tail::routes())
         .merge(status::routes())
         .merge(projections::routes())
@@ -187,6 +193,7 @@ struct Api {
     past: past::Past,
     revoking: Mutex<()>,
     tails: Arc<Semaphore>,
+    configurations: view::Configurations,
     document: String,
 }
 

@@ -2,6 +2,7 @@
 //! back ends.
 
 pub mod admin_token;
+pub mod as_of;
 pub mod copy;
 mod demo;
 pub mod intake;

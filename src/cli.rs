@@ -2,13 +2,16 @@
 
 mod api;
 mod args;
+mod as_of;
 mod attempt;
+mod bookmark;
 mod completion;
 mod config;
 mod confirm;
 mod count;
 mod dead_letter;
 mod delivery;
+mod diff;
 mod doctor;
 mod erase;
 mod evidence;
@@ -19,6 +22,7 @@ mod object;
 mod openapi;
 mod out;
 mod place;
+mod point;
 mod projection;
 mod rebuild;
 mod replay;
@@ -58,7 +62,8 @@ First steps:
   hooklog subscription create ci --to https://ci.acme.example/ --event push
   hooklog timeline GUID                   tells the whole life of one event
 
-Times are written as 2h or 1d12h (so long ago), 2026-11-01, or 2026-11-01T12:00Z.
+Times are written as 2h or 1d12h (so long ago), 2026-11-01, or 2026-11-01T12:00Z. A point of the
+past, for --as-of, is a time, a record (webhooks/3@1042), or a bookmark (@NAME).
 Exit codes: 0 done, or yes; 1 failed, or the answer is no; 2 the command line is wrong.";
 
 /// Receives GitHub webhooks, keeps them on a log for ever, and delivers them to whoever asked
@@ -113,6 +118,12 @@ enum Command {
     /// Count what happened, minute by minute
     #[command(alias = "counts", after_help = count::EXAMPLES)]
     Count(Single<count::CountArgs>),
+    /// Names for points of the log, to look at what was then
+    #[command(alias = "bookmarks")]
+    Bookmark(Group<bookmark::BookmarkCommand>),
+    /// Tell what changed in the configuration, and how much there was, between two points
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(Single<diff::DiffArgs>),
     /// Erase bodies for ever, with a count first
     #[command(after_help = erase::EXAMPLES)]
     Erase(Single<erase::EraseArgs>),
@@ -121,6 +132,9 @@ enum Command {
     /// Look for what is wrong, and say what to do
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Single<doctor::DoctorArgs>),
+    /// Ask all tables as they were at a point of the past, in SQL (offline)
+    #[command(after_help = as_of::EXAMPLES)]
+    AsOf(as_of::AsOfArgs),
     /// Fold the log into new tables, beside the ones that answer, and switch to them
     #[command(after_help = rebuild::EXAMPLES)]
     Rebuild(rebuild::RebuildArgs),
@@ -182,10 +196,15 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::WhatIf(one) => client(one.connect, async |s| what_if::run(one.args, s).await),
         Command::Tail(one) => client(one.connect, async |s| tail::run(one.args, s).await),
         Command::Count(one) => client(one.connect, async |s| count::run(one.args, s).await),
+        Command::Bookmark(group) => {
+            client(group.connect, async |s| bookmark::run(group.verb, s).await)
+        }
+        Command::Diff(one) => client(one.connect, async |s| diff::run(one.args, s).await),
         Command::Erase(one) => client(one.connect, async |s| erase::run(one.args, s).await),
         Command::Status(one) => client(one.connect, async |s| status::run(s).await),
         Command::Doctor(one) => client(one.connect, async |s| doctor::run(one.args, s).await),
         Command::Openapi(one) => client(one.connect, async |s| openapi::run(one.args, s).await),
+        Command::AsOf(args) => local(|out| as_of::run(&args, out)),
         Command::Rebuild(args) => match args.place.is_here(&args.connect) {
             true => local(|out| rebuild::here(&args, out)),
             false => client(args.connect.clone(), async |s| {

@@ -6,9 +6,13 @@
 
 mod causes;
 mod closing;
+mod difference;
+mod prefix;
 mod range;
 mod spec;
 
+pub use difference::{Difference, Field, differences};
+pub use prefix::Prefix;
 pub use spec::{PointSpec, SpecError};
 
 use crate::control::FollowError;

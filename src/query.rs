@@ -5,6 +5,7 @@
 
 mod commands;
 mod counts;
+mod cut;
 mod deliveries;
 mod erased;
 mod fences;
@@ -13,12 +14,14 @@ mod filter;
 mod history;
 mod lives;
 mod page;
+mod past;
 mod reads;
 mod recipients;
 mod replays;
 mod rows;
 mod select;
 mod timeline;
+mod totals;
 mod webhooks;
 
 pub use commands::{Changeable, Erasable};
@@ -32,9 +35,12 @@ pub use rows::{
     ReadUpTo, Timeline, TransitionRow, WebhookRow,
 };
 pub use select::{Condition, Select, Snapshot, Tables};
+pub use totals::Totals;
 
 use crate::metrics::{Metrics, NameLabel};
+use cut::Cut;
 use hooklog_projections::checkpoint::Checkpoint;
+use hooklog_schemas::{EventId, Point, Position};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,6 +49,7 @@ use std::time::Instant;
 pub struct Queries {
     tables: Arc<dyn Tables>,
     metrics: Metrics,
+    cut: Option<Cut>,
 }
 
 /// Why there is no answer.
@@ -51,6 +58,24 @@ pub enum QueryError {
     /// The tables cannot be read now, or are not there yet (503).
     #[error("the tables cannot be read now: {0}")]
     Unavailable(String),
+    /// The tables have not read all of the point yet (503).
+    #[error(
+        "the tables have read up to {next}, and the point reaches up to {end}; ask again in a moment"
+    )]
+    Behind {
+        /// What they read next.
+        next: Position,
+        /// Where the point ends.
+        end: Position,
+    },
+    /// The point is of another log than the tables (409).
+    #[error("the point is of log {theirs}, but the tables are of log {ours}")]
+    OtherLog {
+        /// The log that the point cuts.
+        theirs: EventId,
+        /// The log of the tables.
+        ours: EventId,
+    },
     /// The cursor is not one that a list gave (422).
     #[error(transparent)]
     Page(#[from] PageError),
@@ -60,7 +85,21 @@ impl Queries {
     /// Answers from `tables`, timed by `metrics`.
     #[must_use]
     pub fn new(tables: Arc<dyn Tables>, metrics: Metrics) -> Self {
-        Self { tables, metrics }
+        Self {
+            tables,
+            metrics,
+            cut: None,
+        }
+    }
+
+    /// The same questions, answered as of `point`: by what lies inside it alone, but for what was
+    /// ordered to be erased by now. What a command would change is asked of the present.
+    #[must_use]
+    pub fn at(&self, point: Arc<Point>) -> Self {
+        Self {
+            cut: Some(Cut::at(point)),
+            ..self.clone()
+        }
     }
 
     /// Up to where the tables have read the log.
@@ -82,17 +121,29 @@ impl Queries {
             name,
             started: Instant::now(),
         };
-        Ok((self.tables.snapshot().await?, timer))
+        let mut snapshot = self.tables.snapshot().await?;
+        if let Some(cut) = &self.cut {
+            cut.reached(&snapshot.checkpoint().await?)?;
+        }
+        Ok((snapshot, timer))
+    }
+
+    /// That what this column names in `deliveries` was there, where the question is about the past.
+    fn inside(&self, offset: &'static str) -> Option<Condition> {
+        self.cut.as_ref().map(|cut| cut.inside(offset))
     }
 }
 
 fn read_up_to(checkpoint: &Checkpoint) -> Vec<ReadUpTo> {
-    let place = |at: hooklog_schemas::Position| ReadUpTo {
+    checkpoint.positions().map(place).collect()
+}
+
+fn place(at: Position) -> ReadUpTo {
+    ReadUpTo {
         topic: at.topic.to_string(),
         partition: at.partition.0,
         next: at.offset.0,
-    };
-    checkpoint.positions().map(place).collect()
+    }
 }
 
 struct Timer<'a> {

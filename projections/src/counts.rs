@@ -1,24 +1,32 @@
-//! How much happened, per minute and source. Rows are per partition, and summed on read.
+//! How much happened, per minute and source. Rows are per slice of a partition, and summed on read.
+//!
+//! A slice is a run of [`SLICE`] offsets. What a partition had counted at a point of the past is the
+//! sum of the slices before it, and of what its last, cut slice holds in tables that only grow.
 
 use crate::projection::Projection;
 use crate::table::{Kind, Row, Table, Value, column};
+use hooklog_schemas::Position;
 use std::sync::Arc;
 
 /// The projection.
 pub const PROJECTION: Projection = Projection {
     name: "counts",
-    version: 1,
+    version: 2,
     tables: &[&TABLE],
     reads: &["partitions", "deliveries"],
     earlier: &[],
 };
 
-/// One row per partition, minute and source.
+/// Offsets of one slice.
+pub const SLICE: u64 = 1_024;
+
+/// One row per slice, minute and source.
 pub const TABLE: Table = Table {
     name: "counts",
-    key: 3,
+    key: 4,
     columns: &[
         column("partition", Kind::Integer),
+        column("slice", Kind::Integer),
         column("minute_at", Kind::Integer),
         column("source", Kind::Text),
         column("received", Kind::Integer),
@@ -31,31 +39,56 @@ pub const TABLE: Table = Table {
 
 /// What is counted: the place in [`Counts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Counted {
+pub enum Counted {
+    /// A webhook was received.
     Received,
+    /// A delivery was owed.
     Owed,
+    /// A delivery ended delivered.
     Delivered,
+    /// An attempt failed.
     Failed,
+    /// A delivery was given up.
     Dead,
 }
 
-/// Partition, minute and source.
-pub(crate) type CountKey = (u32, i64, Arc<str>);
+/// What is counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CountKey {
+    pub(crate) partition: u32,
+    slice: u64,
+    minute: i64,
+    source: Arc<str>,
+}
 
 /// The counts of one key.
-pub(crate) type Counts = [i64; 5];
+pub type Counts = [i64; 5];
+
+impl CountKey {
+    /// Where something counts that the record at `position` says about `source` and the time `at`.
+    pub(crate) fn of(position: Position, at: i64, source: &Arc<str>) -> Self {
+        Self {
+            partition: position.partition.0,
+            slice: position.offset.0 / SLICE,
+            minute: minute(at),
+            source: Arc::clone(source),
+        }
+    }
+}
 
 /// The beginning of the minute of `at`, in microseconds.
-pub(crate) const fn minute(at: i64) -> i64 {
+#[must_use]
+pub const fn minute(at: i64) -> i64 {
     const MINUTE: i64 = 60_000_000;
     at.div_euclid(MINUTE).saturating_mul(MINUTE)
 }
 
-pub(crate) fn key_row((partition, minute, source): &CountKey) -> Row {
+pub(crate) fn key_row(key: &CountKey) -> Row {
     vec![
-        Value::Int(i64::from(*partition)),
-        Value::Int(*minute),
-        Value::Text(Arc::clone(source)),
+        Value::Int(i64::from(key.partition)),
+        Value::count(key.slice),
+        Value::Int(key.minute),
+        Value::Text(Arc::clone(&key.source)),
     ]
 }
 
@@ -66,11 +99,15 @@ pub(crate) fn row(key: &CountKey, counts: &Counts) -> Row {
 }
 
 pub(crate) fn read(row: &[Value]) -> Option<(CountKey, Counts)> {
-    let [partition, minute, source, counts @ ..] = row else {
+    let [partition, slice, minute, source, counts @ ..] = row else {
         return None;
     };
-    let partition = u32::try_from(partition.as_int()?).ok()?;
-    let key = (partition, minute.as_int()?, source.as_text()?.clone());
+    let key = CountKey {
+        partition: u32::try_from(partition.as_int()?).ok()?,
+        slice: u64::try_from(slice.as_int()?).ok()?,
+        minute: minute.as_int()?,
+        source: source.as_text()?.clone(),
+    };
     let counts: Vec<i64> = counts.iter().map(Value::as_int).collect::<Option<_>>()?;
     Some((key, counts.try_into().ok()?))
 }
@@ -88,7 +125,9 @@ mod tests {
 
     #[test]
     fn counts_read_as_they_were_written() {
-        let key: CountKey = (3, 60_000_000, "acme".into());
+        let position = "deliveries/3@5000".parse().unwrap();
+        let key = CountKey::of(position, 60_000_001, &"acme".into());
+        assert_eq!((key.slice, key.minute), (4, 60_000_000));
         let counts = [1, 2, 3, 4, 5];
         assert_eq!(read(&row(&key, &counts)), Some((key, counts)));
     }

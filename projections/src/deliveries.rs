@@ -25,7 +25,8 @@ pub const TABLE: Table = Table {
     name: "deliveries",
     key: 1,
     columns: &{
-        let mut all = [optional("first_attempt_at", Kind::Integer); COLUMNS.len() + 1];
+        let mut all = [optional("first_attempt_at", Kind::Integer); COLUMNS.len() + 2];
+        all[COLUMNS.len() + 1] = optional("decision_offset", Kind::Integer);
         let mut place = 0;
         while place < COLUMNS.len() {
             all[place] = COLUMNS[place];
@@ -35,7 +36,7 @@ pub const TABLE: Table = Table {
     },
 };
 
-/// [`TABLE`] before it told when the first attempt began.
+/// [`TABLE`] before it told when the first attempt began, and where it was first owed.
 const TABLE_V1: Table = Table {
     name: "deliveries",
     key: 1,
@@ -109,6 +110,8 @@ pub(crate) struct Delivery {
     pub(crate) changed_offset: u64,
     received_at: i64,
     pub(crate) first_attempt_at: Option<i64>,
+    /// Where it was first owed; tables of version 1 do not know.
+    decision_offset: Option<u64>,
 }
 
 impl Delivery {
@@ -142,6 +145,7 @@ impl Delivery {
             changed_offset: offset,
             received_at: routed.received_at.0,
             first_attempt_at: None,
+            decision_offset: Some(offset),
         }
     }
 
@@ -170,6 +174,7 @@ impl Delivery {
             Value::count(self.changed_offset),
             Value::Int(self.received_at),
             Value::int_or_null(self.first_attempt_at),
+            self.decision_offset.map_or(Value::Null, Value::count),
         ]
     }
 
@@ -200,6 +205,7 @@ impl Delivery {
             changed_offset: u64::try_from(int(20)?).ok()?,
             received_at: int(21)?,
             first_attempt_at: int(22),
+            decision_offset: int(23).and_then(|offset| u64::try_from(offset).ok()),
         };
         Some((id(0)?, delivery))
     }

@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 pub(crate) struct CountsQuery {
     /// Minutes that begin at or after (RFC 3339); a day before the end if not given.
     from: Option<String>,
-    /// Minutes that begin before (RFC 3339); now if not given. At most 31 days after `from`.
+    /// Minutes that begin before (RFC 3339); now, or the time of the point, if not given. At most 31 days after `from`.
     to: Option<String>,
     /// The source's name.
     source: Option<String>,
@@ -39,6 +39,8 @@ pub(crate) struct CountsQuery {
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    as_of: Option<String>,
 }
 
 /// Lists what happened to the webhooks of each source in each minute, the latest first.
@@ -51,7 +53,8 @@ async fn list(
 ) -> Result<axum::Json<Paged<CountRow>>, Problem> {
     let page = paging::page(query.limit, query.cursor)?;
     let (from, to) = range(query.from.as_deref(), query.to.as_deref())?;
-    let end = to.unwrap_or_else(|| api.parts.clock.now());
+    let view = api.view(query.as_of.as_deref()).await?;
+    let end = to.unwrap_or_else(|| view.time());
     let from = from.unwrap_or(Timestamp(end.0.saturating_sub(RANGE_SECS * 1_000_000)));
     if end.0.saturating_sub(from.0) > RANGE_SECS_MAX * 1_000_000 {
         return Err(Problem::bad_value(
@@ -64,7 +67,7 @@ async fn list(
         to,
         source: query.source,
     };
-    let rows = api.parts.queries.counts(&filter).await?;
+    let rows = view.queries.counts(&filter).await?;
     let mut rows = rows.into_iter().peekable();
     if let Some(after) = after {
         while rows.next().is_some_and(|row| key(&row) != after) {}

@@ -4,6 +4,7 @@ use super::auth::Reader;
 use super::extract::{Name, Query};
 use super::filters::ListQuery;
 use super::problem::Problem;
+use super::view::AsOfQuery;
 use super::{Api, Shared};
 use crate::query::{AttemptRow, DeadLetterRow, DeliveryDetail, DeliveryRow, Paged};
 use axum::extract::State;
@@ -30,32 +31,35 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<DeliveryRow>>, Problem> {
-    let (filter, page) = query.read(&api, &STATES)?;
-    let mut rows = api.parts.queries.deliveries(&filter, &page).await?;
-    api.fill_held(&mut rows.items);
+    let (view, filter, page) = query.read(&api, &STATES).await?;
+    let mut rows = view.queries.deliveries(&filter, &page).await?;
+    view.fill_held(&mut rows.items).await?;
     Ok(axum::Json(rows))
 }
 
 /// Shows one delivery with its attempts and its states.
-#[utoipa::path(get, path = "/deliveries/{id}", tag = "delivery", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/deliveries/{id}", tag = "delivery",
+    params(("id" = String, Path), AsOfQuery),
     responses((status = 200, body = DeliveryDetail), (status = 404, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<DeliveryDetail>, Problem> {
-    detail(&api, &name).await.map(axum::Json)
+    detail(&api, &name, &query).await.map(axum::Json)
 }
 
 /// Shows one dead letter with its attempts and its states.
-#[utoipa::path(get, path = "/dead-letters/{id}", tag = "delivery", params(("id" = String, Path)),
-    responses((status = 200, body = DeliveryDetail)))]
+#[utoipa::path(get, path = "/dead-letters/{id}", tag = "delivery",
+    params(("id" = String, Path), AsOfQuery), responses((status = 200, body = DeliveryDetail)))]
 async fn dead_letter(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<DeliveryDetail>, Problem> {
-    let detail = detail(&api, &name).await?;
+    let detail = detail(&api, &name, &query).await?;
     if detail.delivery.state == "dead" {
         return Ok(axum::Json(detail));
     }
@@ -64,12 +68,13 @@ async fn dead_letter(
     Err(Problem::not_found(said))
 }
 
-async fn detail(api: &Api, name: &Name) -> Result<DeliveryDetail, Problem> {
+async fn detail(api: &Api, name: &Name, query: &AsOfQuery) -> Result<DeliveryDetail, Problem> {
     let id: DeliveryId = name.id("delivery")?;
-    let missing = || Problem::not_found(format!("there is no delivery {id}"));
-    let mut detail = api.parts.queries.delivery(id).await?.ok_or_else(missing)?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let missing = || Problem::not_found(format!("there is no delivery {id}{}", view.then()));
+    let mut detail = view.queries.delivery(id).await?.ok_or_else(missing)?;
     fill_excerpts(api, &mut detail.attempts).await?;
-    api.fill_held([&mut detail.delivery]);
+    view.fill_held([&mut detail.delivery]).await?;
     Ok(detail)
 }
 
@@ -81,10 +86,8 @@ async fn dead_letters(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<DeadLetterRow>>, Problem> {
-    let (filter, page) = query.read(&api, &["dead"])?;
-    Ok(axum::Json(
-        api.parts.queries.dead_letters(&filter, &page).await?,
-    ))
+    let (view, filter, page) = query.read(&api, &["dead"]).await?;
+    Ok(axum::Json(view.queries.dead_letters(&filter, &page).await?))
 }
 
 /// Reads the answers' excerpts from the log, where they can be erased.

@@ -4,9 +4,9 @@ mod range;
 
 use super::auth::Reader;
 use super::extract::{Name, Query};
+use super::object::find_any_in;
 use super::problem::Problem;
 use super::record::position;
-use super::subscriptions::find_any;
 use super::timeline::CATCH_UP;
 use super::{Api, Shared};
 use crate::hindsight::blame::Evidence;
@@ -15,7 +15,7 @@ use crate::hindsight::missed::{Known, Reason};
 use crate::query::{DeliveryRow, WebhookRow};
 use crate::route;
 use axum::extract::State;
-use hooklog_projections::configuration::Configuration;
+use hooklog_projections::configuration::{Configuration, Subscription};
 use hooklog_schemas::deliveries::{MatchOutcome, Routed};
 use hooklog_schemas::webhook::Received;
 use hooklog_schemas::{Offset, ReceiptId, SubscriptionId, Topic};
@@ -38,6 +38,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 pub(crate) struct ExplainQuery {
     /// The subscription's name or id.
     subscription: String,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    as_of: Option<String>,
 }
 
 /// Why, for each receipt of the event.
@@ -64,7 +66,7 @@ pub(crate) struct ExplainedReceipt {
     /// The same question under the configuration that decided; none if the webhook was erased.
     #[schema(value_type = Option<Object>)]
     recomputed: Option<route::Explanation>,
-    /// The same question under today's configuration; none if the webhook was erased.
+    /// The same question under today's configuration, or that of the point; none if the webhook was erased.
     #[schema(value_type = Option<Object>)]
     today: Option<route::Explanation>,
     /// The recomputation under the recorded configuration says something else.
@@ -103,9 +105,13 @@ async fn explain(
     guid: Name,
     Query(query): Query<ExplainQuery>,
 ) -> Result<axum::Json<Explained>, Problem> {
-    let subscription = find_any(&api, &query.subscription)?;
-    api.catch_up(CATCH_UP).await?;
-    let timeline = api.parts.queries.timeline(&guid.0).await?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let now = view.configuration().await?;
+    let subscription = find_any_in::<Subscription>(&now, &query.subscription)?;
+    if !view.is_past() {
+        api.catch_up(CATCH_UP).await?;
+    }
+    let timeline = view.queries.timeline(&guid.0).await?;
     let mut decided = Vec::with_capacity(timeline.receipts.len());
     for row in timeline.receipts {
         let at = position(Topic::Deliveries, row.partition, row.decision_offset);
@@ -114,13 +120,13 @@ async fn explain(
     let offsets = decided.iter().filter_map(|(_, routed)| routed.as_ref());
     let offsets = offsets.map(|routed| routed.configuration.offset).collect();
     let past = api.configurations_at(offsets).await?;
-    let life = api.life(subscription.id, None).await?;
+    let life = api.life(subscription.id, view.control_end()).await?;
     let mut owed: Vec<_> = timeline
         .deliveries
         .into_iter()
         .map(|d| d.delivery)
         .collect();
-    api.fill_held(&mut owed);
+    view.fill_held(&mut owed).await?;
     let mut receipts = Vec::with_capacity(decided.len());
     for (row, routed) in decided {
         let mine = |one: &&DeliveryRow| {
@@ -129,6 +135,7 @@ async fn explain(
         let about = About {
             past: &past,
             life: &life,
+            now: &now,
             delivery: owed.iter().find(mine),
         };
         receipts.push(explain_one(&api, &row, routed, subscription.id, about).await?);
@@ -145,6 +152,7 @@ async fn explain(
 struct About<'a> {
     past: &'a BTreeMap<Offset, Arc<Configuration>>,
     life: &'a Life,
+    now: &'a Configuration,
     delivery: Option<&'a DeliveryRow>,
 }
 
@@ -184,7 +192,7 @@ async fn explain_one(
         receipt: row.receipt,
         recorded,
         recomputed,
-        today: ask(&api.parts.control.current()),
+        today: ask(about.now),
         differs,
     })
 }

@@ -1,9 +1,11 @@
 //! What a list shows: the filters that webhooks, deliveries and dead letters share.
 
+use super::object::find_any_in;
 use super::problem::Problem;
-use super::subscriptions::find_any;
+use super::view::View;
 use super::{Api, check, paging};
 use crate::query::{Filter, Page};
+use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::Timestamp;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -36,11 +38,18 @@ pub(crate) struct ListQuery {
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    as_of: Option<String>,
 }
 
 impl ListQuery {
-    /// The clauses and the page, checked; `states` are those that the list knows.
-    pub(super) fn read(self, api: &Api, states: &[&str]) -> Result<(Filter, Page), Problem> {
+    /// What is looked at, and the clauses and the page, checked; `states` are those that the list
+    /// knows.
+    pub(super) async fn read<'a>(
+        self,
+        api: &'a Api,
+        states: &[&str],
+    ) -> Result<(View<'a>, Filter, Page), Problem> {
         let page = paging::page(self.limit, self.cursor)?;
         if let Some(state) = &self.state
             && !states.contains(&state.as_str())
@@ -50,8 +59,14 @@ impl ListQuery {
         }
         check_repository(self.repository.as_deref())?;
         let (from, to) = range(self.from.as_deref(), self.to.as_deref())?;
-        let subscription = self.subscription.as_deref();
-        let subscription = subscription.map(|name| find_any(api, name)).transpose()?;
+        let view = api.view(self.as_of.as_deref()).await?;
+        let subscription = match &self.subscription {
+            Some(name) => {
+                let configuration = view.configuration().await?;
+                Some(find_any_in::<Subscription>(&configuration, name)?)
+            }
+            None => None,
+        };
         let filter = Filter {
             from,
             to,
@@ -63,7 +78,7 @@ impl ListQuery {
             state: self.state,
             subscription: subscription.map(|subscription| subscription.id),
         };
-        Ok((filter, page))
+        Ok((view, filter, page))
     }
 }
 

@@ -1,14 +1,22 @@
 //! What holds open deliveries back beyond their due times.
 
-use super::Api;
+use super::problem::Problem;
+use super::view::View;
 use crate::query::DeliveryRow;
 
-impl Api {
+impl View<'_> {
     /// Says of open deliveries whether a pause holds them back. Tables know when they are due; whether
     /// somebody paused them is a matter of the configuration in force.
-    pub(super) fn fill_held<'a>(&self, rows: impl IntoIterator<Item = &'a mut DeliveryRow>) {
-        let configuration = self.parts.control.current();
-        for row in rows.into_iter().filter(|row| row.state == "open") {
+    pub(super) async fn fill_held<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a mut DeliveryRow>,
+    ) -> Result<(), Problem> {
+        let open: Vec<_> = rows.into_iter().filter(|row| row.state == "open").collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let configuration = self.configuration().await?;
+        for row in open {
             let subscription = configuration.subscriptions.get(&row.subscription_id);
             let held = if configuration.deliveries_paused {
                 Some("all deliveries are paused")
@@ -19,5 +27,6 @@ impl Api {
             };
             row.held = held.map(str::to_owned);
         }
+        Ok(())
     }
 }

@@ -105,8 +105,15 @@ pub(super) struct Found<O: Object> {
 
 /// The one with this name or id, unless it was deleted.
 pub(super) fn find<O: Object>(api: &Api, name: &str) -> Result<Arc<O>, Problem> {
-    let configuration = api.parts.control.current();
-    let live = || O::all(&configuration).filter(|one| !one.deleted());
+    find_in(&api.parts.control.current(), name)
+}
+
+/// Likewise, in a configuration that may be one of the past.
+pub(super) fn find_in<O: Object>(
+    configuration: &Configuration,
+    name: &str,
+) -> Result<Arc<O>, Problem> {
+    let live = || O::all(configuration).filter(|one| !one.deleted());
     let named = live().find(|one| one.name() == name);
     let found = named.or_else(|| live().find(|one| one.id().to_string() == name));
     let missing = || Problem::not_found(format!("there is no {} {name:?}", O::KIND));
@@ -115,9 +122,16 @@ pub(super) fn find<O: Object>(api: &Api, name: &str) -> Result<Arc<O>, Problem> 
 
 /// Likewise; a deleted one too, by its id, or by its name where no other has it now.
 pub(super) fn find_any<O: Object>(api: &Api, name: &str) -> Result<Arc<O>, Problem> {
-    find(api, name).or_else(|missing| {
-        let configuration = api.parts.control.current();
-        O::all(&configuration)
+    find_any_in(&api.parts.control.current(), name)
+}
+
+/// Likewise, in a configuration that may be one of the past.
+pub(super) fn find_any_in<O: Object>(
+    configuration: &Configuration,
+    name: &str,
+) -> Result<Arc<O>, Problem> {
+    find_in(configuration, name).or_else(|missing| {
+        O::all(configuration)
             .filter(|one| one.name() == name || one.id().to_string() == name)
             .max_by_key(|one| one.created_at())
             .cloned()
@@ -126,11 +140,12 @@ pub(super) fn find_any<O: Object>(api: &Api, name: &str) -> Result<Arc<O>, Probl
 }
 
 /// Those that are not deleted, by name.
-pub(super) fn list<O: Object>(
+pub(super) async fn list<O: Object>(
     api: &Api,
     query: &PageQuery,
 ) -> Result<axum::Json<Paged<O::View>>, Problem> {
-    let configuration = api.parts.control.current();
+    let view = api.view(query.as_of.as_deref()).await?;
+    let configuration = view.configuration().await?;
     let mut live: Vec<_> = O::all(&configuration)
         .filter(|one| !one.deleted())
         .collect();

@@ -16,6 +16,8 @@ pub(crate) struct PageQuery {
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    pub(super) as_of: Option<String>,
 }
 
 impl PageQuery {

@@ -186,7 +186,10 @@ impl From<ReadError> for Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Unavailable(_) => Self::unavailable(error.to_string()),
+            QueryError::Unavailable(_) | QueryError::Behind { .. } => {
+                Self::unavailable(error.to_string())
+            }
+            QueryError::OtherLog { .. } => Self::conflict(error.to_string()),
             QueryError::Page(_) => Self::bad_value(error.to_string()),
         }
     }

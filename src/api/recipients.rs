@@ -31,10 +31,10 @@ async fn recipients(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<ReceivedRow>>, Problem> {
-    let (filter, page) = query.read(&api, &super::webhooks::STATES)?;
-    let mut rows = api.parts.queries.received(&filter, &page).await?;
+    let (view, filter, page) = query.read(&api, &super::webhooks::STATES).await?;
+    let mut rows = view.queries.received(&filter, &page).await?;
     let recipients = rows.items.iter_mut().flat_map(|row| &mut row.recipients);
-    api.fill_held(recipients.map(|row| &mut row.delivery));
+    view.fill_held(recipients.map(|row| &mut row.delivery)).await?;
     Ok(axum::Json(rows))
 }
 

@@ -31,6 +31,18 @@ described! {
         senders: Option<Vec<String>>,
     }
 
+    /// A cut through the log: of every partition the first offset that lies outside.
+    Point {
+        /// The log that it cuts.
+        log: String,
+        /// The ends of the partitions of `webhooks`, in their order.
+        webhooks: Vec<u64>,
+        /// The ends of the partitions of `deliveries`, in their order.
+        deliveries: Vec<u64>,
+        /// The end of `control`.
+        control: u64,
+    }
+
     /// How deliveries are tried. What is not given has its default.
     Policy {
         /// Tries before the dead letter, 1 to 100; 16 by default.

@@ -5,9 +5,10 @@ mod body;
 use super::auth::{Admin, Reader};
 use super::change::{Changed, Given, GivenQuery};
 use super::extract::{Json, Name, Query};
-use super::object::{self, find, find_any, prepare, switch};
+use super::object::{self, find, find_any_in, find_in, prepare, switch};
 use super::paging::PageQuery;
 use super::problem::Problem;
+use super::view::AsOfQuery;
 use super::{Api, Shared, check, secrets};
 use crate::query::{ChangeRow, Paged};
 use axum::extract::State;
@@ -46,20 +47,26 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<SourceView>>, Problem> {
-    object::list::<Source>(&api, &query)
+    object::list::<Source>(&api, &query).await
 }
 
 /// Shows one source.
-#[utoipa::path(get, path = "/sources/{name}", tag = "source", params(("name" = String, Path)),
+#[utoipa::path(get, path = "/sources/{name}", tag = "source",
+    params(("name" = String, Path), AsOfQuery),
     responses((status = 200, body = SourceView), (status = 404, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    Ok(axum::Json(SourceView::from(&*find::<Source>(
-        &api, &name.0,
-    )?)))
+    let configuration = api
+        .view(query.as_of.as_deref())
+        .await?
+        .configuration()
+        .await?;
+    let found = find_in::<Source>(&configuration, &name.0)?;
+    Ok(axum::Json(SourceView::from(&*found)))
 }
 
 /// Creates a source.
@@ -207,8 +214,9 @@ async fn history(
     name: Name,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
-    let id = find_any::<Source>(&api, &name.0)?.id;
-    let rows = api.parts.queries.source_history(id, &query.page()?).await?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let id = find_any_in::<Source>(&*view.configuration().await?, &name.0)?.id;
+    let rows = view.queries.source_history(id, &query.page()?).await?;
     Ok(axum::Json(rows))
 }
 

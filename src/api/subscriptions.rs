@@ -5,10 +5,11 @@ mod body;
 use super::auth::{Operator, Reader};
 use super::change::{Changed, Given, GivenQuery};
 use super::extract::{Json, Name, Query};
-use super::object::{self, prepare, switch};
+use super::object::{self, find_any_in, find_in, prepare, switch};
 use super::paging::PageQuery;
 use super::problem::Problem;
 use super::sources::OVERLAP_SECS;
+use super::view::AsOfQuery;
 use super::{Api, Shared, check, secrets};
 use crate::query::{ChangeRow, Changeable, Paged};
 use axum::extract::State;
@@ -45,18 +46,26 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<SubscriptionView>>, Problem> {
-    object::list::<Subscription>(&api, &query)
+    object::list::<Subscription>(&api, &query).await
 }
 
 /// Shows one subscription, by its name or its id.
-#[utoipa::path(get, path = "/subscriptions/{name}", tag = "subscription", params(("name" = String, Path)),
+#[utoipa::path(get, path = "/subscriptions/{name}", tag = "subscription",
+    params(("name" = String, Path), AsOfQuery),
     responses((status = 200, body = SubscriptionView), (status = 404, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<SubscriptionView>, Problem> {
-    Ok(axum::Json(SubscriptionView::from(&*find(&api, &name.0)?)))
+    let configuration = api
+        .view(query.as_of.as_deref())
+        .await?
+        .configuration()
+        .await?;
+    let found = find_in::<Subscription>(&configuration, &name.0)?;
+    Ok(axum::Json(SubscriptionView::from(&*found)))
 }
 
 /// Creates a subscription. A secret is made unless one is given, and shown this once.
@@ -238,9 +247,10 @@ async fn history(
     name: Name,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
-    let id = find_any(&api, &name.0)?.id;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let id = find_any_in::<Subscription>(&*view.configuration().await?, &name.0)?.id;
     let page = query.page()?;
-    let rows = api.parts.queries.subscription_history(id, &page).await?;
+    let rows = view.queries.subscription_history(id, &page).await?;
     Ok(axum::Json(rows))
 }
 

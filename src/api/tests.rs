@@ -4,6 +4,7 @@ mod auth;
 mod commands;
 mod format;
 mod harness;
+mod past;
 mod reads;
 mod secrets;
 mod sources;

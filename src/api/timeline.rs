@@ -2,8 +2,9 @@
 
 use super::auth::Reader;
 use super::deliveries::fill_excerpts;
-use super::extract::Name;
+use super::extract::{Name, Query};
 use super::problem::Problem;
+use super::view::AsOfQuery;
 use super::{Api, Shared};
 use crate::hindsight::blame::Evidence;
 use crate::query::{DeliveryDetail, ReadUpTo, WebhookRow};
@@ -38,7 +39,8 @@ pub(crate) struct TimelineView {
     /// The changes that made the configurations under which it was decided and tried: who, when, why.
     /// Receipts and attempts name them by `configuration_offset`.
     configurations: Vec<Evidence>,
-    /// Up to where the tables had read the log: what came later is not in this answer.
+    /// Up to where the tables had read the log, or where the point ends that was asked for: what came
+    /// later is not in this answer.
     as_of: Vec<ReadUpTo>,
 }
 
@@ -54,22 +56,27 @@ pub(crate) struct TimelineDelivery {
 }
 
 /// Shows every receipt, decision and attempt of one event, and what is due next.
-#[utoipa::path(get, path = "/timeline/{guid}", tag = "webhook", params(("guid" = String, Path)),
+#[utoipa::path(get, path = "/timeline/{guid}", tag = "webhook",
+    params(("guid" = String, Path), AsOfQuery),
     responses((status = 200, body = TimelineView), (status = 503, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,
     guid: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<TimelineView>, Problem> {
-    // If they do not catch up in time, `as_of` says how far they are.
-    api.catch_up(CATCH_UP).await?;
-    let timeline = api.parts.queries.timeline(&guid.0).await?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    if !view.is_past() {
+        // If they do not catch up in time, `as_of` says how far they are.
+        api.catch_up(CATCH_UP).await?;
+    }
+    let timeline = view.queries.timeline(&guid.0).await?;
     let mut in_force: BTreeSet<i64> = BTreeSet::new();
     in_force.extend(timeline.receipts.iter().map(|row| row.configuration_offset));
     let mut deliveries = Vec::with_capacity(timeline.deliveries.len());
     for mut delivery in timeline.deliveries {
         fill_excerpts(&api, &mut delivery.attempts).await?;
-        api.fill_held([&mut delivery.delivery]);
+        view.fill_held([&mut delivery.delivery]).await?;
         let attempts = delivery.attempts.iter();
         in_force.extend(attempts.map(|attempt| attempt.configuration_offset));
         deliveries.push(TimelineDelivery {

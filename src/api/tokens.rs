@@ -7,6 +7,7 @@ use super::change::Changed;
 use super::extract::{Json, Name, Query};
 use super::paging::PageQuery;
 use super::problem::Problem;
+use super::view::AsOfQuery;
 use super::{Shared, check, schema, secrets};
 use crate::query::{ChangeRow, Paged};
 use axum::extract::State;
@@ -96,7 +97,8 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<TokenView>>, Problem> {
-    let configuration = api.parts.control.current();
+    let view = api.view(query.as_of.as_deref()).await?;
+    let configuration = view.configuration().await?;
     let mut live: Vec<_> = live(&configuration).collect();
     live.sort_by(|a, b| a.name.cmp(&b.name));
     let rows = live.into_iter().map(|token| TokenView::from(&**token));
@@ -104,14 +106,19 @@ async fn list(
 }
 
 /// Shows one token's name and role; the token itself is kept nowhere.
-#[utoipa::path(get, path = "/tokens/{name}", tag = "token", params(("name" = String, Path)),
-    responses((status = 200, body = TokenView)))]
+#[utoipa::path(get, path = "/tokens/{name}", tag = "token",
+    params(("name" = String, Path), AsOfQuery), responses((status = 200, body = TokenView)))]
 async fn show(
     _: Admin,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<TokenView>, Problem> {
-    let configuration = api.parts.control.current();
+    let configuration = api
+        .view(query.as_of.as_deref())
+        .await?
+        .configuration()
+        .await?;
     let token = live(&configuration).find(|token| token.name == name.0);
     let view = token.map(|token| TokenView::from(&**token));
     view.map(axum::Json).ok_or_else(|| missing(&name.0))
@@ -126,12 +133,13 @@ async fn history(
     name: Name,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
-    let configuration = api.parts.control.current();
+    let view = api.view(query.as_of.as_deref()).await?;
+    let configuration = view.configuration().await?;
     let mut all = configuration.tokens.values();
     if !all.any(|token| token.name == name.0) {
         return Err(missing(&name.0));
     }
-    let mut rows = history::of(&api, &name.0).await?;
+    let mut rows = history::of(&api, &name.0, configuration.next).await?;
     rows.reverse();
     // Padded, so that offsets compare as texts; the latest comes first, so the complement counts.
     let key = |row: &ChangeRow| format!("{:020}", i64::MAX - row.offset);

@@ -5,6 +5,7 @@ use super::extract::{Name, Query};
 use super::filters::ListQuery;
 use super::problem::Problem;
 use super::record::{is_erased, position};
+use super::view::{AsOfQuery, View};
 use super::{Api, Shared};
 use crate::query::{DeliveryRow, Paged, WebhookRow};
 use axum::extract::State;
@@ -55,21 +56,22 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<WebhookRow>>, Problem> {
-    let (filter, page) = query.read(&api, &STATES)?;
-    Ok(axum::Json(
-        api.parts.queries.webhooks(&filter, &page).await?,
-    ))
+    let (view, filter, page) = query.read(&api, &STATES).await?;
+    Ok(axum::Json(view.queries.webhooks(&filter, &page).await?))
 }
 
 /// Shows one webhook.
-#[utoipa::path(get, path = "/webhooks/{receipt}", tag = "webhook", params(("receipt" = String, Path)),
+#[utoipa::path(get, path = "/webhooks/{receipt}", tag = "webhook",
+    params(("receipt" = String, Path), AsOfQuery),
     responses((status = 200, body = WebhookDetail), (status = 404, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<WebhookDetail>, Problem> {
-    let webhook = find(&api, &name).await?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let webhook = find_in(&view, &name).await?;
     let at = position(
         Topic::Deliveries,
         webhook.partition,
@@ -81,8 +83,8 @@ async fn show(
         routed.summary.git_ref = None;
         routed.summary.sender_id = webhook.sender_id;
     }
-    let mut deliveries = api.parts.queries.deliveries_of(webhook.receipt).await?;
-    api.fill_held(&mut deliveries);
+    let mut deliveries = view.queries.deliveries_of(webhook.receipt).await?;
+    view.fill_held(&mut deliveries).await?;
     let record = api.webhook_record(&webhook).await?;
     let received = record.as_deref().map(Received::decode).transpose();
     let received = received.map_err(Problem::internal)?;
@@ -124,11 +126,17 @@ impl Api {
 
 /// The webhook that a path names by its receipt.
 pub(super) async fn find(api: &Api, name: &Name) -> Result<WebhookRow, Problem> {
+    find_in(&api.view(None).await?, name).await
+}
+
+async fn find_in(view: &View<'_>, name: &Name) -> Result<WebhookRow, Problem> {
     let receipt: ReceiptId = name.id("webhook's receipt")?;
-    let found = api.parts.queries.webhook(receipt).await?;
+    let found = view.queries.webhook(receipt).await?;
     let missing = || {
         Problem::not_found(format!(
-            "there is no webhook with the receipt {receipt}; if it is a GUID, its timeline has the receipts"
+            "there is no webhook with the receipt {receipt}{}; if it is a GUID, its timeline has \
+             the receipts",
+            view.then()
         ))
     };
     found.ok_or_else(missing)

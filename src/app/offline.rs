@@ -208,7 +208,10 @@ async fn existing(config: &Config) -> anyhow::Result<Box<dyn ProjectionStore>> {
 }
 
 /// Opens the log that is there; it makes none.
-async fn existing_log(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn EventLog>> {
+pub(super) async fn existing_log(
+    config: &Config,
+    metrics: &Metrics,
+) -> anyhow::Result<Arc<dyn EventLog>> {
     let data = config.data.display();
     if log::is_in_the_folder(&config.log) && !config.data.join("log").is_dir() {
         bail!("there is no log in {data}; name the folder of a server with --data");

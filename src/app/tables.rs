@@ -73,6 +73,21 @@ fn reading_postgres(config: &Config) -> anyhow::Result<Arc<dyn Tables>> {
     Ok(Arc::new(PostgresTables::new(&config.project.postgres)?))
 }
 
+/// Makes tables of a point of the past, which stay on a server, fit for people and their tools.
+///
+/// # Errors
+/// The store's own.
+#[cfg(feature = "store-postgres")]
+pub(super) async fn publish(config: &Config) -> anyhow::Result<()> {
+    let mut store = PostgresStore::new(&config.project)?;
+    Ok(store.publish().await?)
+}
+
+#[cfg(not(feature = "store-postgres"))]
+pub(super) async fn publish(_: &Config) -> anyhow::Result<()> {
+    bail!("{NOT_BUILT}")
+}
+
 #[cfg(not(feature = "store-postgres"))]
 fn writing_postgres(_: &Config) -> Result<Box<dyn ProjectionStore>, StoreError> {
     Err(StoreError::Refused(NOT_BUILT.to_owned()))

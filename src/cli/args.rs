@@ -1,5 +1,6 @@
 //! Flags that many commands share.
 
+use super::point::AsOf;
 use super::row::Row;
 use super::session::Usage;
 use super::time::{When, span};
@@ -134,6 +135,8 @@ pub(crate) struct Paging {
     /// Go on where an earlier answer ended: its `next`
     #[arg(long, value_name = "CURSOR")]
     pub(crate) cursor: Option<String>,
+    #[command(flatten)]
+    pub(crate) as_of: AsOf,
 }
 
 /// Why a change is made.

@@ -3,6 +3,7 @@
 use super::args::Paging;
 use super::confirm::{Caution, Command, Scope};
 use super::delivery::{self, Filters};
+use super::point::AsOf;
 use super::row::cut;
 use super::session::{Answer, Session};
 use super::table::Column;
@@ -35,6 +36,8 @@ pub(crate) enum DeadLetterCommand {
     Show {
         /// Its delivery's id, as `dead-letter list` shows it
         delivery: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Try dead letters again, from attempt 1; the scope must be said
     #[command(
@@ -61,9 +64,10 @@ pub(super) async fn run(
                 .list(&["dead-letters"], query, &paging, &COLUMNS, EMPTY)
                 .await
         }
-        DeadLetterCommand::Show { delivery } => {
+        DeadLetterCommand::Show { delivery, as_of } => {
             let path = ["dead-letters", delivery.as_str()];
-            let reply = session.api.get(&path, &Vec::new()).await?;
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&path, &query).await?;
             session.show(&reply, delivery::tell)
         }
         DeadLetterCommand::Redrive { scope, caution } => {

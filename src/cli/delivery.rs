@@ -4,6 +4,7 @@ use super::args::{Paging, Range, with_reason};
 use super::confirm::{Caution, Command, Scope, ask};
 use super::object::is_unchanged;
 use super::out::{Out, Tone};
+use super::point::AsOf;
 use super::row::{NOTHING, Row, counted, cut};
 use super::session::{Answer, Session};
 use super::table::{self, Column};
@@ -43,6 +44,8 @@ pub(crate) enum DeliveryCommand {
     Show {
         /// Its id, as `delivery list` shows it
         delivery: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Give open deliveries up; the scope must be said
     #[command(
@@ -172,11 +175,9 @@ pub(super) async fn run(
                 .list(&["deliveries"], query, &args.paging, &COLUMNS, EMPTY)
                 .await
         }
-        DeliveryCommand::Show { delivery } => {
-            let reply = session
-                .api
-                .get(&["deliveries", &delivery], &Vec::new())
-                .await?;
+        DeliveryCommand::Show { delivery, as_of } => {
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&["deliveries", &delivery], &query).await?;
             session.show(&reply, tell)
         }
         DeliveryCommand::Cancel { scope, caution } => {

@@ -6,6 +6,7 @@ use super::args::Range;
 use super::delivery::repositories;
 use super::evidence;
 use super::out::{Out, Tone};
+use super::point::AsOf;
 use super::row::Row;
 use super::session::{Answer, Session, Usage};
 use clap::Args;
@@ -40,6 +41,8 @@ pub(crate) struct ExplainArgs {
     /// Of many events, list so many at the most; all are counted
     #[arg(long, default_value_t = 50, value_name = "ROWS")]
     limit: usize,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl ExplainArgs {
@@ -87,7 +90,8 @@ pub(super) async fn run(args: ExplainArgs, session: &mut Session<'_>) -> anyhow:
         let said = "a GUID names one event; leave it out to ask about a range";
         return Err(Usage(said.to_owned()).into());
     }
-    let query = vec![("subscription", args.subscription)];
+    let mut query = args.as_of.query(session.now);
+    query.push(("subscription", args.subscription));
     let reply = session.api.get(&["explain", &guid], &query).await?;
     let found = !reply.row().rows("receipts").is_empty();
     session.show(&reply, tell)?;

@@ -87,6 +87,7 @@ impl Session<'_> {
         columns: &[Column],
         empty: &str,
     ) -> anyhow::Result<Answer> {
+        query.extend(paging.as_of.query(self.now));
         query.extend(paging.cursor.clone().map(|cursor| ("cursor", cursor)));
         let page = self.api.list(path, &query, paging.limit).await?;
         self.show_page(&page, columns, empty)

@@ -4,6 +4,7 @@ use super::args::{Basis, Because, Paging, duration, kept, with_given, with_reaso
 use super::confirm::ask;
 use super::object::{Doomed, Named, SECRETS, history, switch};
 use super::out::Out;
+use super::point::AsOf;
 use super::row::Row;
 use super::session::{Answer, Session, Usage, secret_text};
 use super::table::{self, Column};
@@ -35,6 +36,8 @@ pub(crate) enum SourceCommand {
     Show {
         /// Its name
         name: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Create a source: from then on its webhooks are accepted
     #[command(after_help = CREATE_EXAMPLES)]
@@ -151,8 +154,9 @@ pub(super) async fn run(
                 .list(&["sources"], Vec::new(), &paging, &COLUMNS, EMPTY)
                 .await
         }
-        SourceCommand::Show { name } => {
-            let reply = session.api.get(&["sources", &name], &Vec::new()).await?;
+        SourceCommand::Show { name, as_of } => {
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&["sources", &name], &query).await?;
             session.show(&reply, tell)
         }
         SourceCommand::Create(args) => create(args, session).await,

@@ -10,6 +10,7 @@ use super::args::{Basis, Paging, duration, with_given};
 use super::confirm::ask;
 use super::object::{Doomed, Named, SECRETS, history, switch};
 use super::out::Out;
+use super::point::AsOf;
 use super::row::{Row, counted, cut};
 use super::session::{Answer, Session, secret_text};
 use super::table::{self, Column};
@@ -43,6 +44,8 @@ pub(crate) enum SubscriptionCommand {
     Show {
         /// Its name, or its id
         name: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Create a subscription: from then on it gets what its filter matches
     #[command(after_help = CREATE_EXAMPLES)]
@@ -134,11 +137,9 @@ pub(super) async fn run(
                 .list(&["subscriptions"], Vec::new(), &paging, &COLUMNS, EMPTY)
                 .await
         }
-        SubscriptionCommand::Show { name } => {
-            let reply = session
-                .api
-                .get(&["subscriptions", &name], &Vec::new())
-                .await?;
+        SubscriptionCommand::Show { name, as_of } => {
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&["subscriptions", &name], &query).await?;
             session.show(&reply, tell)
         }
         SubscriptionCommand::Create(args) => create(*args, session).await,

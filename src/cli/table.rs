@@ -35,10 +35,7 @@ pub(crate) fn write(
     rows: &[Row<'_>],
     now: Timestamp,
 ) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table.force_no_tty();
+    let mut table = bare();
     if out.colours() {
         table.enforce_styling();
     }
@@ -58,6 +55,36 @@ pub(crate) fn write(
         out.line(line.trim_end())?;
     }
     Ok(())
+}
+
+/// Writes rows of texts as a table.
+///
+/// # Errors
+/// When the reader has gone.
+pub(crate) fn plain(out: &mut Out<'_>, heading: &[String], rows: &[Vec<String>]) -> io::Result<()> {
+    let mut table = bare();
+    table.set_header(heading);
+    rows.iter().for_each(|row| {
+        table.add_row(row);
+    });
+    for index in 0..heading.len() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding((0, 2));
+        }
+    }
+    for line in table.lines() {
+        out.line(line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A table without lines, which is as wide as its cells.
+fn bare() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.force_no_tty();
+    table
 }
 
 fn tinted(text: String) -> Cell {

@@ -3,6 +3,7 @@
 use super::delivery;
 use super::evidence;
 use super::out::{Out, Tone};
+use super::point::AsOf;
 use super::row::{NOTHING, Row, counted, cut};
 use super::session::{Answer, Session};
 use super::time;
@@ -15,6 +16,8 @@ use std::io;
 pub(crate) struct TimelineArgs {
     /// GitHub's id of the event (X-GitHub-Delivery)
     guid: String,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub(super) const EXAMPLES: &str = "\
@@ -25,10 +28,8 @@ Examples:
 Exit code 1 when nothing was received with this GUID.";
 
 pub(super) async fn run(args: TimelineArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    let reply = session
-        .api
-        .get(&["timeline", &args.guid], &Vec::new())
-        .await?;
+    let query = args.as_of.query(session.now);
+    let reply = session.api.get(&["timeline", &args.guid], &query).await?;
     let found = !reply.row().rows("receipts").is_empty();
     session.show(&reply, story)?;
     if found {

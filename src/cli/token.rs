@@ -4,6 +4,7 @@ use super::args::{Because, Paging, with_reason};
 use super::confirm::{Caution, ask};
 use super::object::history;
 use super::out::Out;
+use super::point::AsOf;
 use super::row::Row;
 use super::session::{Answer, Session};
 use super::table::{self, Column};
@@ -37,6 +38,8 @@ pub(crate) enum TokenCommand {
     Show {
         /// Its name
         name: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Delete a token: from then on it is unknown
     #[command(visible_alias = "rm")]
@@ -101,8 +104,9 @@ pub(super) async fn run(
                 .await
         }
         TokenCommand::Create(args) => create(args, session).await,
-        TokenCommand::Show { name } => {
-            let reply = session.api.get(&["tokens", &name], &Vec::new()).await?;
+        TokenCommand::Show { name, as_of } => {
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&["tokens", &name], &query).await?;
             session.show(&reply, tell)
         }
         TokenCommand::Delete { name, caution } => delete(&name, &caution, session).await,

@@ -7,6 +7,7 @@ mod verify;
 use super::args::Paging;
 use super::delivery::{self, Filters};
 use super::out::{Out, harmless};
+use super::point::AsOf;
 use super::row::Row;
 use super::session::{Answer, Session};
 use super::table::{self, Column};
@@ -42,6 +43,8 @@ pub(crate) enum WebhookCommand {
     Show {
         /// Its id, as `webhook list` shows it
         receipt: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Verify the stored signature with the secret of its time; no byte of the body is shown
     #[command(
@@ -115,11 +118,9 @@ pub(super) async fn run(
                 .list(&["webhooks"], query, &args.paging, &COLUMNS, EMPTY)
                 .await
         }
-        WebhookCommand::Show { receipt } => {
-            let reply = session
-                .api
-                .get(&["webhooks", &receipt], &Vec::new())
-                .await?;
+        WebhookCommand::Show { receipt, as_of } => {
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&["webhooks", &receipt], &query).await?;
             session.show(&reply, tell)
         }
         WebhookCommand::WhoReceived(args) => recipients::run(*args, session).await,

@@ -3,5 +3,6 @@
 mod names;
 #[cfg(feature = "store-postgres")]
 pub mod postgres;
+mod published;
 pub mod sqlite;
 mod statement;

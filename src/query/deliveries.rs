@@ -3,6 +3,7 @@
 use super::erased::Erased;
 use super::fields::Fields;
 use super::page::Key;
+use super::past;
 use super::{
     Condition, DeadLetterRow, DeliveryDetail, DeliveryRow, Filter, Page, Paged, Queries,
     QueryError, Select, Snapshot,
@@ -11,7 +12,7 @@ use hooklog_projections::table::{Row, Table, Value};
 use hooklog_projections::{dead_letters, deliveries};
 use hooklog_schemas::{DeliveryId, ReceiptId, SubscriptionId};
 
-const ORDER: &[&str] = &["received_at", "id"];
+pub(super) const ORDER: &[&str] = &["received_at", "id"];
 
 impl Queries {
     /// Deliveries, the latest received first.
@@ -23,11 +24,9 @@ impl Queries {
         filter: &Filter,
         page: &Page,
     ) -> Result<Paged<DeliveryRow>, QueryError> {
-        let select = list(&deliveries::TABLE, filter, page)?;
+        let state = filter.state.as_deref();
         let (mut snapshot, _timer) = self.begin("deliveries").await?;
-        let rows = snapshot.select(&select).await?;
-        let rows = rows.into_iter().map(|row| delivery(&mut Fields::of(row)));
-        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let rows = self.listed(snapshot.as_mut(), filter, state, page).await?;
         let mut page = Paged::cut(rows, page.limit(), key);
         blank(snapshot.as_mut(), page.items.iter_mut()).await?;
         page.items.retain(|row| shows(filter, row));
@@ -43,13 +42,24 @@ impl Queries {
         filter: &Filter,
         page: &Page,
     ) -> Result<Paged<DeadLetterRow>, QueryError> {
-        let select = list(&dead_letters::TABLE, filter, page)?;
         let (mut snapshot, _timer) = self.begin("dead_letters").await?;
-        let rows = snapshot.select(&select).await?;
-        let rows = rows
-            .into_iter()
-            .map(dead_letter)
-            .collect::<Result<Vec<_>, _>>()?;
+        let rows = match &self.cut {
+            None => {
+                let select = list(&dead_letters::TABLE, filter, filter.state.as_deref(), page)?;
+                let rows = snapshot.select(&select).await?.into_iter();
+                rows.map(dead_letter).collect::<Result<Vec<_>, _>>()?
+            }
+            // While it is dead nothing about it changes: it died at its last change.
+            Some(_) => {
+                let rows = self.listed(snapshot.as_mut(), filter, Some("dead"), page);
+                let rows = rows.await?.into_iter();
+                rows.map(|delivery| DeadLetterRow {
+                    died_at: delivery.changed_at,
+                    delivery,
+                })
+                .collect()
+            }
+        };
         let mut page = Paged::cut(rows, page.limit(), |row| key(&row.delivery));
         let deliveries = page.items.iter_mut().map(|row| &mut row.delivery);
         blank(snapshot.as_mut(), deliveries).await?;
@@ -63,7 +73,7 @@ impl Queries {
     /// When the tables are away.
     pub async fn deliveries_of(&self, receipt: ReceiptId) -> Result<Vec<DeliveryRow>, QueryError> {
         let (mut snapshot, _timer) = self.begin("deliveries_of").await?;
-        of_receipts(snapshot.as_mut(), &[receipt]).await
+        self.of_receipts(snapshot.as_mut(), &[receipt]).await
     }
 
     /// One delivery with its attempts and transitions.
@@ -74,54 +84,81 @@ impl Queries {
         let (mut snapshot, _timer) = self.begin("delivery").await?;
         let select = Select::newest(&deliveries::TABLE, &[])
             .and(Condition::Is("id", Value::Id(id.0.into_bytes())));
-        let rows = read(snapshot.as_mut(), &select).await?;
-        let mut details = super::timeline::details(snapshot.as_mut(), rows).await?;
+        let rows = self.read(snapshot.as_mut(), select).await?;
+        let cut = self.cut.as_ref();
+        let mut details = super::timeline::details(snapshot.as_mut(), rows, cut).await?;
         Ok(details.pop())
     }
-}
 
-/// The deliveries of these receipts, oldest first.
-pub(super) async fn of_receipts(
-    snapshot: &mut dyn Snapshot,
-    receipts: &[ReceiptId],
-) -> Result<Vec<DeliveryRow>, QueryError> {
-    let mut found = Vec::new();
-    for some in receipts.chunks(500) {
-        let ids = some.iter().map(|receipt| Value::Id(receipt.0.into_bytes()));
-        let select = Select::oldest(&deliveries::TABLE, &["created_at", "id"])
-            .and(Condition::OneOf("receipt", ids.collect()));
-        found.extend(read(snapshot, &select).await?);
+    /// The deliveries of these receipts, oldest first.
+    pub(super) async fn of_receipts(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        receipts: &[ReceiptId],
+    ) -> Result<Vec<DeliveryRow>, QueryError> {
+        let mut found = Vec::new();
+        for some in receipts.chunks(500) {
+            let ids = some.iter().map(|receipt| Value::Id(receipt.0.into_bytes()));
+            let select = Select::oldest(&deliveries::TABLE, &["created_at", "id"])
+                .and(Condition::OneOf("receipt", ids.collect()));
+            found.extend(self.read(snapshot, select).await?);
+        }
+        Ok(found)
     }
-    Ok(found)
+
+    /// One row more than the page has, if there are more.
+    async fn listed(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        filter: &Filter,
+        state: Option<&str>,
+        page: &Page,
+    ) -> Result<Vec<DeliveryRow>, QueryError> {
+        match &self.cut {
+            None => past::read(snapshot, &list(&deliveries::TABLE, filter, state, page)?).await,
+            Some(cut) => {
+                let select = list(&deliveries::TABLE, filter, None, page)?;
+                past::list(snapshot, cut, &select, state, page.limit() + 1).await
+            }
+        }
+    }
+
+    /// The rows of `select`, blanked.
+    pub(super) async fn read(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        select: Select,
+    ) -> Result<Vec<DeliveryRow>, QueryError> {
+        let mut rows = match &self.cut {
+            None => past::read(snapshot, &select).await?,
+            Some(cut) => {
+                let there = select.and(cut.inside("decision_offset"));
+                past::as_they_were(snapshot, cut, &there).await?
+            }
+        };
+        blank(snapshot, rows.iter_mut()).await?;
+        Ok(rows)
+    }
 }
 
-pub(super) async fn read(
-    snapshot: &mut dyn Snapshot,
-    select: &Select,
-) -> Result<Vec<DeliveryRow>, QueryError> {
-    let rows = snapshot.select(select).await?;
-    let rows = rows.into_iter().map(|row| delivery(&mut Fields::of(row)));
-    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
-    blank(snapshot, rows.iter_mut()).await?;
-    Ok(rows)
-}
-
-fn list(table: &'static Table, filter: &Filter, page: &Page) -> Result<Select, QueryError> {
+fn list(
+    table: &'static Table,
+    filter: &Filter,
+    state: Option<&str>,
+    page: &Page,
+) -> Result<Select, QueryError> {
     let after = page.key()?.map(|key| {
         let values = vec![Value::Int(key.number), Value::Id(key.id)];
         Condition::Before(ORDER, values)
     });
-    let text = |column, text: &Option<String>| {
-        let text = text.as_deref().map(Value::text);
-        text.map(|text| Condition::Is(column, text))
-    };
+    let state = state.map(|state| Condition::Is("state", Value::text(state)));
     let subscription = filter.subscription.map(|id| {
         let id = Value::Id(id.0.into_bytes());
         Condition::Is("subscription_id", id)
     });
     let mut select = Select::newest(table, ORDER)
         .and_if(after)
-        .and_if(text("state", &filter.state))
+        .and_if(state)
         .and_if(subscription);
     select.conditions.extend(filter.conditions());
     Ok(select.limit(page.limit() + 1))
@@ -158,7 +195,7 @@ fn dead_letter(row: Row) -> Result<DeadLetterRow, QueryError> {
     })
 }
 
-fn delivery(f: &mut Fields) -> Result<DeliveryRow, QueryError> {
+pub(super) fn delivery(f: &mut Fields) -> Result<DeliveryRow, QueryError> {
     let id = DeliveryId(f.id()?);
     let partition = f.int()?;
     Ok(DeliveryRow {

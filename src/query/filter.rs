@@ -71,6 +71,13 @@ impl CountsFilter {
         conditions.extend(source.map(|source| Condition::Is("source", source)));
         conditions
     }
+
+    /// Whether what counts in this minute of this source is shown.
+    pub(super) fn shows(&self, minute: i64, source: &str) -> bool {
+        self.from.is_none_or(|from| minute >= from.0)
+            && self.to.is_none_or(|to| minute < to.0)
+            && self.source.as_deref().is_none_or(|wanted| wanted == source)
+    }
 }
 
 pub(super) fn within(

@@ -45,6 +45,11 @@ impl Queries {
         let select = Select::newest(table, &["control_offset"])
             .and(Condition::Is("object", Value::Id(object.into_bytes())))
             .and_if(after)
+            .and_if(
+                self.cut
+                    .as_ref()
+                    .map(|cut| cut.inside_control("control_offset")),
+            )
             .limit(page.limit() + 1);
         let rows = snapshot.select(&select).await?;
         let rows = rows

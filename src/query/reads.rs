@@ -1,5 +1,6 @@
 //! Who looked at which payload.
 
+use super::cut::Cut;
 use super::fields::Fields;
 use super::filter::within;
 use super::page::Key;
@@ -71,10 +72,13 @@ impl Queries {
 pub(super) async fn of_receipts(
     snapshot: &mut dyn Snapshot,
     receipts: &[ReceiptId],
+    cut: Option<&Cut>,
 ) -> Result<Vec<BodyReadRow>, QueryError> {
     let mut found = Vec::new();
     for some in receipts.chunks(RECEIPTS) {
-        let select = Select::oldest(&TABLE, ORDER).and(one_of(some));
+        let select = Select::oldest(&TABLE, ORDER)
+            .and(one_of(some))
+            .and_if(cut.map(|cut| cut.inside("record_offset")));
         for row in snapshot.select(&select).await? {
             found.push(read(row)?.1);
         }

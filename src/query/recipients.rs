@@ -2,7 +2,7 @@
 
 use super::{
     AttemptRow, BodyReadRow, Condition, DeliveryRow, Filter, Page, Paged, Queries, QueryError,
-    Select, WebhookRow, deliveries, reads, timeline,
+    Select, WebhookRow, reads, timeline,
 };
 use hooklog_projections::deliveries::TABLE;
 use hooklog_projections::table::Value;
@@ -48,8 +48,8 @@ impl Queries {
         let Paged { items, next } = self.webhooks(filter, page).await?;
         let receipts: Vec<_> = items.iter().map(|row| row.receipt).collect();
         let (mut snapshot, _timer) = self.begin("received").await?;
-        let owed = deliveries::of_receipts(snapshot.as_mut(), &receipts).await?;
-        let looked = reads::of_receipts(snapshot.as_mut(), &receipts).await?;
+        let owed = self.of_receipts(snapshot.as_mut(), &receipts).await?;
+        let looked = reads::of_receipts(snapshot.as_mut(), &receipts, self.cut.as_ref()).await?;
         drop(snapshot);
         let mut recipients: HashMap<ReceiptId, Vec<RecipientRow>> = HashMap::new();
         for row in self.with_last_attempts(owed).await? {
@@ -100,7 +100,7 @@ impl Queries {
         let select = Select::oldest(&TABLE, &["created_at", "id"])
             .and(Condition::OneOf("receipt", ids.collect()))
             .and(Condition::Is("subscription_id", subscription));
-        let rows = deliveries::read(snapshot.as_mut(), &select).await?;
+        let rows = self.read(snapshot.as_mut(), select).await?;
         drop(snapshot);
         self.with_last_attempts(rows).await
     }
@@ -110,7 +110,7 @@ impl Queries {
         rows: Vec<DeliveryRow>,
     ) -> Result<Vec<RecipientRow>, QueryError> {
         let (mut snapshot, _timer) = self.begin("last_attempts").await?;
-        let details = timeline::details(snapshot.as_mut(), rows).await?;
+        let details = timeline::details(snapshot.as_mut(), rows, self.cut.as_ref()).await?;
         let recipient = |mut detail: super::DeliveryDetail| RecipientRow {
             last_attempt: last(&mut detail.attempts),
             delivery: detail.delivery,

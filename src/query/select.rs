@@ -4,6 +4,7 @@ use super::QueryError;
 use async_trait::async_trait;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::table::{Row, Table, Value};
+use std::sync::Arc;
 
 /// Tables that can be asked.
 ///
@@ -58,6 +59,11 @@ pub enum Condition {
     Below(&'static str, Value),
     /// The columns together come before these values: what follows a page.
     Before(&'static [&'static str], Vec<Value>),
+    /// In this column stands an offset before the end of the row's `partition`: its place in this
+    /// list, where a partition that is missing ends at 0.
+    Inside(&'static str, Arc<[i64]>),
+    /// In this column stands an offset at or behind that end.
+    Outside(&'static str, Arc<[i64]>),
     /// The column holds nothing.
     Nothing(&'static str),
     /// The column holds something.
@@ -71,6 +77,8 @@ pub enum Condition {
         table: &'static Table,
         /// The other column of that table, and its value.
         with: (&'static str, Value),
+        /// What must lie inside of that row, as in [`Condition::Inside`].
+        inside: Option<(&'static str, Arc<[i64]>)>,
     },
 }
 

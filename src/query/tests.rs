@@ -5,6 +5,7 @@ mod evidence;
 #[expect(dead_code, reason = "the folds' own tests use the rest")]
 mod given;
 mod lists;
+mod past;
 
 use super::*;
 use crate::log::EventLog;

@@ -1,9 +1,10 @@
 //! The whole life of one event.
 
+use super::cut::Cut;
 use super::fields::Fields;
 use super::{
     AttemptRow, Condition, DeliveryDetail, DeliveryRow, Queries, QueryError, Select, Snapshot,
-    Timeline, TransitionRow, deliveries, read_up_to, webhooks,
+    Timeline, TransitionRow, place, read_up_to, webhooks,
 };
 use hooklog_projections::table::{Row, Table, Value};
 use hooklog_projections::{attempts, deliveries as tables};
@@ -21,16 +22,20 @@ impl Queries {
         let (mut snapshot, _timer) = self.begin("timeline").await?;
         let order = &["received_at", "receipt", "webhook_offset"];
         let select = Select::oldest(&hooklog_projections::webhooks::TABLE, order)
-            .and(Condition::Is("guid", Value::text(guid)));
+            .and(Condition::Is("guid", Value::text(guid)))
+            .and_if(self.inside("decision_offset"));
         let receipts = webhooks::read(snapshot.as_mut(), &select).await?;
         let mut ids: Vec<_> = receipts.iter().map(|row| row.receipt).collect();
         ids.dedup();
-        let owed = deliveries::of_receipts(snapshot.as_mut(), &ids).await?;
+        let owed = self.of_receipts(snapshot.as_mut(), &ids).await?;
         Ok(Timeline {
             guid: guid.to_owned(),
             receipts,
-            deliveries: details(snapshot.as_mut(), owed).await?,
-            as_of: read_up_to(&snapshot.checkpoint().await?),
+            deliveries: details(snapshot.as_mut(), owed, self.cut.as_ref()).await?,
+            as_of: match &self.cut {
+                Some(cut) => cut.point.ends().map(place).collect(),
+                None => read_up_to(&snapshot.checkpoint().await?),
+            },
         })
     }
 }
@@ -39,18 +44,19 @@ impl Queries {
 pub(super) async fn details(
     snapshot: &mut dyn Snapshot,
     rows: Vec<DeliveryRow>,
+    cut: Option<&Cut>,
 ) -> Result<Vec<DeliveryDetail>, QueryError> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-    let answers = answers(snapshot, &ids).await?;
+    let answers = answers(snapshot, &ids, cut).await?;
     let order = &["record_offset"];
     let mut tried: HashMap<_, Vec<_>> = HashMap::new();
-    for row in of_deliveries(snapshot, &attempts::TABLE, order, &ids).await? {
+    for row in of_deliveries(snapshot, &attempts::TABLE, order, &ids, cut).await? {
         let (delivery, attempt) = attempt(row, &answers)?;
         tried.entry(delivery).or_default().push(attempt);
     }
     let order = &["record_offset", "number"];
     let mut changed: HashMap<_, Vec<_>> = HashMap::new();
-    for row in of_deliveries(snapshot, &tables::TRANSITIONS, order, &ids).await? {
+    for row in of_deliveries(snapshot, &tables::TRANSITIONS, order, &ids, cut).await? {
         let (delivery, transition) = transition(row)?;
         changed.entry(delivery).or_default().push(transition);
     }
@@ -67,11 +73,14 @@ async fn of_deliveries(
     table: &'static Table,
     order: &'static [&'static str],
     ids: &[DeliveryId],
+    cut: Option<&Cut>,
 ) -> Result<Vec<Row>, QueryError> {
     let mut rows = Vec::new();
     for some in ids.chunks(500) {
         let ids = some.iter().map(|id| Value::Id(id.0.into_bytes()));
-        let select = Select::oldest(table, order).and(Condition::OneOf("delivery", ids.collect()));
+        let select = Select::oldest(table, order)
+            .and(Condition::OneOf("delivery", ids.collect()))
+            .and_if(cut.map(|cut| cut.inside("record_offset")));
         rows.extend(snapshot.select(&select).await?);
     }
     Ok(rows)
@@ -80,8 +89,13 @@ async fn of_deliveries(
 /// Where the excerpt of an attempt's answer stands, by delivery, number and start.
 type Answers = HashMap<(DeliveryId, i64, i64), String>;
 
-async fn answers(snapshot: &mut dyn Snapshot, ids: &[DeliveryId]) -> Result<Answers, QueryError> {
-    let rows = of_deliveries(snapshot, &attempts::ANSWERS, &["record_offset"], ids).await?;
+async fn answers(
+    snapshot: &mut dyn Snapshot,
+    ids: &[DeliveryId],
+    cut: Option<&Cut>,
+) -> Result<Answers, QueryError> {
+    let order = &["record_offset"];
+    let rows = of_deliveries(snapshot, &attempts::ANSWERS, order, ids, cut).await?;
     let mut answers = Answers::new();
     for row in rows {
         let mut f = Fields::of(row);

@@ -1,5 +1,6 @@
 //! Which webhooks came.
 
+use super::cut::Cut;
 use super::erased::Erased;
 use super::fields::Fields;
 use super::page::Key;
@@ -33,7 +34,9 @@ impl Queries {
         let mut select = Select::newest(&TABLE, ORDER).and_if(after);
         select.conditions.extend(filter.conditions());
         select.conditions.extend(state(filter.state.as_deref()));
+        let owed_to = |subscription| owed_to(subscription, self.cut.as_ref());
         select.conditions.extend(filter.subscription.map(owed_to));
+        let select = select.and_if(self.inside("decision_offset"));
         let select = select.limit(page.limit() + 1);
         let rows = raw(snapshot.as_mut(), &select).await?;
         let mut page = Paged::cut(rows, page.limit(), |row| Key {
@@ -56,6 +59,7 @@ impl Queries {
         let (mut snapshot, _timer) = self.begin("webhook").await?;
         let select = Select::oldest(&TABLE, &["receipt", "webhook_offset"])
             .and(Condition::Is("receipt", Value::Id(receipt.0.into_bytes())))
+            .and_if(self.inside("decision_offset"))
             .limit(1);
         Ok(read(snapshot.as_mut(), &select).await?.pop())
     }
@@ -91,12 +95,13 @@ async fn blank(snapshot: &mut dyn Snapshot, rows: &mut [WebhookRow]) -> Result<(
 
 /// Webhooks of which a delivery to this subscription was made. A redelivery that an earlier receipt
 /// serves already has none of its own.
-fn owed_to(subscription: SubscriptionId) -> Condition {
+fn owed_to(subscription: SubscriptionId, cut: Option<&Cut>) -> Condition {
     let id = Value::Id(subscription.0.into_bytes());
     Condition::Joined {
         column: "receipt",
         table: &deliveries::TABLE,
         with: ("subscription_id", id),
+        inside: cut.map(|cut| ("decision_offset", cut.ends())),
     }
 }
 

@@ -1,5 +1,6 @@
 CREATE TABLE {counts} (
     partition BIGINT NOT NULL,
+    slice BIGINT NOT NULL,
     minute_at BIGINT NOT NULL,
     source TEXT COLLATE "C" NOT NULL,
     received BIGINT NOT NULL,
@@ -7,5 +8,5 @@ CREATE TABLE {counts} (
     delivered BIGINT NOT NULL,
     failed BIGINT NOT NULL,
     dead BIGINT NOT NULL,
-    PRIMARY KEY (partition, minute_at, source)
+    PRIMARY KEY (partition, slice, minute_at, source)
 );

@@ -1,5 +1,6 @@
 CREATE TABLE {counts} (
     partition INTEGER NOT NULL,
+    slice INTEGER NOT NULL,
     minute_at INTEGER NOT NULL,
     source TEXT NOT NULL,
     received INTEGER NOT NULL,
@@ -7,5 +8,5 @@ CREATE TABLE {counts} (
     delivered INTEGER NOT NULL,
     failed INTEGER NOT NULL,
     dead INTEGER NOT NULL,
-    PRIMARY KEY (partition, minute_at, source)
+    PRIMARY KEY (partition, slice, minute_at, source)
 ) STRICT, WITHOUT ROWID;

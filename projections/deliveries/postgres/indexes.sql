@@ -1,5 +1,7 @@
--- Lists: newest first, cut by time.
-CREATE INDEX IF NOT EXISTS {deliveries}_by_time ON {deliveries} (received_at, id);
+-- Lists: newest first, cut by time. The last three columns tell whether a delivery was there at a point
+-- of the past, and is as it was, without a look at its row: a list of long ago passes all later ones.
+CREATE INDEX IF NOT EXISTS {deliveries}_by_time ON {deliveries}
+    (received_at, id, partition, decision_offset, changed_offset);
 -- A webhook's deliveries; timelines.
 CREATE INDEX IF NOT EXISTS {deliveries}_by_receipt ON {deliveries} (receipt);
 -- Lists of one subscription; also what a command with its scope would change.

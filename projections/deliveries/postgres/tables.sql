@@ -22,6 +22,7 @@ CREATE TABLE {deliveries} (
     changed_offset BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
     first_attempt_at BIGINT,
+    decision_offset BIGINT,
     PRIMARY KEY (id)
 );
 CREATE TABLE {transitions} (

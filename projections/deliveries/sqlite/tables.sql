@@ -23,6 +23,7 @@ CREATE TABLE {deliveries} (
     changed_offset INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     first_attempt_at INTEGER,
+    decision_offset INTEGER,
     PRIMARY KEY (id)
 ) STRICT;
 CREATE TABLE {transitions} (

@@ -2,7 +2,7 @@
 
 use super::memory::is_fresh;
 use super::{Decoded, Folding};
-use crate::counts::Counted;
+use crate::counts::{CountKey, Counted};
 use crate::deliveries::{Delivery, because_reason, outcome_reason};
 use crate::delivery::{State, Step, next};
 use crate::webhooks::{self, Shared};
@@ -42,8 +42,8 @@ impl Folding {
             self.output
                 .webhooks
                 .push(webhooks::row(position, routed, &texts));
-            let minute = (partition, routed.received_at.0, &texts.source);
-            self.memory.count(minute, Counted::Received);
+            let key = CountKey::of(position, routed.received_at.0, &texts.source);
+            self.memory.count(key, Counted::Received);
         }
         self.count_left_out(decoded, routed);
         let owed = |m: &&Match| m.outcome == MatchOutcome::Owed;
@@ -59,8 +59,8 @@ impl Folding {
                 .push(delivery.transition(id, number));
             self.memory.owed(id, delivery);
             self.count_replayed(decoded, id, None);
-            let minute = (partition, routed.at.0, &texts.source);
-            self.memory.count(minute, Counted::Owed);
+            let key = CountKey::of(position, routed.at.0, &texts.source);
+            self.memory.count(key, Counted::Owed);
         }
     }
 
@@ -169,8 +169,8 @@ impl Folding {
     fn count(&mut self, decoded: &Decoded, id: [u8; 16], at: Timestamp, what: Counted) {
         let held = self.memory.deliveries.get(&id);
         if let Some(source) = held.map(|held| Arc::clone(&held.delivery.source)) {
-            let minute = (decoded.position.partition.0, at.0, &source);
-            self.memory.count(minute, what);
+            let key = CountKey::of(decoded.position, at.0, &source);
+            self.memory.count(key, what);
         }
     }
 

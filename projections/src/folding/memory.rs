@@ -2,7 +2,7 @@
 
 use super::Decoded;
 use super::output::Owed;
-use crate::counts::{self, CountKey, Counted, Counts, minute};
+use crate::counts::{self, CountKey, Counted, Counts};
 use crate::deliveries::{self, Delivery};
 use crate::delivery::State;
 use crate::partitions::Fences;
@@ -11,7 +11,6 @@ use crate::table::{Row, Table, Value};
 use hooklog_schemas::deliveries::{LIVE, MatchOutcome, Routed};
 use hooklog_schemas::{DeliveryId, Event};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 /// Stored rows that the fold needs to see: a table, and keys of rows that may be there.
 #[derive(Debug)]
@@ -101,8 +100,7 @@ impl Memory {
         self.deliveries.insert(id, held);
     }
 
-    pub(super) fn count(&mut self, (partition, at, source): (u32, i64, &Arc<str>), what: Counted) {
-        let key = (partition, minute(at), Arc::clone(source));
+    pub(super) fn count(&mut self, key: CountKey, what: Counted) {
         let counts = self.new_counts.entry(key).or_default();
         counts[what as usize] += 1;
     }

@@ -224,7 +224,7 @@ fn minutes_count_what_happened_in_them() {
     let counts: Vec<_> = rows
         .of(&counts::TABLE)
         .into_iter()
-        .map(|row| &row[1..])
+        .map(|row| &row[2..])
         .collect();
     let minute = |at: i64, counts: [i64; 5]| {
         let mut row = vec![Value::Int(at), text("acme")];

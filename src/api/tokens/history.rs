@@ -9,10 +9,10 @@ use hooklog_schemas::control::By;
 use hooklog_schemas::{Event, Offset, Partition, Position, Record, Topic};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::sync::Arc;
 
-/// Every creation and revocation of tokens with this name, in the order of the log.
-pub(super) async fn of(api: &Api, name: &str) -> Result<Vec<ChangeRow>, Problem> {
-    let end = api.parts.control.current().next;
+/// Every creation and revocation of tokens with this name before `end`, in the order of the log.
+pub(super) async fn of(api: &Api, name: &str, end: Offset) -> Result<Vec<ChangeRow>, Problem> {
     let mut next = Offset(0);
     let mut ids = HashSet::new();
     let mut rows = Vec::new();
@@ -21,7 +21,8 @@ pub(super) async fn of(api: &Api, name: &str) -> Result<Vec<ChangeRow>, Problem>
         let records = api.parts.log.read(from, ReadLimit::default()).await?;
         let Some(last) = records.last() else { break };
         next = last.position.offset.next();
-        for record in &records {
+        let before = |record: &&Arc<Record>| record.position.offset < end;
+        for record in records.iter().take_while(before) {
             match Event::decode(record).map_err(Problem::internal)? {
                 Event::TokenCreated(created) if created.name == name => {
                     ids.insert(created.id);

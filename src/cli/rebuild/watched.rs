@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    fn new() -> anyhow::Result<Self> {
+    /// A bar on standard error, where that is a terminal.
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}")?;
         Ok(Self(ProgressBar::new(0).with_style(style)))
     }
@@ -24,6 +25,11 @@ impl Bar {
         self.0.set_length(progress.total);
         self.0.set_position(progress.folded);
         self.0.set_message(message(progress));
+    }
+
+    /// Takes it away.
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
     }
 
     fn draw_told(&self, work: Row<'_>) {
@@ -53,7 +59,7 @@ pub(crate) fn here(
         tokio::spawn(stopping(order.stop.clone()));
         work(&bar).await
     });
-    bar.0.finish_and_clear();
+    bar.clear();
     done
 }
 
@@ -82,7 +88,7 @@ pub(crate) async fn watch(session: &mut Session<'_>, detached: bool) -> anyhow::
         bar.draw_told(reply.row().inner("work"));
         tokio::time::sleep(PAUSE).await;
     };
-    bar.0.finish_and_clear();
+    bar.clear();
     let last = reply.row().inner("last");
     if let Some(error) = last.maybe("error") {
         bail!("{error}");

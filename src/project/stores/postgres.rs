@@ -16,6 +16,7 @@ mod values;
 pub use reader::PostgresTables;
 
 use super::names::{self, Member, Names};
+use super::published;
 use crate::config::ProjectConfig;
 use crate::project::store::{Advance, Holder, ProjectionStore, StoreError, Stored, TableSet};
 use async_trait::async_trait;
@@ -71,6 +72,22 @@ impl PostgresStore {
             self.names = names.map_err(failed("looking which tables are active"))?;
         }
         Ok(connection)
+    }
+}
+
+impl PostgresStore {
+    /// Makes tables of a point of the past fit for people and their tools: see the statements.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or refuses them.
+    pub async fn publish(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        for statement in published::statements(&self.names)? {
+            let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection);
+            done.await.map_err(failed("preparing tables"))?;
+        }
+        self.connection = Some(connection);
+        Ok(())
     }
 }
 

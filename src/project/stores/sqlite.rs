@@ -8,10 +8,12 @@ mod lease;
 mod reader;
 mod schema;
 mod sets;
+mod throwaway;
 mod values;
 mod write;
 
 pub use reader::SqliteTables;
+pub use throwaway::{Rows, publish};
 
 use super::names::{self, Member, Names};
 use crate::project::store::{Advance, Holder, ProjectionStore, StoreError, Stored, TableSet};

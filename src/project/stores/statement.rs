@@ -104,23 +104,50 @@ impl Statement {
                 let marks = self.put(values);
                 self.push(&format!("({}) < ({marks})", columns.join(",")));
             }
+            Condition::Inside(column, ends) => {
+                self.push(&format!("{column} < {}", end("partition", 0, ends)));
+            }
+            Condition::Outside(column, ends) => {
+                self.push(&format!("{column} >= {}", end("partition", 0, ends)));
+            }
             Condition::Nothing(column) => self.push(&format!("{column} IS NULL")),
             Condition::Something(column) => self.push(&format!("{column} IS NOT NULL")),
             Condition::Joined {
                 column,
                 table,
                 with: (other, value),
+                inside,
             } => {
                 let (own, theirs) = (names.get(select.table)?, names.get(table)?);
                 let mark = self.put(std::slice::from_ref(value));
                 // Correlated, so that a page of the newest rows ends as soon as it is full.
                 self.push(&format!(
                     "EXISTS (SELECT 1 FROM {theirs} AS other \
-                     WHERE other.{column} = {own}.{column} AND other.{other} = {mark})"
+                     WHERE other.{column} = {own}.{column} AND other.{other} = {mark}"
                 ));
+                if let Some((offset, ends)) = inside {
+                    let end = end("other.partition", 0, ends);
+                    self.push(&format!(" AND other.{offset} < {end}"));
+                }
+                self.push(")");
             }
         }
         Ok(())
+    }
+}
+
+/// The end of the partition that stands in `column`, found by halving, since many rows are asked.
+/// The ends stand in the statement as they are: they are numbers.
+fn end(column: &str, first: usize, ends: &[i64]) -> String {
+    match ends {
+        [] => "0".to_owned(),
+        [end] => format!("CASE WHEN {column} = {first} THEN {end} ELSE 0 END"),
+        _ => {
+            let (left, right) = ends.split_at(ends.len() / 2);
+            let middle = first + left.len();
+            let (left, right) = (end(column, first, left), end(column, middle, right));
+            format!("CASE WHEN {column} < {middle} THEN {left} ELSE {right} END")
+        }
     }
 }
 
