@@ -239,12 +239,3 @@ async fn a_list_is_paged_by_a_cursor_that_survives_changes() {
         (vec!["e".to_owned()], true)
     );
 }
-
-#[test]
-fn zz_write_openapi() {
-    std::fs::write(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json"),
-        format!("{}\n", super::description().trim_end()),
-    )
-    .unwrap();
-}

@@ -9,7 +9,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// The types that stand in `deliveries`; all others stand in `control`.
-const DELIVERIES: [&str; 8] = [
+const DELIVERIES: [&str; 11] = [
     "webhook.routed",
     "delivery.attempted",
     "delivery.answered",
@@ -18,6 +18,9 @@ const DELIVERIES: [&str; 8] = [
     "partition.acquired",
     "command.applied",
     "body.read",
+    "replay.started",
+    "replay.progressed",
+    "replay.finished",
 ];
 
 /// The golden bodies, but that of a receipt, which no table folds, in the order of this list or of
