@@ -10,9 +10,14 @@ impl Api {
         let configuration = self.parts.control.current();
         for row in rows.into_iter().filter(|row| row.state == "open") {
             let subscription = configuration.subscriptions.get(&row.subscription_id);
+            let replay = row.cause.parse().ok();
+            let replay = replay.and_then(|id| configuration.replays.get(&id));
+            let elsewhere = replay.is_some_and(|replay| replay.spec.to.is_some());
             let held = if configuration.deliveries_paused {
                 Some("all deliveries are paused")
-            } else if subscription.is_some_and(|subscription| subscription.paused) {
+            } else if replay.is_some_and(|replay| replay.paused) {
+                Some("the replay is paused")
+            } else if subscription.is_some_and(|one| one.paused) && !elsewhere {
                 Some("the subscription is paused")
             } else {
                 None

@@ -5,6 +5,7 @@ mod commands;
 mod format;
 mod harness;
 mod reads;
+mod replays;
 mod secrets;
 mod sources;
 mod story;

@@ -36,38 +36,40 @@ impl History {
         };
         let number = self.rng.random_range(0..8);
         match number {
-            0 => self.control(ReplayRequested {
-                id: replay,
-                spec: replayed(),
-                by,
-            }),
-            1 => self.control(ReplayPaused {
-                id: replay,
-                expected,
-                by,
-            }),
-            2 => self.deliveries(
-                partition,
-                epoch,
-                ReplayStarted {
+            0 => {
+                let spec = replayed();
+                let id = replay;
+                self.control(ReplayRequested { id, spec, by });
+            }
+            1 => {
+                let id = replay;
+                self.control(ReplayPaused { id, expected, by });
+            }
+            2 => {
+                let (from, to) = (Offset(0), Offset(50));
+                let started = ReplayStarted {
                     replay,
-                    from: Offset(0),
-                    to: Offset(50),
+                    from,
+                    to,
                     at,
-                },
-            ),
-            3 => self.deliveries(partition, epoch, ReplayFinished { replay, passed, at }),
-            _ => self.deliveries(
-                partition,
-                epoch,
-                ReplayProgressed {
+                };
+                self.deliveries(partition, epoch, started);
+            }
+            3 => {
+                let finished = ReplayFinished { replay, passed, at };
+                self.deliveries(partition, epoch, finished);
+            }
+            _ => {
+                let next = Offset(next);
+                let further = ReplayProgressed {
                     replay,
-                    next: Offset(next),
+                    next,
                     passed,
                     at,
-                },
-            ),
-        };
+                };
+                self.deliveries(partition, epoch, further);
+            }
+        }
     }
 
     pub(super) fn route(&mut self) {
