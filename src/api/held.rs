@@ -18,9 +18,14 @@ impl View<'_> {
         let configuration = self.configuration().await?;
         for row in open {
             let subscription = configuration.subscriptions.get(&row.subscription_id);
+            let replay = row.cause.parse().ok();
+            let replay = replay.and_then(|id| configuration.replays.get(&id));
+            let elsewhere = replay.is_some_and(|replay| replay.spec.to.is_some());
             let held = if configuration.deliveries_paused {
                 Some("all deliveries are paused")
-            } else if subscription.is_some_and(|subscription| subscription.paused) {
+            } else if replay.is_some_and(|replay| replay.paused) {
+                Some("the replay is paused")
+            } else if subscription.is_some_and(|one| one.paused) && !elsewhere {
                 Some("the subscription is paused")
             } else {
                 None

@@ -6,6 +6,7 @@ mod format;
 mod harness;
 mod past;
 mod reads;
+mod replays;
 mod secrets;
 mod sources;
 mod story;

@@ -285,6 +285,7 @@ pub(super) fn due(row: Row<'_>, now: Timestamp) -> String {
 pub(super) fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     let facts = [
         ("delivery", row.maybe("id")),
+        ("replay", row.replay()),
         ("state", row.maybe("state")),
         ("reason", row.maybe("reason")),
         ("subscription", row.maybe("subscription")),

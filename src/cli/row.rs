@@ -3,6 +3,7 @@
 use super::out::harmless;
 use super::time;
 use hooklog_schemas::Timestamp;
+use hooklog_schemas::deliveries::LIVE;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -95,6 +96,11 @@ impl<'a> Row<'a> {
             Some(action) => format!("{}.{action}", self.text("event")),
             None => self.text("event"),
         }
+    }
+
+    /// The replay that is the cause of a delivery; none of a live one.
+    pub(crate) fn replay(&self) -> Option<String> {
+        self.maybe("cause").filter(|cause| cause != LIVE)
     }
 
     /// `paused` or `active`.

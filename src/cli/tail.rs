@@ -184,7 +184,7 @@ fn wanted(row: Row<'_>) -> String {
 
 /// Of other events, those plain fields that people look for.
 fn others(row: Row<'_>) -> String {
-    const FIELDS: [&str; 12] = [
+    const FIELDS: [&str; 13] = [
         "source",
         "name",
         "subscription",
@@ -196,6 +196,7 @@ fn others(row: Row<'_>) -> String {
         "guid",
         "delivery",
         "receipt",
+        "replay",
         "error",
     ];
     let plain = |field: &str| {

@@ -60,6 +60,7 @@ fn story(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     for receipt in &receipts {
         let id = receipt.text("receipt");
         let owed = deliveries.iter().filter(|one| one.text("receipt") == id);
+        let owed = owed.filter(|one| one.replay().is_none());
         arrival(out, *receipt, owed.count() as u64)?;
     }
     for delivery in &deliveries {
@@ -144,7 +145,9 @@ fn life(out: &mut Out<'_>, delivery: Row<'_>, now: Timestamp) -> io::Result<()> 
         "→ {name}  {state}{reason}  {}",
         delivery.text("destination")
     ))?;
-    let id = format!("  delivery {}", delivery.text("id"));
+    let replay = delivery.replay();
+    let replay = replay.map_or_else(String::new, |id| format!(", of the replay {id}"));
+    let id = format!("  delivery {}{replay}", delivery.text("id"));
     out.line(out.paint(Tone::Faint, &id))?;
     for (at, line) in events(out, delivery) {
         let at = at.map_or_else(|| NOTHING.to_owned(), time::exact);

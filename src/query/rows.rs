@@ -90,8 +90,8 @@ pub struct DeliveryRow {
     pub reason: Option<String>,
     /// When the next attempt is due; none unless it is open.
     pub due_at: Option<i64>,
-    /// What holds it back beyond that time: `all deliveries are paused`, or `the subscription is
-    /// paused`. The tables do not know: the API fills it in.
+    /// What holds it back beyond that time: `all deliveries are paused`, `the subscription is paused`,
+    /// or `the replay is paused`. The tables do not know: the API fills it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
     /// Attempts since it was owed, or last requeued.

@@ -61,7 +61,7 @@ impl Part {
 
     /// The webhooks to plan next: up to the end of a block, whose decisions stand together. None while
     /// there are planned ones, or somebody plans.
-    pub(super) fn to_plan(&mut self) -> Option<Range<Offset>> {
+    pub(super) fn begin_plan(&mut self) -> Option<Range<Offset>> {
         if self.planning || !self.planned.is_empty() || self.planned_to >= self.range.to {
             return None;
         }
@@ -122,10 +122,6 @@ impl Part {
 
     pub(super) const fn passed(&self) -> Passed {
         self.passed
-    }
-
-    pub(super) const fn range(&self) -> ReplayRange {
-        self.range
     }
 }
 

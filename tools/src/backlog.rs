@@ -8,7 +8,8 @@ use crate::server::{Api, Kafka, NewSubscription, Server, Setup, free_address};
 use crate::subscribe::{Behaviour, Mode, Receipts, Subscriber};
 use crate::traffic::Traffic;
 use anyhow::{Context as _, Result};
-use report::{Report, healthy_latencies};
+use report::Report;
+pub(crate) use report::healthy_latencies;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -173,13 +174,15 @@ async fn subscribe_dead(api: &Api) -> Result<()> {
 }
 
 /// The healthy subscriber, in this process.
-struct Healthy {
-    subscriber: Arc<Subscriber>,
-    receipts: Receipts,
+pub(crate) struct Healthy {
+    /// Counts what it takes.
+    pub(crate) subscriber: Arc<Subscriber>,
+    /// What it took, and when.
+    pub(crate) receipts: Receipts,
 }
 
 /// GitHub's way of signing brings the GUID along, by which a receipt finds its request.
-async fn subscribe_healthy(api: &Api, folder: &Path) -> Result<Healthy> {
+pub(crate) async fn subscribe_healthy(api: &Api, folder: &Path) -> Result<Healthy> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let new = NewSubscription {
         name: "healthy",

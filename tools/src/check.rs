@@ -13,6 +13,7 @@ mod order;
 mod orders;
 mod owed;
 mod read;
+mod replays;
 
 use crate::chaos::Incident;
 use crate::kill::Issued;
@@ -224,6 +225,7 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Violation> {
     if let Some(commands) = &evidence.commands {
         violations.extend(orders::check(commands, &evidence.log));
     }
+    violations.extend(replays::check(&evidence.log));
     violations.extend(erased::check(&evidence.log));
     violations.extend(erased::leaks(
         &evidence.log,

@@ -10,6 +10,7 @@ mod http;
 mod kill;
 mod load;
 mod pipe;
+mod replay;
 mod schemas;
 mod server;
 mod sign;
@@ -33,6 +34,7 @@ enum Command {
     Kill(kill::KillCommand),
     Chaos(chaos::ChaosCommand),
     Backlog(backlog::BacklogCommand),
+    Replay(replay::ReplayCommand),
     Schemas(schemas::SchemasCommand),
 }
 
@@ -69,6 +71,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Kill(command) => command.run().await,
         Command::Chaos(command) => command.run().await,
         Command::Backlog(command) => command.run().await,
+        Command::Replay(command) => command.run().await,
         Command::Schemas(command) => command.run(),
     }
 }

@@ -166,7 +166,7 @@ pub(super) async fn run(args: Create, session: &mut Session<'_>) -> anyhow::Resu
         let found = reply.row().inner("counted");
         let count = found.size("deliveries");
         if args.dry_run || count == 0 {
-            return session.show(&reply, |out, row, now| rehearsed(out, row, now));
+            return session.show(&reply, rehearsed);
         }
         let phrase = phrase(found);
         if !session.json() {

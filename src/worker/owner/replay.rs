@@ -11,7 +11,7 @@ use hooklog_projections::configuration::{Configuration, Replay};
 use hooklog_projections::delivery::State;
 use hooklog_schemas::control::ReplayMode;
 use hooklog_schemas::deliveries::{
-    LIVE, MatchOutcome, ReplayFinished, ReplayProgressed, ReplayStarted,
+    LIVE, Match, MatchOutcome, Passed, ReplayFinished, ReplayProgressed, ReplayStarted, Routed,
 };
 use hooklog_schemas::{
     DeliveryId, Offset, Partition, ReceiptId, ReplayId, SubscriptionId, Timestamp,
@@ -69,32 +69,14 @@ impl Owner {
         let part = owned.parts.entry(replay.id).or_insert_with(begin);
         // What was decided in earlier turns is folded by now.
         if part.is_done() {
-            let (replay, passed) = (replay.id, part.passed());
-            owned.parts.remove(&replay);
-            batch.add(
-                term,
-                ReplayFinished {
-                    replay,
-                    passed,
-                    at: now,
-                },
-            );
+            batch.add(term, finished(replay, part, now));
+            owned.parts.remove(&replay.id);
             return;
         }
         if let Some((next, passed)) = part.note(now) {
-            let replay = replay.id;
-            let at = now;
-            batch.add(
-                term,
-                ReplayProgressed {
-                    replay,
-                    next,
-                    passed,
-                    at,
-                },
-            );
+            batch.add(term, progressed(replay, next, passed, now));
         }
-        let to_plan = part.to_plan();
+        let wanted = part.begin_plan();
         let fold = &owned.fold;
         let configuration = &self.configuration;
         part.take(now, |planned, passed| {
@@ -108,14 +90,13 @@ impl Owner {
                 }
                 Fate::Decided(mut decision) => {
                     replay::settle(&course, configuration, partition, now, &mut decision);
-                    let owed = |outcome| outcome == MatchOutcome::Owed;
-                    let owed = decision.matches.iter().filter(|m| owed(m.outcome)).count();
+                    let owed = owed(&decision);
                     batch.add(term, *decision);
-                    u64::try_from(owed).unwrap_or(u64::MAX)
+                    owed
                 }
             }
         });
-        if let Some(webhooks) = to_plan {
+        if let Some(webhooks) = wanted {
             let scan = scan(fold, webhooks.start);
             self.plan(course, term, webhooks, scan);
         }
@@ -353,6 +334,27 @@ fn started(replay: &Replay, partition: Partition, at: Timestamp) -> ReplayStarte
         to: range.to,
         at,
     }
+}
+
+fn progressed(replay: &Replay, next: Offset, passed: Passed, at: Timestamp) -> ReplayProgressed {
+    let replay = replay.id;
+    ReplayProgressed {
+        replay,
+        next,
+        passed,
+        at,
+    }
+}
+
+fn finished(replay: &Replay, part: &Part, at: Timestamp) -> ReplayFinished {
+    let (replay, passed) = (replay.id, part.passed());
+    ReplayFinished { replay, passed, at }
+}
+
+fn owed(decision: &Routed) -> u64 {
+    let owed = |found: &&Match| found.outcome == MatchOutcome::Owed;
+    let count = decision.matches.iter().filter(owed).count();
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// Where the decisions about a block of webhooks stand.

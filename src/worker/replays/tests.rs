@@ -41,7 +41,7 @@ fn at(millis: i64) -> Timestamp {
 fn decided(mut part: Part, end: i64, owed: u64) -> u64 {
     let mut count = 0;
     for now in (0..=end).step_by(100) {
-        if let Some(webhooks) = part.to_plan() {
+        if let Some(webhooks) = part.begin_plan() {
             let planned = (webhooks.start.0..webhooks.end.0).map(|webhook| Planned {
                 webhook: Offset(webhook),
                 fate: Fate::Passed(Passing::Unmatched),
@@ -88,20 +88,20 @@ fn what_is_passed_over_costs_nothing() {
 fn plans_end_with_their_block_and_with_the_range() {
     let replay = replay(1, &[BLOCK + 10]);
     let mut part = Part::begin(&replay, Partition(0), None, at(0));
-    assert_eq!(part.to_plan(), Some(Offset(0)..Offset(BLOCK)));
-    assert_eq!(part.to_plan(), None, "somebody plans already");
+    assert_eq!(part.begin_plan(), Some(Offset(0)..Offset(BLOCK)));
+    assert_eq!(part.begin_plan(), None, "somebody plans already");
     part.plan(Vec::new());
-    assert_eq!(part.to_plan(), Some(Offset(BLOCK)..Offset(BLOCK + 10)));
+    assert_eq!(part.begin_plan(), Some(Offset(BLOCK)..Offset(BLOCK + 10)));
     part.plan(Vec::new());
     assert!(part.is_done());
-    assert_eq!(part.to_plan(), None);
+    assert_eq!(part.begin_plan(), None);
 }
 
 #[test]
 fn progress_is_recorded_now_and_then_and_not_at_the_end() {
     let replay = replay(10_000, &[600]);
     let mut part = Part::begin(&replay, Partition(0), None, at(0));
-    let webhooks = part.to_plan().unwrap();
+    let webhooks = part.begin_plan().unwrap();
     let planned = (webhooks.start.0..webhooks.end.0).map(|webhook| Planned {
         webhook: Offset(webhook),
         fate: Fate::Passed(Passing::Filtered),

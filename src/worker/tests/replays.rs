@@ -98,7 +98,7 @@ async fn a_replay_makes_deliveries_of_its_own_which_say_what_they_are() {
 }
 
 #[tokio::test]
-async fn the_receipts_of_live_deliveries_do_not_change_their_state_through_a_replay() {
+async fn the_state_of_live_deliveries_does_not_change_through_a_replay() {
     let (world, _subscriber, running) = delivered(1, &[Reply::Status(500)]).await;
     let spec = everything(&world, ReplayMode::OriginalTargets).await;
     let replay = ask(&world, spec).await;

@@ -3,29 +3,37 @@
 mod control;
 mod delivery;
 mod line;
+mod replay;
 
 use crate::sign::sha256_hex;
 use anyhow::{Context as _, Result};
 pub(crate) use control::{Asked, Control, Order};
 pub(crate) use delivery::{Delivery, State};
-use hooklog_schemas::control::{SubscriptionChanged, SubscriptionCreated, SubscriptionSpec};
+use hooklog_schemas::control::{
+    ReplayCancelled, SubscriptionChanged, SubscriptionCreated, SubscriptionSpec,
+};
 use hooklog_schemas::deliveries::{
-    Acquired, Attempted, Cancelled, CommandApplied, Match, MatchOutcome, Requeued, Routed,
+    Acquired, Attempted, Cancelled, CommandApplied, Match, MatchOutcome, ReplayFinished, Requeued,
+    Routed,
 };
 use hooklog_schemas::webhook::Received;
 use hooklog_schemas::{
     DeliveryId, EventId, Position, ReceiptId, SecretId, SubscriptionId, Timestamp, Topic,
 };
 use line::Line;
+pub(crate) use replay::{Replay, Replays};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What only the owner of a partition writes.
-const OWNED: [&str; 5] = [
+const OWNED: [&str; 8] = [
     "webhook.routed",
     "delivery.attempted",
     "delivery.requeued",
     "delivery.cancelled",
     "command.applied",
+    "replay.started",
+    "replay.progressed",
+    "replay.finished",
 ];
 
 /// The log, folded.
@@ -57,6 +65,8 @@ pub(crate) struct Log {
     pub(crate) control: Control,
     /// When an owner recorded a command as applied: command, partition, offset.
     pub(crate) applied: Vec<(EventId, u32, u64)>,
+    /// Replays, and what there was to replay.
+    pub(crate) replays: Replays,
     /// Records whose bytes are gone.
     pub(crate) erased: HashSet<Position>,
     /// The GUID of every decided receipt.
@@ -120,6 +130,10 @@ impl Log {
                 let applied: CommandApplied = line.json()?;
                 self.applied.push((applied.command, partition, offset));
             }
+            "replay.finished" if !stale => {
+                let finished: ReplayFinished = line.json()?;
+                self.replays.finish(finished.replay, partition);
+            }
             "partition.acquired" => {
                 let acquired: Acquired = line.json()?;
                 self.acquired_at.push((partition, offset, acquired.at));
@@ -154,6 +168,11 @@ impl Log {
             "subscription.created" => {
                 let created: SubscriptionCreated = line.json()?;
                 self.configure(created.id, &created.spec);
+            }
+            "replay.requested" => self.replays.ask(line.json()?),
+            "replay.cancelled" => {
+                let cancelled: ReplayCancelled = line.json()?;
+                self.replays.cancel(cancelled.id);
             }
             "subscription.changed" => {
                 let changed: SubscriptionChanged = line.json()?;
@@ -212,8 +231,11 @@ impl Log {
                 return;
             }
             self.routed.insert(place, routed.receipt);
+            self.replays.original(place, &routed);
             self.guids
                 .insert(routed.receipt, routed.summary.guid.clone());
+        } else {
+            self.replays.decide(place, &routed);
         }
         for one in &routed.matches {
             match one.outcome {

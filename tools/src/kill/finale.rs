@@ -24,6 +24,7 @@ impl Run {
         mut operator: Operator,
     ) -> Result<()> {
         operator.resume_all().await?;
+        self.replayed(api).await?;
         self.settled(api).await?;
         stop(server).await?;
         verdict::dump(&self.setup, &self.folder.join("before.ndjson")).await?;
@@ -43,6 +44,28 @@ impl Run {
         let settling = Instant::now();
         api.settled(LOOK_EVERY, within).await?;
         crate::print(&format!("settled after {:.1?}", settling.elapsed()))
+    }
+
+    /// Waits until every replay has come to its end.
+    async fn replayed(&self, api: &Api) -> Result<()> {
+        let within = Duration::from_secs(self.command.settle_seconds);
+        let start = Instant::now();
+        loop {
+            let (rows, _) = api.page("replays?limit=500").await?;
+            let open = |row: &&Value| row["finished_at"].is_null() && row["state"] != "cancelled";
+            let open = rows.iter().filter(open).count();
+            if open == 0 {
+                let count = rows.len();
+                return crate::print(&format!(
+                    "{count} replays, finished after {:.1?}",
+                    start.elapsed()
+                ));
+            }
+            if start.elapsed() > within {
+                bail!("{open} replays have not finished within {within:?}");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Each erasure is recorded as applied in every partition; earlier ones may be under way, too.

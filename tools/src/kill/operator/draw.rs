@@ -11,6 +11,7 @@ pub(super) enum Order {
     Resume,
     Cancel,
     Redrive,
+    Replay,
     Create,
     Delete,
     RotateSource,
@@ -20,11 +21,12 @@ pub(super) enum Order {
 
 /// How often each is drawn, of a hundred. A source may have ten valid secrets, and each stays valid
 /// for twenty seconds, so its secret is rotated seldom.
-const SHARES: [(Order, u64); 9] = [
+const SHARES: [(Order, u64); 10] = [
     (Order::Pause, 14),
     (Order::Resume, 20),
-    (Order::Cancel, 19),
-    (Order::Redrive, 13),
+    (Order::Cancel, 16),
+    (Order::Redrive, 12),
+    (Order::Replay, 4),
     (Order::Create, 8),
     (Order::Delete, 8),
     (Order::RotateSource, 4),

@@ -3,11 +3,12 @@
 use super::draw::{Order, secret};
 use super::{ASK_AGAIN, BACK_WITHIN, EVERYTHING, Operator, Request};
 use crate::chance::Chance;
+use crate::clock::now_us;
 use crate::kill::receiving::KINDS;
 use crate::load::history::Outcome;
 use crate::sign::Signer;
 use anyhow::Result;
-use hooklog_schemas::ReceiptId;
+use hooklog_schemas::{ReceiptId, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::PoisonError;
@@ -25,6 +26,7 @@ impl Operator {
             Order::Resume => self.resume_one(chance).await,
             Order::Cancel => self.command("cancel", "open", chance).await,
             Order::Redrive => self.command("redrive", "dead", chance).await,
+            Order::Replay => self.replay(chance).await,
             Order::Create if self.passing.len() < PASSING_MAX => self.create(chance).await,
             Order::Create | Order::Delete => self.delete(chance).await,
             Order::RotateSource => self.rotate_source(chance).await,
@@ -96,6 +98,22 @@ impl Operator {
         let body = json!({"scope": scope});
         self.issue(Request::post(what, &about, path, body)).await?;
         Ok(())
+    }
+
+    /// What came in the last seconds goes out once more, to all or to one. One in eight goes slowly, so
+    /// that it is killed more than once.
+    async fn replay(&mut self, chance: &mut Chance) -> Result<()> {
+        let back = 1_000_000 * (1 + i64::try_from(chance.below(4))?);
+        let from = Timestamp(now_us() - back).to_string();
+        let rate = if chance.below(8) == 0 { 20 } else { 200 };
+        let mut body = json!({"mode": "original_targets", "from": from, "rate_per_second": rate});
+        let mut about = "all".to_owned();
+        if chance.below(2) == 0 {
+            about = self.any_name(chance);
+            body["subscription"] = json!(about);
+        }
+        let order = Request::post("replay", &about, "replays", body);
+        self.issue(order).await.map(drop)
     }
 
     async fn some_in(&self, state: &str, chance: &mut Chance) -> Vec<Value> {
