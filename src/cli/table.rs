@@ -10,7 +10,7 @@ use std::io;
 pub(crate) type Column = (&'static str, fn(&Row<'_>, Timestamp) -> String);
 
 /// Titles of columns that hold numbers, which stand to the right.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 16] = [
     "ATTEMPTS",
     "MATCHES",
     "LAG",
@@ -23,6 +23,10 @@ const NUMBERS: [&str; 12] = [
     "PARTITIONS",
     "RECORDS",
     "VERSION",
+    "WEBHOOKS",
+    "OTHER",
+    "WAS OWED",
+    "WOULD BE",
 ];
 
 /// Writes `rows` as a table.
