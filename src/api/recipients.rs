@@ -34,7 +34,8 @@ async fn recipients(
     let (view, filter, page) = query.read(&api, &super::webhooks::STATES).await?;
     let mut rows = view.queries.received(&filter, &page).await?;
     let recipients = rows.items.iter_mut().flat_map(|row| &mut row.recipients);
-    view.fill_held(recipients.map(|row| &mut row.delivery)).await?;
+    view.fill_held(recipients.map(|row| &mut row.delivery))
+        .await?;
     Ok(axum::Json(rows))
 }
 

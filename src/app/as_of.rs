@@ -12,7 +12,6 @@ use anyhow::bail;
 use hooklog_schemas::{Partition, Point, Topic};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Tables in a file of SQLite that goes when this is dropped.
@@ -118,6 +117,7 @@ mod tests {
     use crate::project::tests::history::History;
     use hooklog_schemas::{Append, EventId, EventType, Key, Timestamp};
     use serde_json::json;
+    use std::path::Path;
     use uuid::Uuid;
 
     /// A record that holds a place in `webhooks`: the history writes decisions alone.
@@ -189,7 +189,9 @@ mod tests {
         assert_eq!(names, "id nothing text");
         assert_eq!(values[1..], [json!(null), json!("a")]);
         assert!(Uuid::parse_str(values[0].as_str().unwrap()).is_ok());
-        let written = tables.ask("CREATE TABLE mine (a INTEGER)", |_, _| Ok(())).await;
+        let written = tables
+            .ask("CREATE TABLE mine (a INTEGER)", |_, _| Ok(()))
+            .await;
         assert!(written.is_err(), "the past is only read");
     }
 

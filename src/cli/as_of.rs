@@ -196,7 +196,6 @@ mod tests {
             shown.row(&mut out, &["name", "count"], values).unwrap();
         }
         shown.end(&mut out).unwrap();
-        drop(out);
         String::from_utf8(sink).unwrap()
     }
 

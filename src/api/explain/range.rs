@@ -166,7 +166,8 @@ async fn explain_all(
     let owed = owed.await?.into_iter();
     let mut owed: HashMap<_, _> = owed.map(|row| (row.delivery.receipt, row)).collect();
     let now = api.view(None).await?;
-    now.fill_held(owed.values_mut().map(|row| &mut row.delivery)).await?;
+    now.fill_held(owed.values_mut().map(|row| &mut row.delivery))
+        .await?;
     let life = api.life(subscription.id, None).await?;
     let decisions = api.decisions(rows).await?;
     let received = api.receipts(rows).await?;

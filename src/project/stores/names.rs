@@ -150,7 +150,7 @@ impl Names {
         let has = |table: &&Table| self.tables.contains_key(table.name);
         PROJECTIONS
             .into_iter()
-            .filter(move |p| p.tables.iter().any(|t| has(t)))
+            .filter(move |p| p.tables.iter().any(has))
     }
 
     /// `template` with the names put in.
