@@ -192,7 +192,7 @@ impl Api {
         if let Some(body) = &body {
             request = request.json(body);
         }
-        let answer = request.timeout(Duration::from_secs(10)).send().await;
+        let answer = request.timeout(Duration::from_secs(60)).send().await;
         let answer = answer.with_context(|| format!("asking {url}"))?;
         let (status, text) = (answer.status(), answer.text().await?);
         ensure!(status.is_success(), "{url} answered {status}: {text}");

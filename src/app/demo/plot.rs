@@ -23,8 +23,16 @@ impl People {
         })
     }
 
-    /// Plays once; then nothing more happens but the traffic.
+    /// Plays once; then nothing more happens but the traffic, which also goes on without the plot.
     pub(super) async fn act(&self, receivers: &Receivers) -> anyhow::Result<()> {
+        if let Err(error) = self.play(receivers).await {
+            tracing::warn!(%error, "the demo's plot ended early");
+        }
+        receivers.set_down(false);
+        std::future::pending().await
+    }
+
+    async fn play(&self, receivers: &Receivers) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_secs(12)).await;
         self.read_an_alert().await?;
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -32,8 +40,7 @@ impl People {
         tokio::time::sleep(Duration::from_secs(5)).await;
         receivers.set_down(true);
         tokio::time::sleep(Duration::from_secs(15)).await;
-        receivers.set_down(false);
-        std::future::pending().await
+        Ok(())
     }
 
     /// ann looks at the first alert.
