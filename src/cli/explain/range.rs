@@ -200,7 +200,12 @@ mod tests {
             told.starts_with("7 webhooks were received; of them ci\n"),
             "{told}"
         );
-        for part in ["7  not matched: events", "control/0@5", "bo", "and 1 more"] {
+        for part in [
+            "\n7         not matched: events\n",
+            "control/0@5",
+            "bo",
+            "and 1 more",
+        ] {
             assert!(told.contains(part), "{part}: {told}");
         }
     }
