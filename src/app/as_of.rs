@@ -179,14 +179,14 @@ mod tests {
         let shown = format!("SELECT count(*) {erased} AND git_ref IS NOT NULL");
         assert!(all > 0 && number(&tables, &shown).await == 0);
         let mut told = Vec::new();
-        let sql = "SELECT id, NULL AS nothing, 'a' AS text FROM deliveries LIMIT 1";
+        let sql = "SELECT id, NULL AS missing, 'a' AS text FROM deliveries LIMIT 1";
         let each = |names: &[&str], values: Vec<Value>| {
             told.push((names.join(" "), values));
             Ok(())
         };
         tables.ask(sql, each).await.unwrap();
         let (names, values) = told.remove(0);
-        assert_eq!(names, "id nothing text");
+        assert_eq!(names, "id missing text");
         assert_eq!(values[1..], [json!(null), json!("a")]);
         assert!(Uuid::parse_str(values[0].as_str().unwrap()).is_ok());
         let written = tables

@@ -108,7 +108,7 @@ impl Aged {
                 .concat()
             }
             Self::WithoutCounts => format!(
-                "DROP TABLE counts_v1{suffix}; DELETE FROM active WHERE projection = 'counts';"
+                "DROP TABLE counts_v2{suffix}; DELETE FROM active WHERE projection = 'counts';"
             ),
             Self::CountsOfVersion99 => {
                 "UPDATE active SET version = 99 WHERE projection = 'counts';".to_owned()
@@ -140,6 +140,7 @@ fn at(offset: u64) -> Checkpoint {
 fn row(partition: i64, source: &str, sum: i64) -> Row {
     let mut row = vec![
         Value::Int(partition),
+        Value::Int(i64::MIN),
         Value::Int(i64::MIN),
         Value::text(source),
     ];

@@ -1,2 +1,2 @@
 -- Lists: newest first.
-CREATE INDEX {replays}_by_time ON {replays} (control_offset);
+CREATE INDEX IF NOT EXISTS {replays}_by_time ON {replays} (control_offset);

@@ -201,7 +201,7 @@ mod tests {
             "{told}"
         );
         for part in [
-            "\n7         not matched: events\n",
+            "\n       7  not matched: events\n",
             "control/0@5",
             "bo",
             "and 1 more",

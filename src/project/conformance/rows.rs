@@ -39,8 +39,8 @@ pub(crate) async fn rows_come_back_as_they_were_written(place: &dyn Place) {
         .write(put(COUNTS, rows.clone()), advance)
         .await
         .unwrap();
-    let mut keys: Vec<Row> = rows.iter().map(|row| row[..3].to_vec()).collect();
-    keys.push(row(9_999, "none", 0)[..3].to_vec());
+    let mut keys: Vec<Row> = rows.iter().map(|row| row[..COUNTS.key].to_vec()).collect();
+    keys.push(row(9_999, "none", 0)[..COUNTS.key].to_vec());
     let wanted = Wanted {
         table: COUNTS,
         keys,
@@ -49,7 +49,7 @@ pub(crate) async fn rows_come_back_as_they_were_written(place: &dyn Place) {
     loaded.sort();
     assert_eq!(loaded, rows);
     let first = store.scan(COUNTS, None, 600).await.unwrap();
-    let after = &first[599][..3];
+    let after = &first[599][..COUNTS.key];
     let rest = store.scan(COUNTS, Some(after), 600).await.unwrap();
     assert_eq!([first.clone(), rest].concat(), rows);
     let delete = wanted.keys[..300].to_vec();
@@ -140,7 +140,7 @@ pub(crate) async fn texts_come_back_and_are_ordered_byte_by_byte(place: &dyn Pla
     expected.sort();
     assert_eq!(rows_of(store.as_mut()).await, expected);
     for text in texts {
-        let keys = vec![row(0, text, 1)[..3].to_vec()];
+        let keys = vec![row(0, text, 1)[..COUNTS.key].to_vec()];
         let wanted = Wanted {
             table: COUNTS,
             keys,

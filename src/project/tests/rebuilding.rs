@@ -343,7 +343,7 @@ async fn a_difference_between_old_and_new_tables_is_told(on: On) {
     store.acquire("a test", Duration::ZERO).await.unwrap();
     let table = &hooklog_projections::counts::TABLE;
     let mut put = store.scan(table, None, 1).await.unwrap();
-    put[0][3] = Value::Int(-7);
+    put[0][table.place("received").unwrap()] = Value::Int(-7);
     let key = format!("{}\t", put[0][0].as_int().unwrap());
     let here = store.stored().await.unwrap().unwrap().checkpoint;
     let delete = Vec::new();
