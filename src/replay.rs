@@ -1,7 +1,7 @@
 //! Delivers history again: what a replay owes, found in the original decisions by what its mode says.
 //!
 //! The worker that owns a partition plans and decides; the API plans too, to count before anybody is
-//! asked. Both read the same and go by the same rules ([`plan`]), so what is counted is what comes.
+//! asked. Both read the same and go by the same rules (`src/replay/plan.rs`), so what is counted is what comes.
 
 mod past;
 mod plan;
