@@ -15,6 +15,15 @@ pub(crate) struct Replays {
     pub(crate) all: BTreeMap<ReplayId, Replay>,
     /// Whom each webhook was owed when it came, and when it was received.
     pub(crate) originals: BTreeMap<Place, (Timestamp, BTreeSet<SubscriptionId>)>,
+    /// What partitions told of replays that were not read yet: a dump has `control` last.
+    early: BTreeMap<ReplayId, Told>,
+}
+
+/// What partitions tell of a replay.
+#[derive(Debug, Default)]
+struct Told {
+    decided: BTreeMap<Place, Vec<Option<BTreeSet<SubscriptionId>>>>,
+    finished: BTreeSet<u32>,
 }
 
 /// One replay.
@@ -32,11 +41,12 @@ pub(crate) struct Replay {
 
 impl Replays {
     pub(super) fn ask(&mut self, asked: ReplayRequested) {
+        let Told { decided, finished } = self.early.remove(&asked.id).unwrap_or_default();
         let replay = Replay {
             spec: asked.spec,
             cancelled: false,
-            decided: BTreeMap::new(),
-            finished: BTreeSet::new(),
+            decided,
+            finished,
         };
         self.all.entry(asked.id).or_insert(replay);
     }
@@ -48,9 +58,11 @@ impl Replays {
     }
 
     pub(super) fn finish(&mut self, id: ReplayId, partition: u32) {
-        if let Some(replay) = self.all.get_mut(&id) {
-            replay.finished.insert(partition);
-        }
+        let finished = match self.all.get_mut(&id) {
+            Some(replay) => &mut replay.finished,
+            None => &mut self.early.entry(id).or_default().finished,
+        };
+        finished.insert(partition);
     }
 
     /// The first decision about a webhook that nobody asked for.
@@ -63,11 +75,15 @@ impl Replays {
 
     /// A decision whose cause is a replay.
     pub(super) fn decide(&mut self, place: Place, routed: &Routed) {
-        let id: Option<ReplayId> = routed.cause.parse().ok();
-        if let Some(replay) = id.and_then(|id| self.all.get_mut(&id)) {
-            let to = routed.matches.iter().map(|one| one.subscription).collect();
-            let to = routed.error.is_none().then_some(to);
-            replay.decided.entry(place).or_default().push(to);
-        }
+        let Ok(id) = routed.cause.parse::<ReplayId>() else {
+            return;
+        };
+        let decided = match self.all.get_mut(&id) {
+            Some(replay) => &mut replay.decided,
+            None => &mut self.early.entry(id).or_default().decided,
+        };
+        let to = routed.matches.iter().map(|one| one.subscription).collect();
+        let to = routed.error.is_none().then_some(to);
+        decided.entry(place).or_default().push(to);
     }
 }
