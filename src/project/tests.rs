@@ -3,7 +3,7 @@
 pub(crate) mod history;
 mod rebuilding;
 mod running;
-#[cfg(feature = "store-postgres")]
+#[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
 mod standby;
 
 use super::conformance::Place;
@@ -52,6 +52,14 @@ macro_rules! on_every_store {
                 super::$name($crate::project::tests::On::Postgres).await;
             })*
         }
+
+        #[cfg(feature = "store-mongodb")]
+        mod on_mongodb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::project::tests::On::Mongodb).await;
+            })*
+        }
     };
 }
 pub(crate) use on_every_store;
@@ -62,6 +70,8 @@ pub(crate) enum On {
     Sqlite,
     #[cfg(feature = "store-postgres")]
     Postgres,
+    #[cfg(feature = "store-mongodb")]
+    Mongodb,
 }
 
 impl On {
@@ -71,6 +81,20 @@ impl On {
             Self::Sqlite => 1..=6,
             #[cfg(feature = "store-postgres")]
             Self::Postgres => 1..=2,
+            #[cfg(feature = "store-mongodb")]
+            Self::Mongodb => 1..=1,
+        }
+    }
+}
+
+#[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
+impl On {
+    /// As many events as take seconds, where the quickest store takes `most` of them.
+    const fn events(self, most: usize) -> usize {
+        match self {
+            #[cfg(feature = "store-mongodb")]
+            Self::Mongodb => most / 4,
+            _ => most,
         }
     }
 }
@@ -81,6 +105,8 @@ pub(crate) async fn place(on: On) -> Arc<dyn Place> {
         On::Sqlite => super::stores::sqlite::tests::place().await,
         #[cfg(feature = "store-postgres")]
         On::Postgres => super::stores::postgres::tests::place().await,
+        #[cfg(feature = "store-mongodb")]
+        On::Mongodb => super::stores::mongodb::tests::place().await,
     }
 }
 
