@@ -1,12 +1,13 @@
 //! History: which records lie inside a cut through the log.
 //!
-//! A time becomes, per partition, the prefix before the first record that was appended after it.
-//! Clocks differ, so such a cut may hold a decision whose webhook or configuration it does not
+//! A time becomes, per partition, the prefix before the first record that was appended after it and
+//! is there for ever. Clocks differ, so such a cut may hold a decision whose webhook or configuration it does not
 //! hold; [`resolve`] shrinks it until it is closed over causes.
 
 mod causes;
 mod closing;
 mod difference;
+mod erased;
 mod prefix;
 mod range;
 mod spec;
@@ -96,13 +97,15 @@ pub async fn resolve(
     let (id, _) = configuration.log.ok_or(PointError::Empty)?;
     let point = match spec {
         PointSpec::Time(time) => {
-            let mut closing = Closing::new(log, configuration, *time, at(log, id, *time).await?);
+            let cut = at(log, configuration, id, *time).await?;
+            let mut closing = Closing::new(log, configuration, *time, cut);
             closing.close(None).await?;
             closing.point
         }
         PointSpec::Position(position) => {
-            let time = appended_at(log, *position).await?;
-            let mut closing = Closing::new(log, configuration, time, at(log, id, time).await?);
+            let time = appended_at(log, configuration, *position).await?;
+            let cut = at(log, configuration, id, time).await?;
+            let mut closing = Closing::new(log, configuration, time, cut);
             closing.include(*position).await?;
             closing.close(Some(*position)).await?;
             closing.point
@@ -146,7 +149,7 @@ pub async fn time(
 ) -> Result<Timestamp, PointError> {
     match spec {
         PointSpec::Time(time) => Ok(*time),
-        PointSpec::Position(position) => appended_at(log, *position).await,
+        PointSpec::Position(position) => appended_at(log, configuration, *position).await,
         PointSpec::Bookmark(name) => {
             let bookmark = configuration.bookmarks.get(name);
             let none = || PointError::NoBookmark(name.clone());
@@ -206,30 +209,40 @@ pub async fn check(
     }
     if point.control == Offset(0) {
         let first = Position::new(Topic::Control, Partition(0), Offset(0));
-        let begins = appended_at(log, first).await?;
+        let begins = appended_at(log, &Configuration::default(), first).await?;
         let asked = asked.to_string();
         return Err(PointError::BeforeTheLog { asked, begins });
     }
     Ok(())
 }
 
-/// Per partition, the prefix before the first record that was appended after `time`.
-async fn at(log: &dyn EventLog, id: EventId, time: Timestamp) -> Result<Point, PointError> {
+/// Per partition, the prefix before the first record that was appended after `time` and stays.
+async fn at(
+    log: &dyn EventLog,
+    configuration: &Configuration,
+    id: EventId,
+    time: Timestamp,
+) -> Result<Point, PointError> {
     Ok(Point {
         log: id,
-        webhooks: after(log, Topic::Webhooks, time).await?,
-        deliveries: after(log, Topic::Deliveries, time).await?,
+        webhooks: after(log, configuration, Topic::Webhooks, time).await?,
+        deliveries: after(log, configuration, Topic::Deliveries, time).await?,
         control: log.offset_after(Topic::Control, Partition(0), time).await?,
     })
 }
 
 async fn after(
     log: &dyn EventLog,
+    configuration: &Configuration,
     topic: Topic,
     time: Timestamp,
-) -> Result<Vec<Offset>, ReadError> {
-    let all = (0..log.partitions(topic)).map(|n| log.offset_after(topic, Partition(n), time));
-    futures_util::future::try_join_all(all).await
+) -> Result<Vec<Offset>, PointError> {
+    let one = async |number| {
+        let partition = Partition(number);
+        let offset = log.offset_after(topic, partition, time).await?;
+        erased::past(log, configuration, Position::new(topic, partition, offset)).await
+    };
+    futures_util::future::try_join_all((0..log.partitions(topic)).map(one)).await
 }
 
 async fn tails(log: &dyn EventLog, topic: Topic) -> Result<Vec<Offset>, ReadError> {
@@ -241,7 +254,11 @@ async fn tails(log: &dyn EventLog, topic: Topic) -> Result<Vec<Offset>, ReadErro
 }
 
 /// When the record at `position` was appended.
-async fn appended_at(log: &dyn EventLog, position: Position) -> Result<Timestamp, PointError> {
+async fn appended_at(
+    log: &dyn EventLog,
+    configuration: &Configuration,
+    position: Position,
+) -> Result<Timestamp, PointError> {
     let no = |reason: String| PointError::NoRecord { position, reason };
     let count = log.partitions(position.topic);
     if position.partition.0 >= count {
@@ -258,9 +275,10 @@ async fn appended_at(log: &dyn EventLog, position: Position) -> Result<Timestamp
         return Err(PointError::Unreadable { asked, first });
     }
     let found = range::read(log, position, position.offset.next()).await?;
-    let gone = "it was erased; name one beside it";
-    let record = found.first().ok_or_else(|| no(gone.into()))?;
-    Ok(record.appended_at)
+    match found.first() {
+        Some(record) if !erased::goes(record, configuration)? => Ok(record.appended_at),
+        _ => Err(no("it was erased; name one beside it".into())),
+    }
 }
 
 #[cfg(test)]

@@ -19,12 +19,20 @@ pub(super) struct Causes {
 }
 
 impl Causes {
-    /// What `record` names. What was ordered to be erased names nothing, so that it makes no
-    /// difference whether its bytes are gone.
+    /// What `record` names. What was ordered to be erased names nothing and is not named, so that it
+    /// makes no difference whether its bytes are gone, or even its place.
     pub(super) fn of(record: &Record, configuration: &Configuration) -> Result<Self, DecodeError> {
         match record.position.topic {
             Topic::Webhooks => Self::of_webhook(record, configuration),
-            Topic::Deliveries => Ok(Self::of_event(&Event::decode(record)?)),
+            Topic::Deliveries => {
+                let mut causes = Self::of_event(&Event::decode(record)?);
+                let gone = |offset| configuration.erased.at(record.position.partition, offset);
+                if causes.webhook.and_then(gone).is_some() {
+                    causes.webhook = None;
+                    causes.live = false;
+                }
+                Ok(causes)
+            }
             Topic::Control => Ok(Self::default()),
         }
     }

@@ -4,7 +4,6 @@ mod world;
 
 use super::*;
 use hooklog_schemas::control::{BookmarkCreated, By};
-use std::collections::BTreeSet;
 use world::World;
 
 const SEEDS: u64 = 8;
@@ -106,19 +105,51 @@ async fn a_point_of_another_log_or_beyond_the_end_is_refused() {
 
 #[tokio::test]
 async fn whether_erased_bytes_are_gone_changes_no_point() {
-    let world = World::written(5).await;
+    unchanged_by_compaction(World::written(5).await).await;
+}
+
+#[tokio::test]
+async fn whether_erased_records_are_gone_with_their_places_changes_no_point() {
+    for seed in 0..SEEDS {
+        unchanged_by_compaction(World::written_with_gaps(seed).await).await;
+    }
+}
+
+/// As of times, and as of every record near what was erased.
+async fn unchanged_by_compaction(world: World) {
     let (from, to) = world.times();
-    let times: BTreeSet<_> = (1..=POINTS as i64)
+    let times = (1..=POINTS as i64)
         .map(|n| Timestamp(from.0 + (to.0 - from.0) * n / POINTS as i64))
-        .collect();
+        .map(PointSpec::Time);
+    let positions = world.some_positions(4 * POINTS);
+    let specs = times.chain(positions.into_iter().map(PointSpec::Position));
     let mut before = Vec::new();
-    for time in &times {
-        before.push(world.resolve(&PointSpec::Time(*time)).await.unwrap());
+    for spec in specs {
+        let point = world.resolve(&spec).await.unwrap();
+        before.push((spec, point));
     }
     assert!(world.log.compact(Topic::Webhooks).await.unwrap() > 0);
-    for (time, before) in times.iter().zip(before) {
-        let after = world.resolve(&PointSpec::Time(*time)).await.unwrap();
-        assert_eq!(after, before, "{time}");
+    for (spec, before) in before {
+        let after = world.resolve(&spec).await.unwrap();
+        assert_eq!(after, before, "{spec}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_erased_names_no_point_whether_it_is_gone_or_not() {
+    let world = World::written(6).await;
+    let erased = world
+        .configuration
+        .erased
+        .within(Partition(0), &(Offset(0)..Offset(u64::MAX)));
+    let first = Position::new(Topic::Webhooks, Partition(0), erased[0].offset);
+    for compacted in [false, true] {
+        for position in [first, world.tombstones[0]] {
+            let told = world.resolve(&PointSpec::Position(position)).await;
+            let told = told.unwrap_err().to_string();
+            assert!(told.contains("it was erased"), "{compacted}: {told}");
+        }
+        world.log.compact(Topic::Webhooks).await.unwrap();
     }
 }
 

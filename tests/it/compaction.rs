@@ -2,7 +2,7 @@
 
 use crate::copy::{history, tables};
 use crate::harness::{On, TestApp, configuration, write_configuration};
-use hooklog::app::{copy, log};
+use hooklog::app::{as_of, copy, log};
 use hooklog::config::{Config, KafkaConfig, LogKind};
 use hooklog::log::ReadLimit;
 use hooklog::metrics::Metrics;
@@ -42,6 +42,9 @@ async fn the_cleaner_takes_what_was_erased_and_changes_no_answer() {
     assert!(topics.hold(&canary), "else the test sees nothing");
     let data = config.data.clone();
     let before = tables(&mut config, &data).await;
+    let events = ends[&(Topic::Control, 0)];
+    let answers = past(&config, events).await;
+    assert!(answers.len() > 10, "{answers:#?}");
 
     topics.set(&[("min.cleanable.dirty.ratio", "0.0001")]).await;
     topics.cleaned(&ends).await;
@@ -56,12 +59,23 @@ async fn the_cleaner_takes_what_was_erased_and_changes_no_answer() {
         tables(&mut config, other.path()).await,
         "rebuilt from what is left"
     );
+    assert_eq!(
+        answers,
+        past(&config, events).await,
+        "as of points of the past"
+    );
     let pulled = tempfile::tempdir().unwrap();
     let copied = copy::between(&file, pulled.path(), |_| {}).await.unwrap();
     assert!(copied.fillers > 0, "{copied:?}");
     let mut embedded = config.clone();
     embedded.log.kind = LogKind::Embedded;
     assert_eq!(before, tables(&mut embedded, pulled.path()).await, "copied");
+    embedded.data = pulled.path().to_owned();
+    assert_eq!(
+        answers,
+        past(&embedded, events).await,
+        "as of the same in the copy"
+    );
 
     // A worker that folds from the start goes on where the last one ended.
     std::fs::remove_dir_all(data.join("identities")).unwrap();
@@ -138,6 +152,24 @@ async fn interrupted(from: &Path, to: &Path) {
         _ = copying => false,
     };
     assert!(interrupted, "the copy was too quick");
+}
+
+/// What the tables hold as of every other one of the first `events` events of `control`.
+async fn past(config: &Config, events: u64) -> Vec<String> {
+    let mut rows = Vec::new();
+    for offset in (1..events).step_by(2) {
+        let spec = format!("control/0@{offset}").parse().unwrap();
+        let then = as_of::tables(config, &spec, |_| {}).await.unwrap();
+        for table in ["webhooks", "deliveries", "transitions", "subscriptions"] {
+            let sql = format!("SELECT * FROM {table} ORDER BY 1, 2, 3");
+            let each = |_: &[&str], values: Vec<serde_json::Value>| {
+                rows.push(format!("{offset} {table} {values:?}"));
+                Ok(())
+            };
+            then.ask(&sql, each).await.unwrap();
+        }
+    }
+    rows
 }
 
 /// The cleaner leaves records alone that are younger than this.

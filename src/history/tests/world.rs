@@ -42,6 +42,7 @@ pub(super) struct World {
     /// Every version of the configuration so far.
     versions: Vec<ConfigurationVersion>,
     receipts: Vec<(ErasedReceipt, Key)>,
+    pub(super) tombstones: Vec<Position>,
 }
 
 /// All that is named in a log, and where events of `control` stand.
@@ -66,6 +67,15 @@ struct Owner {
 
 impl World {
     pub(super) async fn written(seed: u64) -> Self {
+        Self::written_to(MemoryLog::new(PARTITIONS), seed).await
+    }
+
+    /// The same on a log whose compaction leaves gaps.
+    pub(super) async fn written_with_gaps(seed: u64) -> Self {
+        Self::written_to(MemoryLog::new(PARTITIONS).leaving_gaps(), seed).await
+    }
+
+    async fn written_to(log: MemoryLog, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut clock = || rng.random_range(-SKEW..=SKEW);
         let operator = clock();
@@ -84,7 +94,7 @@ impl World {
         });
         let owners = owners.collect();
         let mut world = Self {
-            log: Arc::new(MemoryLog::new(PARTITIONS)),
+            log: Arc::new(log),
             configuration: Configuration::default(),
             rng,
             ids: 0,
@@ -95,6 +105,7 @@ impl World {
             owners,
             versions: Vec::new(),
             receipts: Vec::new(),
+            tombstones: Vec::new(),
         };
         let log_id = EventId(world.id());
         let created = LogCreated {
@@ -132,7 +143,8 @@ impl World {
 
     pub(super) async fn up_to(&self, time: Timestamp) -> Point {
         let (id, _) = self.configuration.log.unwrap();
-        at(self.log.as_ref(), id, time).await.unwrap()
+        let log = self.log.as_ref();
+        at(log, &self.configuration, id, time).await.unwrap()
     }
 
     /// The first and the last time of anything.
@@ -147,9 +159,14 @@ impl World {
         let some = all.flat_map(|topic| {
             (0..count).map(move |n| (topic, Partition((n % u64::from(PARTITIONS)) as u32)))
         });
+        let erased = |at: &Position| {
+            let erased = self.configuration.erased.at(at.partition, at.offset);
+            at.topic == Topic::Webhooks && (erased.is_some() || self.tombstones.contains(at))
+        };
         some.map(|(topic, partition)| {
             Position::new(topic, partition, Offset(rng.random_range(0..200)))
         })
+        .filter(|at| !erased(at))
         .collect()
     }
 
@@ -413,10 +430,10 @@ impl World {
             headers: Vec::new(),
             value: None,
         };
-        self.log
-            .append(Topic::Webhooks, vec![tombstone])
-            .await
-            .unwrap();
+        let partition = tombstone.partition;
+        let appended = self.log.append(Topic::Webhooks, vec![tombstone]).await;
+        let position = Position::new(Topic::Webhooks, partition, appended.unwrap()[0]);
+        self.tombstones.push(position);
     }
 
     async fn deliveries(&mut self, place: usize, epoch: Option<Offset>, event: impl Into<Event>) {
