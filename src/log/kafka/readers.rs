@@ -91,7 +91,7 @@ impl Readers {
         if !wanted.single {
             return self.fetch(wanted).await;
         }
-        let _turn = self.blocks.turn(&wanted.from).await;
+        let turn = self.blocks.turn(&wanted.from).await;
         if let Some(found) = self.blocks.find(&wanted.from) {
             return Ok(vec![found]);
         }
@@ -101,7 +101,9 @@ impl Readers {
         };
         let records = self.fetch(block).await?;
         let first = records.first().cloned();
-        self.blocks.keep(wanted.from, records);
+        if let Some(turn) = turn {
+            self.blocks.keep(&turn, wanted.from, records);
+        }
         Ok(first.into_iter().collect())
     }
 
