@@ -9,6 +9,7 @@ mod compare;
 mod http;
 mod kill;
 mod load;
+mod migrate;
 mod pipe;
 mod replay;
 mod schemas;
@@ -35,6 +36,7 @@ enum Command {
     Chaos(chaos::ChaosCommand),
     Backlog(backlog::BacklogCommand),
     Replay(replay::ReplayCommand),
+    Migrate(migrate::MigrateCommand),
     Schemas(schemas::SchemasCommand),
 }
 
@@ -72,6 +74,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Chaos(command) => command.run().await,
         Command::Backlog(command) => command.run().await,
         Command::Replay(command) => command.run().await,
+        Command::Migrate(command) => command.run().await,
         Command::Schemas(command) => command.run(),
     }
 }

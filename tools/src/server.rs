@@ -55,8 +55,13 @@ impl Setup {
 
     /// The same, with segments of the log as small as the configuration allows.
     pub(crate) fn with_small_segments(self) -> Result<Self> {
+        self.with(&format!("[log]\nsegment_bytes = {SEGMENT_BYTES}\n"))
+    }
+
+    /// The same, with more sections of the configuration.
+    pub(crate) fn with(self, sections: &str) -> Result<Self> {
         let mut configuration = OpenOptions::new().append(true).open(self.configuration())?;
-        writeln!(configuration, "[log]\nsegment_bytes = {SEGMENT_BYTES}")?;
+        configuration.write_all(sections.as_bytes())?;
         Ok(self)
     }
 
