@@ -27,6 +27,8 @@ pub(crate) struct DiffQuery {
     first: Option<u64>,
     /// The place of the other.
     second: Option<u64>,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    as_of: Option<String>,
 }
 
 /// Two attempts, and what differs between them.
@@ -63,8 +65,10 @@ async fn diff(
     Query(query): Query<DiffQuery>,
 ) -> Result<axum::Json<AttemptDiff>, Problem> {
     let id: DeliveryId = name.id("delivery")?;
-    let missing = || Problem::not_found(format!("there is no delivery {id}"));
-    let detail = api.parts.queries.delivery(id).await?.ok_or_else(missing)?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let missing = || Problem::not_found(format!("there is no delivery {id}{}", view.then()));
+    let mut detail = view.queries.delivery(id).await?.ok_or_else(missing)?;
+    view.fill_held([&mut detail.delivery]).await?;
     let (first_place, second_place) = places(&query, &detail)?;
     let chosen = [first_place, second_place].map(|place| at(&detail.attempts, place));
     let [Some(first), Some(second)] = chosen else {

@@ -6,7 +6,7 @@ use super::view::View;
 use super::{Api, check, paging};
 use crate::query::{Filter, Page};
 use hooklog_projections::configuration::Subscription;
-use hooklog_schemas::Timestamp;
+use hooklog_schemas::{ReplayId, Timestamp};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -32,6 +32,8 @@ pub(crate) struct ListQuery {
     state: Option<String>,
     /// The subscription's name or id: its deliveries, or the webhooks of which there is one.
     subscription: Option<String>,
+    /// Deliveries that this replay made, by its id.
+    replay: Option<String>,
     /// GitHub's id of the event.
     guid: Option<String>,
     /// Rows at the most, 1 to 500; 50 if not given.
@@ -43,6 +45,17 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
+    /// The same, of webhooks: a replay makes deliveries alone.
+    pub(super) fn of_webhooks(self) -> Result<Self, Problem> {
+        match &self.replay {
+            None => Ok(self),
+            Some(id) => {
+                let rule = "replays make deliveries, not webhooks; ask `deliveries` for those";
+                Err(check::wrong("replay", id, rule))
+            }
+        }
+    }
+
     /// What is looked at, and the clauses and the page, checked; `states` are those that the list
     /// knows.
     pub(super) async fn read<'a>(
@@ -58,6 +71,7 @@ impl ListQuery {
             return Err(check::wrong("state", state, &rule));
         }
         check_repository(self.repository.as_deref())?;
+        let replay = self.replay.as_deref().map(replay).transpose()?;
         let (from, to) = range(self.from.as_deref(), self.to.as_deref())?;
         let view = api.view(self.as_of.as_deref()).await?;
         let subscription = match &self.subscription {
@@ -77,9 +91,15 @@ impl ListQuery {
             guid: self.guid,
             state: self.state,
             subscription: subscription.map(|subscription| subscription.id),
+            replay,
         };
         Ok((view, filter, page))
     }
+}
+
+fn replay(text: &str) -> Result<ReplayId, Problem> {
+    let rule = "it must be the id of a replay, as `replay list` shows it";
+    text.parse().map_err(|_| check::wrong("replay", text, rule))
 }
 
 /// Repositories in one question at the most.

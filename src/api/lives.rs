@@ -2,14 +2,15 @@
 //! answers need of the lives of subscriptions.
 
 use super::auth::Reader;
-use super::extract::Name;
+use super::extract::{Name, Query};
 use super::problem::Problem;
 use super::timeline::CATCH_UP;
+use super::view::AsOfQuery;
 use super::{Api, Shared};
 use crate::hindsight::blame::{Blamed, Evidence};
 use crate::hindsight::life::Life;
 use axum::extract::State;
-use hooklog_projections::configuration::Subscription;
+use hooklog_projections::configuration::{Configuration, Subscription};
 use hooklog_schemas::SubscriptionId;
 use serde::Serialize;
 use std::sync::Arc;
@@ -55,25 +56,29 @@ pub(crate) struct LifeView {
 /// Tells who set each field of a subscription last, when, from where and why; by a name, of every
 /// subscription that has or had it; by an id, of that one.
 #[utoipa::path(get, path = "/subscriptions/{name}/blame", tag = "subscription",
-    params(("name" = String, Path)), responses((status = 200, body = BlameView)))]
+    params(("name" = String, Path), AsOfQuery), responses((status = 200, body = BlameView)))]
 async fn blame(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<BlameView>, Problem> {
-    api.catch_up(CATCH_UP).await?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    if !view.is_past() {
+        api.catch_up(CATCH_UP).await?;
+    }
+    let configuration = view.configuration().await?;
     let mut lives = Vec::new();
-    for subscription in with_name(&api, &name.0)? {
-        let life = api.life(subscription.id, None).await?;
-        lives.push(view(&subscription, &life));
+    for subscription in with_name(&configuration, &name.0)? {
+        let life = api.life(subscription.id, view.control_end()).await?;
+        lives.push(told(&subscription, &life));
     }
     let name = name.0;
     Ok(axum::Json(BlameView { name, lives }))
 }
 
 /// The subscriptions that have or had this name, or this id; the latest first.
-fn with_name(api: &Api, name: &str) -> Result<Vec<Arc<Subscription>>, Problem> {
-    let configuration = api.parts.control.current();
+fn with_name(configuration: &Configuration, name: &str) -> Result<Vec<Arc<Subscription>>, Problem> {
     let all = configuration.subscriptions.values();
     let named = all.filter(|one| one.spec.name == name || one.id.to_string() == name);
     let mut named: Vec<_> = named.cloned().collect();
@@ -86,7 +91,7 @@ fn with_name(api: &Api, name: &str) -> Result<Vec<Arc<Subscription>>, Problem> {
     Ok(named)
 }
 
-fn view(subscription: &Subscription, life: &Life) -> LifeView {
+fn told(subscription: &Subscription, life: &Life) -> LifeView {
     let changes = life.blame().changes();
     let deleted = |one: &&Evidence| one.event_type == "subscription.deleted";
     LifeView {

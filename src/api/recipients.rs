@@ -4,11 +4,13 @@
 use super::auth::Reader;
 use super::extract::{Name, Query};
 use super::filters::{ListQuery, range};
+use super::object::find_any_in;
 use super::problem::Problem;
-use super::subscriptions::find_any;
-use super::{Api, Shared, check, paging};
+use super::view::View;
+use super::{Shared, check, paging};
 use crate::query::{BodyReadRow, Filter, Page, Paged, ReadsFilter, ReceivedRow, RecipientRow};
 use axum::extract::State;
+use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::ReceiptId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -31,6 +33,7 @@ async fn recipients(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<ReceivedRow>>, Problem> {
+    let query = query.of_webhooks()?;
     let (view, filter, page) = query.read(&api, &super::webhooks::STATES).await?;
     let mut rows = view.queries.received(&filter, &page).await?;
     let recipients = rows.items.iter_mut().flat_map(|row| &mut row.recipients);
@@ -51,6 +54,8 @@ pub(crate) struct ReceivedQuery {
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    as_of: Option<String>,
 }
 
 /// Lists everything that was delivered to a subscription, the latest received first. A deleted one
@@ -64,9 +69,11 @@ async fn received(
     name: Name,
     Query(query): Query<ReceivedQuery>,
 ) -> Result<axum::Json<Paged<RecipientRow>>, Problem> {
-    let subscription = find_any(&api, &name.0)?;
     let page = paging::page(query.limit, query.cursor)?;
     let (from, to) = range(query.from.as_deref(), query.to.as_deref())?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let configuration = view.configuration().await?;
+    let subscription = find_any_in::<Subscription>(&configuration, &name.0)?;
     let filter = Filter {
         from,
         to,
@@ -74,9 +81,7 @@ async fn received(
         subscription: Some(subscription.id),
         ..Filter::default()
     };
-    Ok(axum::Json(
-        api.parts.queries.recipients(&filter, &page).await?,
-    ))
+    Ok(axum::Json(view.queries.recipients(&filter, &page).await?))
 }
 
 /// Which looks, and which page of them. All given clauses must hold.
@@ -97,6 +102,8 @@ pub(crate) struct ReadsQuery {
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    as_of: Option<String>,
 }
 
 /// Lists who looked at which body, when and from where; the latest first. Each look is recorded
@@ -110,19 +117,18 @@ async fn body_reads(
 ) -> Result<axum::Json<Paged<BodyReadRow>>, Problem> {
     let page = paging::page(query.limit, query.cursor.clone())?;
     let (from, to) = range(query.from.as_deref(), query.to.as_deref())?;
+    let view = api.view(query.as_of.as_deref()).await?;
     let filter = ReadsFilter {
         from,
         to,
-        receipts: receipts(&api, &query).await?,
+        receipts: receipts(&view, &query).await?,
         actor: query.actor,
     };
-    Ok(axum::Json(
-        api.parts.queries.body_reads(&filter, &page).await?,
-    ))
+    Ok(axum::Json(view.queries.body_reads(&filter, &page).await?))
 }
 
 /// The receipts that are asked for; none if any will do.
-async fn receipts(api: &Api, query: &ReadsQuery) -> Result<Option<Vec<ReceiptId>>, Problem> {
+async fn receipts(view: &View<'_>, query: &ReadsQuery) -> Result<Option<Vec<ReceiptId>>, Problem> {
     let rule = "it must be the id of a receipt, as `webhook list` shows it";
     let one = query.receipt.as_deref().map(|text| {
         text.parse::<ReceiptId>()
@@ -140,7 +146,7 @@ async fn receipts(api: &Api, query: &ReadsQuery) -> Result<Option<Vec<ReceiptId>
         limit: Page::LIMIT_MAX,
         cursor: None,
     };
-    let rows = api.parts.queries.webhooks(&filter, &page).await?.items;
+    let rows = view.queries.webhooks(&filter, &page).await?.items;
     let receipts = rows.into_iter().map(|row| row.receipt);
     Ok(Some(
         receipts

@@ -15,7 +15,7 @@ use crate::replay;
 use axum::extract::State;
 use body::ReplayBody;
 use count::Counted;
-use hooklog_projections::configuration::Replay;
+use hooklog_projections::configuration::{Configuration, Replay};
 use hooklog_schemas::control::{
     By, ReplayCancelled, ReplayPaused, ReplayRequested, ReplayResumed, ReplaySpec,
 };
@@ -64,6 +64,7 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ReplayRow>>, Problem> {
+    ensure_present(query.as_of.as_deref())?;
     let page = query.page()?;
     Ok(axum::Json(api.parts.queries.replays(&page).await?))
 }
@@ -92,11 +93,10 @@ async fn history(
     name: Name,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
-    let id = find(&api, &name)?.id;
     let page = query.page()?;
-    Ok(axum::Json(
-        api.parts.queries.replay_history(id, &page).await?,
-    ))
+    let view = api.view(query.as_of.as_deref()).await?;
+    let id = find_in(&*view.configuration().await?, &name)?.id;
+    Ok(axum::Json(view.queries.replay_history(id, &page).await?))
 }
 
 /// Asks for history to be delivered again; with `dry_run`, counts what that would be and lists some of
@@ -184,7 +184,7 @@ async fn switch(
     is_so: impl Fn(&Replay) -> bool,
     event: impl FnOnce(ReplayId, EventId, By) -> Event,
 ) -> Result<axum::Json<Changed>, Problem> {
-    let replay = find(api, name)?;
+    let replay = find_in(&api.parts.control.current(), name)?;
     let reason = check::reason(given.reason)?;
     let id = replay.id;
     if replay.cancelled {
@@ -206,15 +206,27 @@ async fn switch(
     Ok(axum::Json(api.submit(event).await?.into()))
 }
 
-fn find(api: &Api, name: &Name) -> Result<Arc<Replay>, Problem> {
+fn find_in(configuration: &Configuration, name: &Name) -> Result<Arc<Replay>, Problem> {
     let id: ReplayId = name.id("replay")?;
-    let configuration = api.parts.control.current();
     let found = configuration.replays.get(&id).cloned();
     found.ok_or_else(|| missing(id))
 }
 
 fn missing(id: ReplayId) -> Problem {
     Problem::not_found(format!("there is no replay {id}"))
+}
+
+/// How far a replay had come at a point of the past is not kept.
+fn ensure_present(as_of: Option<&str>) -> Result<(), Problem> {
+    match as_of {
+        None => Ok(()),
+        Some(point) => Err(check::wrong(
+            "as_of",
+            point,
+            "how far replays were is not kept; `replay history` and `delivery list --replay` answer \
+             as of a point",
+        )),
+    }
 }
 
 /// The replay as it would be if it were asked for now.

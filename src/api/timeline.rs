@@ -81,7 +81,7 @@ async fn show(
         in_force.extend(attempts.map(|attempt| attempt.configuration_offset));
         deliveries.push(TimelineDelivery {
             next: delivery.delivery.due_at,
-            changes: api.changes_during(&delivery).await?,
+            changes: api.changes_during(&delivery, view.control_end()).await?,
             delivery,
         });
     }
@@ -96,10 +96,14 @@ async fn show(
 
 impl Api {
     /// What was done to the subscription of a delivery while that was under way, and the commands
-    /// that the delivery followed; in the order of the log.
-    async fn changes_during(&self, detail: &DeliveryDetail) -> Result<Vec<Evidence>, Problem> {
+    /// that the delivery followed; in the order of the log. `control` is read up to `control_end`.
+    async fn changes_during(
+        &self,
+        detail: &DeliveryDetail,
+        control_end: Option<i64>,
+    ) -> Result<Vec<Evidence>, Problem> {
         let delivery = &detail.delivery;
-        let life = self.life(delivery.subscription_id, None).await?;
+        let life = self.life(delivery.subscription_id, control_end).await?;
         let end = match delivery.state.as_str() {
             "open" => i64::MAX,
             _ => delivery.changed_at,

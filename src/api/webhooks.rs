@@ -56,7 +56,7 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<WebhookRow>>, Problem> {
-    let (view, filter, page) = query.read(&api, &STATES).await?;
+    let (view, filter, page) = query.of_webhooks()?.read(&api, &STATES).await?;
     Ok(axum::Json(view.queries.webhooks(&filter, &page).await?))
 }
 

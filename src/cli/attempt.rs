@@ -3,6 +3,7 @@
 use super::args::id;
 use super::evidence;
 use super::out::{Out, Tone};
+use super::point::AsOf;
 use super::row::{NOTHING, Row};
 use super::session::{Answer, Session};
 use super::table;
@@ -29,6 +30,8 @@ pub(crate) enum AttemptCommand {
         /// The place of the other [default: the last]
         #[arg(value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
         second: Option<u64>,
+        #[command(flatten)]
+        as_of: AsOf,
     },
 }
 
@@ -50,13 +53,17 @@ pub(super) async fn run(
         delivery,
         first,
         second,
+        as_of,
     } = command;
     let given = [("first", first), ("second", second)];
-    let query = given
-        .into_iter()
-        .filter_map(|(name, place)| Some((name, place?.to_string())));
+    let mut query = as_of.query(session.now);
+    query.extend(
+        given
+            .into_iter()
+            .filter_map(|(name, place)| Some((name, place?.to_string()))),
+    );
     let path = ["deliveries", delivery.as_str(), "attempts", "diff"];
-    let reply = session.api.get(&path, &query.collect()).await?;
+    let reply = session.api.get(&path, &query).await?;
     session.show(&reply, tell)
 }
 

@@ -1,6 +1,6 @@
 //! `hooklog delivery`: what is owed to subscriptions, and what became of it.
 
-use super::args::{Paging, Range, with_reason};
+use super::args::{Paging, Range, id, with_reason};
 use super::confirm::{Caution, Command, Scope, ask};
 use super::object::is_unchanged;
 use super::out::{Out, Tone};
@@ -37,7 +37,8 @@ pub(crate) enum DeliveryCommand {
     #[command(
         visible_alias = "ls",
         after_help = "Examples:\n  hooklog delivery list --state open\n  \
-        hooklog delivery list --subscription ci --since 1d --output json"
+        hooklog delivery list --subscription ci --since 1d --output json\n  \
+        hooklog delivery list --replay 019a3c5e-7d1f-7c3a-b1de-0242ac120002 --state dead"
     )]
     List(Box<List>),
     /// Show one delivery: every attempt, every change of its state, what is due next
@@ -157,6 +158,9 @@ pub(crate) struct List {
     /// In this state
     #[arg(long, value_enum)]
     state: Option<State>,
+    /// Made by this replay, by its id
+    #[arg(long, value_name = "ID", value_parser = id)]
+    replay: Option<String>,
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
@@ -171,6 +175,7 @@ pub(super) async fn run(
         DeliveryCommand::List(args) => {
             let mut query = args.filters.query(session.now);
             query.extend(args.state.map(|state| ("state", state.as_str().to_owned())));
+            query.extend(args.replay.map(|id| ("replay", id)));
             session
                 .list(&["deliveries"], query, &args.paging, &COLUMNS, EMPTY)
                 .await

@@ -83,6 +83,7 @@ pub(super) async fn run(args: ExplainArgs, session: &mut Session<'_>) -> anyhow:
             return Err(Usage(said.to_owned()).into());
         }
         many.push(("subscription", args.subscription));
+        many.extend(args.as_of.query(session.now));
         many.extend(args.missed.then(|| ("missed", "true".to_owned())));
         return range::run(many, args.limit, session).await;
     };

@@ -67,6 +67,8 @@ pub(crate) enum SubscriptionCommand {
     Blame {
         /// Its name, or its id
         name: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Make it what it was at a point: filter, destination, team, policy; what differs is shown first
     #[command(after_help = revert::EXAMPLES)]
@@ -154,7 +156,7 @@ pub(super) async fn run(
         }
         SubscriptionCommand::Delete(args) => delete(args, session).await,
         SubscriptionCommand::RotateSecret(args) => rotate(args, session).await,
-        SubscriptionCommand::Blame { name } => blame::run(&name, session).await,
+        SubscriptionCommand::Blame { name, as_of } => blame::run(&name, &as_of, session).await,
         SubscriptionCommand::Revert(args) => revert::run(args, session).await,
         SubscriptionCommand::Received(args) => received::run(args, session).await,
         SubscriptionCommand::History { name, paging } => {

@@ -11,6 +11,7 @@ use super::{
 use hooklog_projections::table::{Row, Table, Value};
 use hooklog_projections::{dead_letters, deliveries};
 use hooklog_schemas::{DeliveryId, ReceiptId, SubscriptionId};
+use std::collections::HashMap;
 
 pub(super) const ORDER: &[&str] = &["received_at", "id"];
 
@@ -61,6 +62,9 @@ impl Queries {
             }
         };
         let mut page = Paged::cut(rows, page.limit(), |row| key(&row.delivery));
+        if self.cut.is_none() {
+            first_attempts(snapshot.as_mut(), &mut page.items).await?;
+        }
         let deliveries = page.items.iter_mut().map(|row| &mut row.delivery);
         blank(snapshot.as_mut(), deliveries).await?;
         page.items.retain(|row| shows(filter, &row.delivery));
@@ -159,7 +163,12 @@ fn list(
     let mut select = Select::newest(table, ORDER)
         .and_if(after)
         .and_if(state)
-        .and_if(subscription);
+        .and_if(subscription)
+        .and_if(
+            filter
+                .replay
+                .map(|id| Condition::Is("cause", Value::text(&id.to_string()))),
+        );
     select.conditions.extend(filter.conditions());
     Ok(select.limit(page.limit() + 1))
 }
@@ -170,6 +179,23 @@ fn key(row: &DeliveryRow) -> Key {
         id: row.id.0.into_bytes(),
         offset: 0,
     }
+}
+
+/// Says when the first attempts began: the table of dead letters does not.
+async fn first_attempts(
+    snapshot: &mut dyn Snapshot,
+    rows: &mut [DeadLetterRow],
+) -> Result<(), QueryError> {
+    let ids = rows
+        .iter()
+        .map(|row| Value::Id(row.delivery.id.0.into_bytes()));
+    let select = Select::newest(&deliveries::TABLE, &[]).and(Condition::OneOf("id", ids.collect()));
+    let owed = past::read(snapshot, &select).await?.into_iter();
+    let begun: HashMap<_, _> = owed.map(|row| (row.id, row.first_attempt_at)).collect();
+    for row in rows {
+        row.delivery.first_attempt_at = begun.get(&row.delivery.id).copied().flatten();
+    }
+    Ok(())
 }
 
 /// An erased name must not be found by asking for it.
@@ -212,6 +238,7 @@ pub(super) fn delivery(f: &mut Fields) -> Result<DeliveryRow, QueryError> {
         due_at: f.int_or_none()?,
         held: None,
         attempts_made: f.int()?,
+        first_attempt_at: None,
         event: f.text()?,
         action: f.text_or_none()?,
         repository: f.text_or_none()?,

@@ -2,7 +2,7 @@
 
 use super::Condition;
 use hooklog_projections::table::Value;
-use hooklog_schemas::{SubscriptionId, Timestamp};
+use hooklog_schemas::{ReplayId, SubscriptionId, Timestamp};
 
 /// Clauses over webhooks, deliveries and dead letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Filter {
     pub state: Option<String>,
     /// Deliveries of this subscription; webhooks of which such a delivery was made.
     pub subscription: Option<SubscriptionId>,
+    /// Deliveries that this replay made; webhooks have no such clause.
+    pub replay: Option<ReplayId>,
 }
 
 /// Clauses over counts.

@@ -120,6 +120,7 @@ pub(super) async fn as_they_were(
     }
     for row in &mut rows {
         if let Some(then) = before.remove(&row.id) {
+            row.first_attempt_at.take_if(|first| !then.is_after(*first));
             row.state = then.state;
             row.reason = then.reason;
             row.due_at = then.due_at;
@@ -139,6 +140,14 @@ struct Then {
     due_at: Option<i64>,
     reason: Option<String>,
     attempts: i64,
+}
+
+impl Then {
+    /// Whether the first attempt, which began at `first`, was told before this or by this. Nothing
+    /// before it is later than its start.
+    fn is_after(&self, first: i64) -> bool {
+        first < self.at || (first == self.at && self.attempts > 0)
+    }
 }
 
 async fn last_inside(
@@ -176,6 +185,11 @@ pub(super) async fn read(
     select: &Select,
 ) -> Result<Vec<DeliveryRow>, QueryError> {
     let rows = snapshot.select(select).await?.into_iter();
-    rows.map(|row| deliveries::delivery(&mut Fields::of(row)))
-        .collect()
+    let owed = |row| {
+        let mut f = Fields::of(row);
+        let mut row = deliveries::delivery(&mut f)?;
+        row.first_attempt_at = f.int_or_none()?;
+        Ok(row)
+    };
+    rows.map(owed).collect()
 }

@@ -48,7 +48,9 @@ impl Queries {
             let place = [key.number, partition, key.offset];
             Condition::Before(ORDER, place.map(Value::Int).into())
         });
-        let mut select = Select::newest(&TABLE, ORDER).and_if(after);
+        let mut select = Select::newest(&TABLE, ORDER)
+            .and_if(after)
+            .and_if(self.inside("record_offset"));
         select
             .conditions
             .extend(within("at", filter.from, filter.to));

@@ -96,6 +96,8 @@ pub struct DeliveryRow {
     pub held: Option<String>,
     /// Attempts since it was owed, or last requeued.
     pub attempts_made: i64,
+    /// When its first attempt began; none before.
+    pub first_attempt_at: Option<i64>,
     /// GitHub's name of the event.
     pub event: String,
     /// The body's `action`.

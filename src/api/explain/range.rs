@@ -4,9 +4,10 @@
 use crate::api::auth::Reader;
 use crate::api::extract::Query;
 use crate::api::filters::range;
+use crate::api::object::find_any_in;
 use crate::api::problem::Problem;
-use crate::api::subscriptions::find_any;
 use crate::api::timeline::CATCH_UP;
+use crate::api::view::View;
 use crate::api::{Api, Shared, filters, paging};
 use crate::hindsight::blame::Evidence;
 use crate::hindsight::missed::{Known, Reason, Told};
@@ -49,6 +50,8 @@ pub(crate) struct RangeQuery {
     limit: Option<u32>,
     /// The `next` of the answer before.
     cursor: Option<String>,
+    /// What it was then: a time (RFC 3339), a record (`webhooks/3@1042`), or a bookmark (`@NAME`).
+    as_of: Option<String>,
 }
 
 /// What became of some webhooks for one subscription.
@@ -124,12 +127,16 @@ async fn explain_range(
     State(api): State<Shared>,
     Query(query): Query<RangeQuery>,
 ) -> Result<axum::Json<ExplainedRange>, Problem> {
-    let subscription = find_any(&api, &query.subscription)?;
     let page = paging::page(query.limit, query.cursor.clone())?;
     let filter = query.filter()?;
-    api.catch_up(CATCH_UP).await?;
-    let rows = api.parts.queries.webhooks(&filter, &page).await?;
-    let told = explain_all(&api, &subscription, &rows.items).await?;
+    let view = api.view(query.as_of.as_deref()).await?;
+    let configuration = view.configuration().await?;
+    let subscription = find_any_in::<Subscription>(&configuration, &query.subscription)?;
+    if !view.is_past() {
+        api.catch_up(CATCH_UP).await?;
+    }
+    let rows = view.queries.webhooks(&filter, &page).await?;
+    let told = explain_all(&api, &view, &subscription, &rows.items).await?;
     Ok(axum::Json(answer(
         &subscription,
         rows.items,
@@ -158,17 +165,17 @@ impl RangeQuery {
 /// What became of each of these webhooks, and the delivery that it was owed.
 async fn explain_all(
     api: &Api,
+    view: &View<'_>,
     subscription: &Subscription,
     rows: &[WebhookRow],
 ) -> Result<Vec<(Told, Option<RecipientRow>)>, Problem> {
     let receipts: Vec<_> = rows.iter().map(|row| row.receipt).collect();
-    let owed = api.parts.queries.owed_to(subscription.id, &receipts);
+    let owed = view.queries.owed_to(subscription.id, &receipts);
     let owed = owed.await?.into_iter();
     let mut owed: HashMap<_, _> = owed.map(|row| (row.delivery.receipt, row)).collect();
-    let now = api.view(None).await?;
-    now.fill_held(owed.values_mut().map(|row| &mut row.delivery))
+    view.fill_held(owed.values_mut().map(|row| &mut row.delivery))
         .await?;
-    let life = api.life(subscription.id, None).await?;
+    let life = api.life(subscription.id, view.control_end()).await?;
     let decisions = api.decisions(rows).await?;
     let received = api.receipts(rows).await?;
     let mut all = Vec::with_capacity(rows.len());

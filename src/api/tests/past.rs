@@ -1,7 +1,7 @@
 //! What it was then: points, bookmarks, and what changed between two of them.
 
 use super::harness::Harness;
-use super::story::{GUID, Story};
+use super::story::{GUID, RECEIPT, Story};
 use serde_json::{Value, json};
 
 const ADMIN: &str = Harness::BOOTSTRAP;
@@ -56,6 +56,51 @@ async fn names_and_configuration_are_those_of_then() {
     assert_eq!(story.api.text(ADMIN, "GET", path, "").await.status, 404);
     let history = story.get("sources/acme/history?as_of=control/0@2").await;
     assert_eq!(history["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn investigations_answer_as_of_a_point() {
+    let story = Story::tell().await;
+    let asked = "explain?subscription=wanted";
+    let now = story.get(asked).await;
+    assert_eq!(now["items"][0]["last_answer"], "503");
+    let then = story.get(&format!("{asked}&as_of=deliveries/0@0")).await;
+    assert_eq!(then["items"][0]["reason"], "open");
+    assert_eq!(then["items"][0]["last_answer"], json!(null));
+    let before = story.get(&format!("{asked}&as_of=control/0@2")).await;
+    assert_eq!(before["looked_at"], 0);
+    let path = format!("/api/v1/webhooks/{RECEIPT}/body");
+    assert_eq!(story.api.text(ADMIN, "GET", &path, "").await.status, 200);
+    story.api.project().await;
+    let looks = |list: Value| list["items"].as_array().unwrap().len();
+    assert_eq!(looks(story.get("body-reads").await), 1);
+    let then = story.get("body-reads?as_of=deliveries/0@1").await;
+    assert_eq!(looks(then), 0);
+    let then = story.get("recipients?as_of=deliveries/0@0").await;
+    assert_eq!(then["items"][0]["reads"], json!([]));
+    for (path, status, why) in [
+        ("explain?subscription=other&as_of=control/0@2", 404, "other"),
+        ("subscriptions/other/blame?as_of=control/0@2", 404, "other"),
+        (
+            "subscriptions/other/received?as_of=control/0@2",
+            404,
+            "other",
+        ),
+        ("replays?as_of=control/0@2", 422, "replay history"),
+        (
+            "webhooks?replay=019a3c5e-7d1f-7c3a-b1de-0242ac120002",
+            422,
+            "not webhooks",
+        ),
+        ("deliveries?replay=often", 422, "the id of a replay"),
+    ] {
+        let answer = story
+            .api
+            .text(ADMIN, "GET", &format!("/api/v1/{path}"), "")
+            .await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+        assert!(answer.text.contains(why), "{path}: {}", answer.text);
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::cli::evidence;
 use crate::cli::out::{Out, Tone};
+use crate::cli::point::AsOf;
 use crate::cli::row::{NOTHING, Row, cut};
 use crate::cli::session::{Answer, Session};
 use crate::cli::table::{self, Column};
@@ -17,9 +18,13 @@ Examples:
   hooklog subscription blame ci
   hooklog subscription blame 019a3c5e-7d1f-7c3a-b1de-0242ac120002 --output json";
 
-pub(super) async fn run(name: &str, session: &mut Session<'_>) -> anyhow::Result<Answer> {
+pub(super) async fn run(
+    name: &str,
+    as_of: &AsOf,
+    session: &mut Session<'_>,
+) -> anyhow::Result<Answer> {
     let path = ["subscriptions", name, "blame"];
-    let reply = session.api.get(&path, &Vec::new()).await?;
+    let reply = session.api.get(&path, &as_of.query(session.now)).await?;
     session.show(&reply, tell)
 }
 

@@ -99,6 +99,7 @@ fn delivery(state: &str, reason: Option<&str>, held: Option<&str>) -> DeliveryRo
         "id": Uuid::nil(), "receipt": Uuid::nil(), "cause": "live", "guid": "g",
         "subscription": "ci", "subscription_id": ID, "team": "t", "destination": "https://a/",
         "state": state, "reason": reason, "due_at": null, "held": held, "attempts_made": 1,
+        "first_attempt_at": null,
         "event": "push", "action": null, "repository": null, "source": "github",
         "host": "github.com", "created_at": 0, "changed_at": 0, "changed_offset": 0,
         "received_at": 0, "partition": 0,

@@ -8,7 +8,7 @@ use crate::project::conformance::Place;
 use crate::project::dump;
 use crate::project::tests::history::History;
 use crate::project::tests::{On, catch_up, on_every_store, place};
-use crate::query::{CountsFilter, Filter, Page, Queries, QueryError};
+use crate::query::{CountsFilter, Filter, Page, Queries, QueryError, ReadsFilter};
 use hooklog_schemas::{
     Append, DeliveryId, Event, EventId, Offset, Partition, Point, Position, Record, SourceId,
     SubscriptionId, Timestamp, Topic,
@@ -273,6 +273,13 @@ impl Asked {
             let told = (timeline.receipts, timeline.deliveries);
             tell(format!("timeline {guid}"), format!("{told:?}"));
         }
+        let page = self.page(None);
+        let recipients = of.recipients(&Filter::default(), &page).await;
+        tell("recipients".into(), format!("{recipients:?}"));
+        let received = of.received(&Filter::default(), &page).await;
+        tell("received".into(), format!("{received:?}"));
+        let reads = of.body_reads(&ReadsFilter::default(), &page).await;
+        tell("reads".into(), format!("{reads:?}"));
         let counts = of.counts(&CountsFilter::default()).await;
         tell("counts".into(), format!("{counts:?}"));
         let page = Page::first();
