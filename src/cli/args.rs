@@ -117,12 +117,53 @@ pub(crate) struct Range {
 }
 
 impl Range {
+    /// Whether it has neither a beginning nor an end.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.from.is_none() && self.to.is_none()
+    }
+
     /// The query parameters.
     pub(crate) fn query(&self, now: Timestamp) -> Vec<(&'static str, String)> {
         let stamp = |when: When| when.resolve(now).to_string();
         let from = self.from.map(|when| ("from", stamp(when)));
         let to = self.to.map(|when| ("to", stamp(when)));
         from.into_iter().chain(to).collect()
+    }
+}
+
+/// Which webhooks. All given clauses must hold.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Which {
+    #[command(flatten)]
+    pub(crate) range: Range,
+    /// Of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of this host
+    #[arg(long)]
+    host: Option<String>,
+    /// Of this repository: acme/api, or 'acme/*'; repeatable
+    #[arg(long, value_name = "NAME")]
+    repository: Vec<String>,
+    /// Of this event: push
+    #[arg(long)]
+    event: Option<String>,
+}
+
+impl Which {
+    /// The query parameters.
+    pub(crate) fn query(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let mut query = self.range.query(now);
+        let repositories = (!self.repository.is_empty()).then(|| self.repository.join(","));
+        let filters = [
+            ("source", self.source.clone()),
+            ("host", self.host.clone()),
+            ("repository", repositories),
+            ("event", self.event.clone()),
+        ];
+        let given = filters.into_iter();
+        query.extend(given.filter_map(|(name, value)| Some((name, value?))));
+        query
     }
 }
 

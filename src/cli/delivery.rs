@@ -1,6 +1,6 @@
 //! `hooklog delivery`: what is owed to subscriptions, and what became of it.
 
-use super::args::{Paging, Range, id, with_reason};
+use super::args::{Paging, Which, id, with_reason};
 use super::confirm::{Caution, Command, Scope, ask};
 use super::object::is_unchanged;
 use super::out::{Out, Tone};
@@ -105,22 +105,10 @@ impl State {
 #[derive(Args, Debug)]
 pub(crate) struct Filters {
     #[command(flatten)]
-    range: Range,
+    which: Which,
     /// Of which there is a delivery to this subscription
     #[arg(long, value_name = "NAME")]
     subscription: Option<String>,
-    /// Of this source
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// Of this host
-    #[arg(long)]
-    host: Option<String>,
-    /// Of this repository: acme/api, or 'acme/*'; repeatable
-    #[arg(long, value_name = "NAME")]
-    repository: Vec<String>,
-    /// Of this event: push
-    #[arg(long)]
-    event: Option<String>,
     /// Of the event with this GUID (X-GitHub-Delivery)
     #[arg(long)]
     guid: Option<String>,
@@ -129,27 +117,11 @@ pub(crate) struct Filters {
 impl Filters {
     /// The query parameters.
     pub(super) fn query(self, now: Timestamp) -> Vec<(&'static str, String)> {
-        let mut query = self.range.query(now);
-        let filters = [
-            ("subscription", self.subscription),
-            ("source", self.source),
-            ("host", self.host),
-            ("repository", repositories(&self.repository)),
-            ("event", self.event),
-            ("guid", self.guid),
-        ];
-        query.extend(
-            filters
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
+        let mut query = self.which.query(now);
+        query.extend(self.subscription.map(|name| ("subscription", name)));
+        query.extend(self.guid.map(|guid| ("guid", guid)));
         query
     }
-}
-
-/// Names of repositories, as the API takes them.
-pub(super) fn repositories(names: &[String]) -> Option<String> {
-    (!names.is_empty()).then(|| names.join(","))
 }
 
 /// `delivery list`.

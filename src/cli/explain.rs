@@ -2,8 +2,7 @@
 
 mod range;
 
-use super::args::Range;
-use super::delivery::repositories;
+use super::args::Which;
 use super::evidence;
 use super::out::{Out, Tone};
 use super::point::AsOf;
@@ -22,19 +21,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAME")]
     subscription: String,
     #[command(flatten)]
-    range: Range,
-    /// Of this source
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// Of this host
-    #[arg(long)]
-    host: Option<String>,
-    /// Of this repository: acme/api, or 'acme/*'; repeatable
-    #[arg(long, value_name = "NAME")]
-    repository: Vec<String>,
-    /// Of this event: push
-    #[arg(long)]
-    event: Option<String>,
+    which: Which,
     /// List only what was not delivered; the counts are of everything all the same
     #[arg(long)]
     missed: bool,
@@ -43,22 +30,6 @@ pub(crate) struct ExplainArgs {
     limit: usize,
     #[command(flatten)]
     as_of: AsOf,
-}
-
-impl ExplainArgs {
-    /// Which events, when they are many.
-    fn many(&self, session: &Session<'_>) -> Vec<(&'static str, String)> {
-        let mut query = self.range.query(session.now);
-        let filters = [
-            ("source", self.source.clone()),
-            ("host", self.host.clone()),
-            ("repository", repositories(&self.repository)),
-            ("event", self.event.clone()),
-        ];
-        let given = filters.into_iter();
-        query.extend(given.filter_map(|(name, value)| Some((name, value?))));
-        query
-    }
 }
 
 pub(super) const EXAMPLES: &str = "\
@@ -76,7 +47,7 @@ Examples:
 Exit code 1 when nothing was received with this GUID.";
 
 pub(super) async fn run(args: ExplainArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
-    let mut many = args.many(session);
+    let mut many = args.which.query(session.now);
     let Some(guid) = args.guid else {
         if many.is_empty() {
             let said = "say which events: a GUID, or --from, --to, --repository, …";

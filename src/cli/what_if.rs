@@ -3,8 +3,7 @@
 mod file;
 mod told;
 
-use super::args::Range;
-use super::delivery::repositories;
+use super::args::Which;
 use super::row::Row;
 use super::session::{Answer, Session, Usage};
 use super::time;
@@ -53,19 +52,7 @@ pub(crate) struct WhatIfArgs {
     #[arg(long, value_name = "NAME", requires = "as_it_was")]
     subscription: Vec<String>,
     #[command(flatten)]
-    range: Range,
-    /// Of this source
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// Of this host
-    #[arg(long)]
-    host: Option<String>,
-    /// Of this repository: acme/api, or 'acme/*'; repeatable
-    #[arg(long, value_name = "NAME")]
-    repository: Vec<String>,
-    /// Of this event: push
-    #[arg(long)]
-    event: Option<String>,
+    which: Which,
     /// List so many events at the most; all are counted
     #[arg(long, default_value_t = 50, value_name = "ROWS")]
     limit: usize,
@@ -76,20 +63,11 @@ pub(super) async fn run(args: WhatIfArgs, session: &mut Session<'_>) -> anyhow::
         (Some(file), _) => file::read(file)?,
         (None, point) => past(point.as_deref(), &args.subscription, session.now),
     };
-    let range = args.range.query(session.now);
-    if range.is_empty() {
+    if args.which.range.is_empty() {
         let said = "say how far back: --since 1d, or --from and --to";
         return Err(Usage(said.to_owned()).into());
     }
-    let filters = [
-        ("source", args.source),
-        ("host", args.host),
-        ("repository", repositories(&args.repository)),
-        ("event", args.event),
-    ];
-    let filters = filters.into_iter();
-    let given = filters.filter_map(|(name, value)| Some((name, value?)));
-    for (name, value) in range.into_iter().chain(given) {
+    for (name, value) in args.which.query(session.now) {
         body[name] = json!(value);
     }
     ask(body, args.limit, session).await
