@@ -1,8 +1,10 @@
 //! Fold and rebuild against SQLite's own bulk insert of the same finished rows.
 //!
 //! `HOOKLOG_BENCH_EVENTS=300000 cargo bench --bench fold`. It prints one line a measure, and the
-//! ratio of the speeds: from the log to switched tables, and from finished rows to the same tables
-//! with the same indexes. Between the two it asks the tables as of two points of the past. With `HOOKLOG_BENCH_ONLY=1` it stops after the rebuild, for a profiler.
+//! ratio of the speeds: from the log to switched tables, from the log to the tables that
+//! `hooklog as-of --sql` asks, and from finished rows to the same tables with the same indexes. Between
+//! them it asks the tables as of two points of the past. With `HOOKLOG_BENCH_ONLY=1` it stops after
+//! the rebuild, for a profiler.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,14 +13,14 @@
 )]
 
 #[path = "../src/project/tests/history.rs"]
-mod history;
+mod written;
 
-use history::History;
 use hooklog::config::ProjectConfig;
+use hooklog::history::{self, Prefix};
 use hooklog::log::memory::MemoryLog;
 use hooklog::log::{EventLog, ReadLimit};
 use hooklog::metrics::Metrics;
-use hooklog::project::stores::sqlite::{SqliteStore, SqliteTables};
+use hooklog::project::stores::sqlite::{self, SqliteStore, SqliteTables};
 use hooklog::project::{Order, ProjectorParts};
 use hooklog::query::{CountsFilter, Filter, Page, Queries};
 use hooklog_projections::checkpoint::Checkpoint;
@@ -29,6 +31,7 @@ use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use written::History;
 
 /// The server's allocator.
 #[global_allocator]
@@ -62,6 +65,8 @@ async fn run(events: usize) {
     for part in [100, 2] {
         ask_as_of(log.as_ref(), &built, part).await;
     }
+    let then = tables_as_of(&log, &folder.path().join("then.db")).await;
+    tell("tables as of a point, for --sql", events, &then);
 
     let late = bulk_insert(&built, &folder.path().join("late.db"), true).await;
     tell(
@@ -76,11 +81,13 @@ async fn run(events: usize) {
         &early,
     );
     for (name, other) in [("last", late), ("first", early)] {
-        let speed = other.wall.as_secs_f64() / rebuilt.wall.as_secs_f64();
-        let work = other.cpu.as_secs_f64() / rebuilt.cpu.as_secs_f64();
-        println!(
-            "ratio to indexes {name:<5}  {speed:.2} of the speed  {work:.2} by processor time"
-        );
+        for (what, ours) in [("rebuild", &rebuilt), ("as of", &then)] {
+            let speed = other.wall.as_secs_f64() / ours.wall.as_secs_f64();
+            let work = other.cpu.as_secs_f64() / ours.cpu.as_secs_f64();
+            println!(
+                "{what:<7} to indexes {name:<5}  {speed:.2} of the speed  {work:.2} by processor time"
+            );
+        }
     }
 }
 
@@ -158,6 +165,12 @@ async fn fold_only(log: &dyn EventLog) -> Took {
 }
 
 async fn rebuild(log: &Arc<dyn EventLog>, path: &Path) -> Took {
+    let timer = Timer::start();
+    fold_into(log, path).await;
+    timer.stop()
+}
+
+async fn fold_into(log: &Arc<dyn EventLog>, path: &Path) {
     let store = SqliteStore::open(path).await.unwrap();
     let parts = ProjectorParts {
         log: Arc::clone(log),
@@ -166,10 +179,20 @@ async fn rebuild(log: &Arc<dyn EventLog>, path: &Path) -> Took {
         config: ProjectConfig::default(),
         writer: "a bench".to_owned(),
     };
-    let timer = Timer::start();
     hooklog::project::rebuild(parts, &Order::default(), |_| {})
         .await
         .unwrap();
+}
+
+/// The tables of the whole log, as of its end: what `hooklog as-of --sql` folds.
+async fn tables_as_of(log: &Arc<dyn EventLog>, path: &Path) -> Took {
+    let timer = Timer::start();
+    let control = log.bounds(Topic::Control, Partition(0)).await.unwrap().tail;
+    let configuration = history::configuration(log.as_ref(), control).await.unwrap();
+    let point = history::end(log.as_ref(), &configuration).await.unwrap();
+    let prefix: Arc<dyn EventLog> = Arc::new(Prefix::new(Arc::clone(log), point));
+    fold_into(&prefix, path).await;
+    sqlite::publish(path).await.unwrap();
     timer.stop()
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `HOOKLOG_BENCH_EVENTS=300000 tools/services run postgres -- cargo bench --bench postgres --features
 //! store-postgres`. It prints one line a measure, and the ratio of the speeds: from the log to
-//! switched tables, and from finished rows to the same tables with the same indexes, made last.
+//! switched tables, and from finished rows to the same tables with the same indexes, made last. The log
+//! is a folder, so the memory that it tells is that of the rebuild.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,15 +15,17 @@
 mod history;
 
 use history::History;
-use hooklog::config::{PostgresConfig, ProjectConfig, StoreKind};
+use hooklog::config::{LogConfig, PostgresConfig, ProjectConfig, StoreKind};
 use hooklog::log::EventLog;
-use hooklog::log::memory::MemoryLog;
+use hooklog::log::embedded::EmbeddedLog;
 use hooklog::metrics::Metrics;
 use hooklog::project::stores::postgres::PostgresStore;
 use hooklog::project::{Order, ProjectorParts};
+use hooklog_schemas::{Append, Topic};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +34,9 @@ use std::time::{Duration, Instant};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PARTITIONS: u32 = 12;
+
+/// Events that are written at once.
+const SLICE: usize = 10_000;
 
 /// The schema that is rebuilt into, and the one that is copied into.
 const SCHEMAS: [&str; 2] = ["bench", "bench_copied"];
@@ -47,13 +53,8 @@ fn main() {
 }
 
 async fn run(events: usize) {
-    let mut history = History::calm(1, PARTITIONS);
-    history.write(events);
-    let log = MemoryLog::new(PARTITIONS);
-    for (topic, append) in history.appends {
-        log.append(topic, vec![append]).await.unwrap();
-    }
-    let log: Arc<dyn EventLog> = Arc::new(log);
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(written(folder.path(), events).await);
     let mut connection = connection().await;
     for schema in SCHEMAS {
         execute(
@@ -63,12 +64,55 @@ async fn run(events: usize) {
         .await;
         execute(&mut connection, format!("CREATE SCHEMA {schema}")).await;
     }
+    // What was the most so far is forgotten: from here on it is counted anew.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = megabytes("VmRSS:");
     let rebuilt = rebuild(&log).await;
     tell("rebuild, from the log to switched tables", events, rebuilt);
+    let most = megabytes("VmHWM:");
+    println!("memory: {before:.0} MB before, {most:.0} MB at the most");
     let copied = copy(&mut connection).await;
     tell("COPY of the finished rows, indexes last", events, copied);
     let ratio = copied.as_secs_f64() / rebuilt.as_secs_f64();
     println!("ratio {ratio:.2} of the speed");
+}
+
+/// A history in a folder, of which nothing stays in memory.
+async fn written(folder: &Path, events: usize) -> EmbeddedLog {
+    let config = LogConfig {
+        partitions: PARTITIONS,
+        ..LogConfig::default()
+    };
+    let metrics = Metrics::register(&mut Default::default());
+    let log = EmbeddedLog::open(folder, &config, metrics).unwrap();
+    let mut history = History::calm(1, PARTITIONS);
+    let mut left = events;
+    while left > 0 {
+        let some = left.min(SLICE);
+        history.write(some);
+        left -= some;
+        for (topic, appends) in by_topic(std::mem::take(&mut history.appends)) {
+            log.append(topic, appends).await.unwrap();
+        }
+    }
+    log
+}
+
+/// Records of one topic after the other: no partition has records of two.
+fn by_topic(appends: Vec<(Topic, Append)>) -> BTreeMap<Topic, Vec<Append>> {
+    let mut topics: BTreeMap<Topic, Vec<Append>> = BTreeMap::new();
+    for (topic, append) in appends {
+        topics.entry(topic).or_default().push(append);
+    }
+    topics
+}
+
+/// What the kernel says that this process uses.
+fn megabytes(what: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
+    let kilobytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kilobytes / 1_000.0
 }
 
 fn tell(what: &str, events: usize, took: Duration) {
