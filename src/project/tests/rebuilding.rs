@@ -17,11 +17,16 @@ on_every_store!(
 );
 
 /// Rebuilds until it is stopped after some batches.
-async fn stopped(log: &Arc<dyn EventLog>, place: &dyn Place, batches: u32) -> Option<Progress> {
+async fn stopped(
+    log: &Arc<dyn EventLog>,
+    place: &dyn Place,
+    batch: usize,
+    batches: u32,
+) -> Option<Progress> {
     let order = of(&[]);
     let mut left = batches;
     let mut last = None;
-    let ended = rebuild(parts(log, place.open().await, 100), &order, |progress| {
+    let ended = rebuild(parts(log, place.open().await, batch), &order, |progress| {
         last = Some(progress);
         left = left.saturating_sub(1);
         if left == 0 {
@@ -42,16 +47,19 @@ async fn a_rebuild_that_is_stopped_ten_times_equals_the_tables_that_lived(on: On
     for seed in on.seeds() {
         println!("seed {seed}");
         let mut history = History::begin(seed, PARTITIONS);
-        history.write(2_500);
+        history.write(on.events(2_500));
         let other = log_of(&sorted(&history.appends)).await;
         let log = log_of(&history.appends).await;
         let live = place(on).await;
         catch_up(&log, live.as_ref(), 100).await;
         let expected = dump_of(live.as_ref()).await;
+        assert_eq!(expected, rebuilt(&log).await);
+        let batch = on.events(100);
         for log in [log, other] {
             let mut at = 0;
             for time in 0..10 {
-                let progress = stopped(&log, live.as_ref(), 1 + time % 2).await.unwrap();
+                let stopped = stopped(&log, live.as_ref(), batch, 1 + time % 2).await;
+                let progress = stopped.unwrap();
                 assert_eq!(progress.resumed_at, at);
                 assert!(progress.folded > at, "it did not go on");
                 at = progress.folded;
@@ -64,7 +72,7 @@ async fn a_rebuild_that_is_stopped_ten_times_equals_the_tables_that_lived(on: On
 
 async fn a_rebuild_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On) {
     let mut history = History::begin(90, PARTITIONS);
-    history.write(2_500);
+    history.write(on.events(2_500));
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
@@ -72,7 +80,7 @@ async fn a_rebuild_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On
     for moment in 0..20 {
         let parts = parts(&log, live.open().await, 100);
         let running = tokio::spawn(async move { rebuild(parts, &of(&[]), |_| {}).await.is_ok() });
-        tokio::time::sleep(Duration::from_micros(2_900 * moment)).await;
+        tokio::time::sleep(on.time(Duration::from_micros(2_900 * moment))).await;
         running.abort();
         let _ = running.await;
         assert_eq!(dump_of(live.as_ref()).await, expected, "{moment}");
@@ -83,11 +91,11 @@ async fn a_rebuild_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On
 
 async fn a_rebuild_begins_anew_when_it_is_told_to(on: On) {
     let mut history = History::begin(91, PARTITIONS);
-    history.write(1_500);
+    history.write(on.events(1_500));
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
-    let before = stopped(&log, live.as_ref(), 2).await.unwrap();
+    let before = stopped(&log, live.as_ref(), 100, 2).await.unwrap();
     assert!(before.folded > 0);
     let order = Order {
         restart: true,
@@ -110,7 +118,7 @@ async fn a_rebuild_begins_anew_when_it_is_told_to(on: On) {
 
 async fn a_schema_changes_and_changes_back_beside_a_projector_and_its_readers(on: On) {
     let mut history = History::begin(92, PARTITIONS);
-    history.write(1_000);
+    history.write(on.events(1_000));
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
@@ -125,7 +133,7 @@ async fn a_schema_changes_and_changes_back_beside_a_projector_and_its_readers(on
     assert!(status.stands(|s| *s == Standing::Writes).await);
 
     let start = history.appends.len();
-    history.write(1_500);
+    history.write(on.events(1_500));
     let writer = tokio::spawn(append_all(
         Arc::clone(&log),
         history.appends[start..].to_vec(),
@@ -199,7 +207,7 @@ async fn read_on(tables: Arc<dyn crate::query::Tables>, stop: CancellationToken)
 
 async fn what_was_replaced_answers_rightly_after_a_switch_back(on: On) {
     let mut history = History::begin(93, PARTITIONS);
-    history.write(1_500);
+    history.write(on.events(1_500));
     let third = history.appends.len() / 3;
     let tables = place(on).await;
     let first = log_of(&history.appends[..third]).await;
@@ -234,7 +242,7 @@ async fn what_was_replaced_answers_rightly_after_a_switch_back(on: On) {
 
 async fn tables_of_an_earlier_version_are_written_until_new_ones_are_there(on: On) {
     let mut history = History::begin(94, PARTITIONS);
-    history.write(1_500);
+    history.write(on.events(1_500));
     let half = history.appends.len() / 2;
     let fresh = place(on).await;
     let log = log_of(&history.appends).await;

@@ -35,6 +35,8 @@ const fn counts(on: On) -> (u64, usize) {
         On::Sqlite => (4, 50),
         #[cfg(feature = "store-postgres")]
         On::Postgres => (1, 40),
+        #[cfg(feature = "store-mongodb")]
+        On::Mongodb => (1, 4),
     }
 }
 
