@@ -13,6 +13,7 @@ use futures_util::future::try_join_all;
 use hooklog_projections::folding::{Changes, TableChanges};
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database};
+use std::collections::BTreeMap;
 
 /// Rows of one command: it costs little beside them, and stays far below what a server takes.
 pub(super) const ROWS: usize = 2_048;
@@ -27,21 +28,37 @@ pub(super) async fn rows(
 ) -> Result<(), StoreError> {
     let others = unsettled.iter().copied();
     let left: Vec<i64> = others.filter(|other| *other != number).collect();
-    let tables = changes.tables.iter().map(|changes| {
+    let tables = by_table(changes).into_values().map(|parts| {
         let left = &left;
         async move {
-            let collection = database.collection(names.get(changes.table)?);
-            table(&collection, changes, number, left).await
+            for (first, changes) in parts {
+                let collection = database.collection(names.get(changes.table)?);
+                table(&collection, changes, (number, first), left).await?;
+            }
+            Ok::<_, StoreError>(())
         }
     });
     try_join_all(tables).await?;
     Ok(())
 }
 
+/// The changes of each table, which may have several, each with the place of its first row in the
+/// write: no two rows have the same.
+fn by_table(changes: &Changes) -> BTreeMap<&str, Vec<(usize, &TableChanges)>> {
+    let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut first = 0;
+    for changes in &changes.tables {
+        let parts = tables.entry(changes.table.name).or_default();
+        parts.push((first, changes));
+        first += changes.put.len();
+    }
+    tables
+}
+
 async fn table(
     collection: &Collection<Document>,
     changes: &TableChanges,
-    number: i64,
+    (number, first): (i64, usize),
     left: &[i64],
 ) -> Result<(), StoreError> {
     let table = changes.table;
@@ -53,7 +70,7 @@ async fn table(
     for (chunk, some) in rows.chunks(ROWS).enumerate() {
         let keys = some.iter().map(|row| key(&row[..table.key])).collect();
         replace(collection, keys, number, left).await?;
-        let places = chunk * ROWS..;
+        let places = first + chunk * ROWS..;
         let documents = some.iter().zip(places);
         let documents = documents.map(|(row, place)| document(table, row, number, place));
         let documents: Vec<_> = documents.collect::<Result<_, _>>()?;
