@@ -24,14 +24,17 @@ pub(super) async fn begin(
     Ok(built)
 }
 
-/// Opens a set that is there.
+/// Opens a set that is there. Whoever began it may have been stopped before all its tables were made.
 pub(super) async fn reopen(
     live: &mut MongodbStore,
     set: &str,
     holder: Holder<'_>,
 ) -> Result<MongodbStore, StoreError> {
     let there = |state: &mut State, _| state.there(set).map(|()| set.to_owned());
-    beside(live, holder, there).await
+    let opened = beside(live, holder, there).await?;
+    let making = make(&opened);
+    within(opened.connector.limit, "opening a build", making).await?;
+    Ok(opened)
 }
 
 /// Drops a set. Its tables go later: somebody may read them, and nobody knows.
@@ -76,6 +79,7 @@ async fn beside(
     })
 }
 
+/// Makes the tables of the set that are not there yet.
 async fn make(built: &MongodbStore) -> Result<(), StoreError> {
     let Some(Place { database, states }) = &built.place else {
         return Ok(());

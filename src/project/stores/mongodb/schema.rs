@@ -49,7 +49,7 @@ pub(super) async fn create(database: &Database, names: &Names) -> Result<(), Sto
             .keys(doc! {UNTIL: 1})
             .options(named("by_until", true))
             .build();
-        let indexes = [model("by_key", [KEY].into_iter()), until];
+        let indexes = vec![model("by_key", [KEY].into_iter()), until];
         make(&collection, indexes).await?;
     }
     Ok(())
@@ -64,21 +64,29 @@ pub(super) async fn finish(database: &Database, names: &Names) -> Result<(), Sto
                 let columns = index.columns.iter().map(String::as_str);
                 model(&index.name, columns)
             });
-            let models: Vec<_> = models.collect();
-            if !models.is_empty() {
-                make(&database.collection(names.get(table)?), models).await?;
-            }
+            let models = models.collect();
+            make(&database.collection(names.get(table)?), models).await?;
         }
     }
     Ok(())
 }
 
+/// Those that are there already are not named again: FerretDB fails when there are several.
 async fn make(
     collection: &Collection<Document>,
-    indexes: impl IntoIterator<Item = IndexModel>,
+    mut indexes: Vec<IndexModel>,
 ) -> Result<(), StoreError> {
-    let made = collection.create_indexes(indexes).await;
-    made.map_err(failed("making the indexes"))?;
+    let doing = "making the indexes";
+    let there = collection.list_index_names().await;
+    let there = there.map_err(failed(doing))?;
+    indexes.retain(|index| {
+        let name = index.options.as_ref().and_then(|o| o.name.as_ref());
+        name.is_none_or(|name| !there.contains(name))
+    });
+    if !indexes.is_empty() {
+        let made = collection.create_indexes(indexes).await;
+        made.map_err(failed(doing))?;
+    }
     Ok(())
 }
 

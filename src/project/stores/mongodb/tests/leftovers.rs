@@ -18,13 +18,20 @@ fn at(offset: u64) -> Checkpoint {
 }
 
 fn row(source: &str, sum: i64) -> Row {
-    let mut row = vec![Value::Int(0), Value::Int(0), Value::text(source)];
+    let mut row = vec![
+        Value::Int(0),
+        Value::Int(0),
+        Value::Int(0),
+        Value::text(source),
+    ];
     row.extend([sum; 5].map(Value::Int));
     row
 }
 
 fn changes(put: Vec<Row>, delete: &[&str]) -> Changes {
-    let delete = delete.iter().map(|source| row(source, 0)[..3].to_vec());
+    let delete = delete
+        .iter()
+        .map(|source| row(source, 0)[..COUNTS.key].to_vec());
     let tables = vec![TableChanges {
         table: COUNTS,
         put,
@@ -244,6 +251,32 @@ async fn tables_of_which_no_state_speaks_do_not_count_and_what_people_keep_stays
 }
 
 #[tokio::test]
+async fn a_build_that_stopped_before_its_tables_were_made_goes_on() {
+    let config = config();
+    let mut live = created(&config).await;
+    let place = live.place().await.unwrap();
+    let begun = place
+        .states
+        .advance(|state, now| state.begin_build(&PROJECTIONS, &at(0), now));
+    let (_, set) = begun.await.unwrap();
+    let holder = Holder {
+        writer: "a builder",
+        lease: LONG,
+    };
+    let mut build = live.reopen(&set, holder).await.unwrap();
+    let (from, to) = (at(0), at(1));
+    let advance = Advance {
+        from: &from,
+        to: &to,
+    };
+    let rows = changes(vec![row("a", 1)], &[]);
+    build.write(rows, advance).await.unwrap();
+    build.finish().await.unwrap();
+    live.switch(&set, &at(1)).await.unwrap();
+    assert_eq!(rows_of(&mut live).await, [row("a", 1)]);
+}
+
+#[tokio::test]
 async fn states_that_nobody_looks_at_are_removed() {
     let config = config();
     let mut store = created(&config).await;
@@ -252,6 +285,6 @@ async fn states_that_nobody_looks_at_are_removed() {
     }
     let place = store.place().await.unwrap();
     let states = place.database.collection::<Document>(states::NAME);
-    assert!(states.count_documents(doc! {}).await.unwrap() < 45);
+    assert!(states.count_documents(doc! {}).await.unwrap() < 16);
     assert_eq!(store.stored().await.unwrap().unwrap().checkpoint, at(0));
 }
