@@ -88,7 +88,7 @@ impl MongodbStore {
         if matches!(answer, Err(StoreError::Refused(_))) {
             self.place = None;
         }
-        answer
+        answer.map_err(|error| self.connector.named(error))
     }
 }
 

@@ -67,6 +67,11 @@ impl Connector {
         }
     }
 
+    /// The same error, with the server's address.
+    pub(super) fn named(&self, error: StoreError) -> StoreError {
+        self.server.named(error)
+    }
+
     /// The database on a server that lets us in. The password is read anew: it may be changed while
     /// we run.
     pub(super) async fn connect(&self) -> Result<Database, StoreError> {

@@ -56,6 +56,17 @@ impl Server {
         }
     }
 
+    /// The same error, with the address: an answer that never came does not say whose it was.
+    pub(super) fn named(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Failed { doing, reason } if !reason.contains(&self.uri) => {
+                let reason = format!("{}: {reason}", self.uri);
+                StoreError::Failed { doing, reason }
+            }
+            other => other,
+        }
+    }
+
     /// The server asks who we are, or the user may not do what is needed.
     pub(super) fn forbidden(&self, error: &Error) -> StoreError {
         let Self {

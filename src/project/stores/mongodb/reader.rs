@@ -63,7 +63,8 @@ impl MongodbTables {
         let begun = Instant::now();
         let place = self.place().await?;
         let newest = place.states.newest();
-        let newest = within(self.connector.limit, "beginning to answer", newest).await?;
+        let newest = within(self.connector.limit, "beginning to answer", newest).await;
+        let newest = newest.map_err(|error| self.connector.named(error))?;
         let reading = |state: State| {
             let moment = state.moment(LIVE)?;
             let connector = self.connector.clone();
@@ -153,7 +154,7 @@ impl Reading {
             let reason = format!("the answer took longer than {} s", ANSWER.as_secs());
             return Err(QueryError::Unavailable(reason));
         }
-        answer.map_err(from_store)
+        answer.map_err(|error| from_store(self.connector.named(error)))
     }
 
     fn collection(&self, table: &Table) -> Result<Collection<Document>, StoreError> {
