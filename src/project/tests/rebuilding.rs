@@ -17,16 +17,11 @@ on_every_store!(
 );
 
 /// Rebuilds until it is stopped after some batches.
-async fn stopped(
-    log: &Arc<dyn EventLog>,
-    place: &dyn Place,
-    batch: usize,
-    batches: u32,
-) -> Option<Progress> {
+async fn stopped(log: &Arc<dyn EventLog>, place: &dyn Place, batches: u32) -> Option<Progress> {
     let order = of(&[]);
     let mut left = batches;
     let mut last = None;
-    let ended = rebuild(parts(log, place.open().await, batch), &order, |progress| {
+    let ended = rebuild(parts(log, place.open().await, 100), &order, |progress| {
         last = Some(progress);
         left = left.saturating_sub(1);
         if left == 0 {
@@ -47,19 +42,17 @@ async fn a_rebuild_that_is_stopped_ten_times_equals_the_tables_that_lived(on: On
     for seed in on.seeds() {
         println!("seed {seed}");
         let mut history = History::begin(seed, PARTITIONS);
-        history.write(on.events(2_500));
+        history.write(2_500);
         let other = log_of(&sorted(&history.appends)).await;
         let log = log_of(&history.appends).await;
         let live = place(on).await;
-        catch_up(&log, live.as_ref(), 100).await;
+        catch_up(&log, live.as_ref(), 400).await;
         let expected = dump_of(live.as_ref()).await;
         assert_eq!(expected, rebuilt(&log).await);
-        let batch = on.events(100);
-        for log in [log, other] {
+        for log in [log, other].into_iter().step_by(on.every()) {
             let mut at = 0;
             for time in 0..10 {
-                let stopped = stopped(&log, live.as_ref(), batch, 1 + time % 2).await;
-                let progress = stopped.unwrap();
+                let progress = stopped(&log, live.as_ref(), 1 + time % 2).await.unwrap();
                 assert_eq!(progress.resumed_at, at);
                 assert!(progress.folded > at, "it did not go on");
                 at = progress.folded;
@@ -77,7 +70,7 @@ async fn a_rebuild_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
     let expected = dump_of(live.as_ref()).await;
-    for moment in 0..20 {
+    for moment in (0..20).step_by(on.every()) {
         let parts = parts(&log, live.open().await, 100);
         let running = tokio::spawn(async move { rebuild(parts, &of(&[]), |_| {}).await.is_ok() });
         tokio::time::sleep(on.time(Duration::from_micros(2_900 * moment))).await;
@@ -95,7 +88,7 @@ async fn a_rebuild_begins_anew_when_it_is_told_to(on: On) {
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
-    let before = stopped(&log, live.as_ref(), 100, 2).await.unwrap();
+    let before = stopped(&log, live.as_ref(), 2).await.unwrap();
     assert!(before.folded > 0);
     let order = Order {
         restart: true,

@@ -317,7 +317,7 @@ async fn a_rebuild_whose_connections_end_at_any_moment_goes_on(on: On) {
     let expected = dump_of(tables.as_ref()).await;
     let mut failed = 0;
     for moment in 0_u64.. {
-        let calm = moment >= 12;
+        let calm = moment >= 12 / on.every() as u64;
         let store = match calm {
             true => tables.open().await,
             false => ending.writer(tables.as_ref()).await,

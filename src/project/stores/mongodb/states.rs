@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 pub(super) const NAME: &str = "states";
 
 /// How many former states stay.
-const KEPT: i64 = if cfg!(test) { 32 } else { 256 };
+const KEPT: i64 = if cfg!(test) { 8 } else { 256 };
 
 /// How many states come before old ones are removed.
-const FORGET_EVERY: i64 = if cfg!(test) { 8 } else { 64 };
+const FORGET_EVERY: i64 = if cfg!(test) { 4 } else { 64 };
 
 /// Others may go on from the same state at the same moment, but not for ever.
 const TRIES: usize = 16;

@@ -19,6 +19,8 @@ struct Course {
     /// What still passes before a connection ends.
     left: u32,
     ended: u64,
+    /// How many ends there were in all.
+    ends: u32,
 }
 
 /// How a piece of what a client sends is treated.
@@ -36,8 +38,10 @@ impl Course {
             self.left -= 1;
             return Passage::Passes;
         }
-        self.left = self.random.random_range(5..60);
+        // More and more, so that it comes to its end on a slow machine, too.
+        self.left = self.random.random_range(5..60) * (1 + self.ends / 6);
         self.ended += 1;
+        self.ends += 1;
         if self.random.random_bool(0.5) {
             Passage::IsTheLast
         } else {
@@ -55,6 +59,7 @@ pub(crate) async fn place_with_way(seed: u64) -> (Arc<dyn conformance::Place>, W
         random: StdRng::seed_from_u64(seed),
         left: 20,
         ended: 0,
+        ends: 0,
     }));
     tokio::spawn(accept(listener, Arc::clone(&course)));
     let mut config = direct.clone();
