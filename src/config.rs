@@ -20,7 +20,7 @@ pub use intake::{
 };
 pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
 pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
-pub use project::{PostgresConfig, ProjectConfig, SslMode, StoreKind};
+pub use project::{MongodbConfig, PostgresConfig, ProjectConfig, SslMode, StoreKind};
 pub use receive::ReceiveConfig;
 pub use role::{Role, Roles};
 pub use spool::SpoolConfig;

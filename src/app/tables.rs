@@ -2,12 +2,14 @@
 
 use super::offline;
 use crate::config::{Config, StoreKind};
+#[cfg(feature = "store-mongodb")]
+use crate::project::stores::mongodb::{MongodbStore, MongodbTables};
 #[cfg(feature = "store-postgres")]
 use crate::project::stores::postgres::{PostgresStore, PostgresTables};
 use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
 use crate::project::{OpenStore, ProjectionStore, StoreError};
 use crate::query::Tables;
-#[cfg(not(feature = "store-postgres"))]
+#[cfg(not(all(feature = "store-mongodb", feature = "store-postgres")))]
 use anyhow::bail;
 use hooklog_schemas::EventId;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub(super) async fn writing(config: &Config) -> Result<Box<dyn ProjectionStore>,
             Ok(Box::new(SqliteStore::open(&file).await?))
         }
         StoreKind::Postgres => writing_postgres(config),
+        StoreKind::Mongodb => writing_mongodb(config),
     }
 }
 
@@ -47,6 +50,7 @@ pub(super) fn reading(config: &Config) -> anyhow::Result<Arc<dyn Tables>> {
             Ok(Arc::new(SqliteTables::new(&file)))
         }
         StoreKind::Postgres => reading_postgres(config),
+        StoreKind::Mongodb => reading_mongodb(config),
     }
 }
 
@@ -85,19 +89,42 @@ pub(super) async fn publish(config: &Config) -> anyhow::Result<()> {
 
 #[cfg(not(feature = "store-postgres"))]
 pub(super) async fn publish(_: &Config) -> anyhow::Result<()> {
-    bail!("{NOT_BUILT}")
+    bail!("{NO_POSTGRES}")
+}
+
+#[cfg(feature = "store-mongodb")]
+fn writing_mongodb(config: &Config) -> Result<Box<dyn ProjectionStore>, StoreError> {
+    Ok(Box::new(MongodbStore::new(&config.project)))
+}
+
+#[cfg(feature = "store-mongodb")]
+fn reading_mongodb(config: &Config) -> anyhow::Result<Arc<dyn Tables>> {
+    Ok(Arc::new(MongodbTables::new(&config.project.mongodb)))
 }
 
 #[cfg(not(feature = "store-postgres"))]
 fn writing_postgres(_: &Config) -> Result<Box<dyn ProjectionStore>, StoreError> {
-    Err(StoreError::Refused(NOT_BUILT.to_owned()))
+    Err(StoreError::Refused(NO_POSTGRES.to_owned()))
 }
 
 #[cfg(not(feature = "store-postgres"))]
 fn reading_postgres(_: &Config) -> anyhow::Result<Arc<dyn Tables>> {
-    bail!("{NOT_BUILT}")
+    bail!("{NO_POSTGRES}")
+}
+
+#[cfg(not(feature = "store-mongodb"))]
+fn writing_mongodb(_: &Config) -> Result<Box<dyn ProjectionStore>, StoreError> {
+    Err(StoreError::Refused(NO_MONGODB.to_owned()))
+}
+
+#[cfg(not(feature = "store-mongodb"))]
+fn reading_mongodb(_: &Config) -> anyhow::Result<Arc<dyn Tables>> {
+    bail!("{NO_MONGODB}")
 }
 
 /// The configuration says the same before it comes to this, with the line that asks for it.
 #[cfg(not(feature = "store-postgres"))]
-const NOT_BUILT: &str = "this hooklog was built without the feature store-postgres";
+const NO_POSTGRES: &str = "this hooklog was built without the feature store-postgres";
+
+#[cfg(not(feature = "store-mongodb"))]
+const NO_MONGODB: &str = "this hooklog was built without the feature store-mongodb";

@@ -36,6 +36,13 @@ pub(super) fn all() -> BTreeMap<String, Value> {
     ] {
         *path = file();
     }
+    let mongodb = &mut example.project.mongodb;
+    for text in [&mut mongodb.uri, &mut mongodb.username] {
+        *text = Some("text".to_owned());
+    }
+    for path in [&mut mongodb.password_file, &mut mongodb.ca_file] {
+        *path = file();
+    }
     intake(&mut example.intake);
     flatten(&as_table(&example))
 }

@@ -1,7 +1,9 @@
 //! `[project]`: tables.
 
+mod mongodb;
 mod postgres;
 
+pub use mongodb::MongodbConfig;
 pub use postgres::{PostgresConfig, SslMode};
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,8 @@ pub struct ProjectConfig {
     /// Whether a server that starts rebuilds tables of an earlier version beside the ones that
     /// answer, and switches to them, without being asked.
     pub rebuild_on_start: bool,
+    /// MongoDB, when `store` says so.
+    pub mongodb: MongodbConfig,
     /// PostgreSQL, when `store` says so.
     pub postgres: PostgresConfig,
 }
@@ -35,6 +39,8 @@ pub enum StoreKind {
     Sqlite,
     /// A PostgreSQL server.
     Postgres,
+    /// MongoDB servers.
+    Mongodb,
 }
 
 impl Default for ProjectConfig {
@@ -45,6 +51,7 @@ impl Default for ProjectConfig {
             batch_wait_ms: 100,
             lease_ms: 15_000,
             rebuild_on_start: true,
+            mongodb: MongodbConfig::default(),
             postgres: PostgresConfig::default(),
         }
     }

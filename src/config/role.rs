@@ -123,7 +123,7 @@ pub(super) fn objection(config: &Config) -> Option<&'static str> {
         return Some(
             "`api` answers from the tables that `project` writes, and SQLite tables are files of \
              one process: name both roles or neither, or keep the tables on a server \
-             (`project.store = \"postgres\"`)",
+             (`project.store = \"postgres\"` or `\"mongodb\"`)",
         );
     }
     None

@@ -26,6 +26,7 @@ macro_rules! suite {
                 rows_come_back_as_they_were_written,
                 of_two_rows_with_one_key_the_later_counts,
                 rows_that_are_called_new_and_are_not_replace_others_all_the_same,
+                new_rows_and_others_of_one_table_come_together,
                 texts_come_back_and_are_ordered_byte_by_byte,
                 a_name_that_nobody_gives_stops_no_store;
             leases:

@@ -1,6 +1,8 @@
 //! A whole server in a temporary folder, a GitHub that signs, and a subscriber that remembers.
 
 mod memory;
+#[cfg(feature = "store-mongodb")]
+pub(crate) mod mongodb;
 #[cfg(feature = "store-postgres")]
 pub(crate) mod postgres;
 pub(crate) mod process;
@@ -11,6 +13,8 @@ pub(crate) mod process;
 ))]
 pub(crate) mod queue;
 pub(crate) mod subscriber;
+#[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
+pub(crate) mod way;
 
 use hooklog::app::{self, Running};
 use hooklog::config::{Loaded, Sources, load};
@@ -127,7 +131,7 @@ impl TestApp {
     }
 
     /// What `/readyz` answers.
-    #[cfg(feature = "store-postgres")]
+    #[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
     pub(crate) async fn ready(&self) -> Value {
         let asked = self.client.get(format!("{}/readyz", self.api)).send();
         asked.await.unwrap().json().await.unwrap()
@@ -216,6 +220,10 @@ pub(crate) enum On {
     /// started.
     #[cfg(feature = "store-postgres")]
     Postgres,
+    /// Files in its folder, and tables in a database of its own on the server that
+    /// `tools/services` started.
+    #[cfg(feature = "store-mongodb")]
+    Mongodb,
     /// Files in its folder, and a stream of its own in front of them, in the Redis that
     /// `tools/services` started.
     #[cfg(feature = "intake-redis")]
@@ -245,6 +253,8 @@ impl On {
             Self::Behind(queue) => format!("{EMBEDDED}{}", queue.section(_folder)),
             #[cfg(feature = "store-postgres")]
             Self::Postgres => format!("{EMBEDDED}{}", postgres::section(&postgres::url())),
+            #[cfg(feature = "store-mongodb")]
+            Self::Mongodb => format!("{EMBEDDED}{}", mongodb::section(&mongodb::uri())),
             #[cfg(feature = "intake-redis")]
             Self::Redis => {
                 let password = _folder.join("redis-password");
@@ -274,6 +284,7 @@ impl On {
 /// What `tools/services` set for one of the services that it started.
 #[cfg(any(
     feature = "log-kafka",
+    feature = "store-mongodb",
     feature = "intake-redis",
     feature = "intake-amqp",
     feature = "intake-eventhubs",
@@ -283,8 +294,8 @@ pub(crate) fn variable(name: &str) -> String {
     let value = std::env::var(name);
     assert!(
         value.is_ok(),
-        "{name} is not set: run the tests by `tools/services run kafka postgres rabbitmq redis sqs \
-         -- cargo nextest run --all-features`"
+        "{name} is not set: run the tests by `tools/services run ferretdb kafka postgres rabbitmq \
+         redis sqs -- cargo nextest run --all-features`"
     );
     value.unwrap()
 }

@@ -20,6 +20,6 @@ mod process;
 mod roles;
 #[cfg(feature = "log-kafka")]
 mod spool;
-#[cfg(feature = "store-postgres")]
+#[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
 mod tables;
 mod way;

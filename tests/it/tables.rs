@@ -1,20 +1,24 @@
 //! Tables on a server: what goes on while it is away.
 
-use crate::harness::postgres::{Way, make_schema, section};
 use crate::harness::subscriber::Subscriber;
-use crate::harness::{On, SECRET, TestApp, configuration, write_configuration};
+use crate::harness::way::Way;
+use crate::harness::{On, SECRET, TestApp, write_configuration};
 use crate::way::push;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-/// A server whose tables are behind `way`.
-async fn start(way: &Way) -> TestApp {
+/// A server on embedded files whose tables are where `section` says.
+async fn start(section: &str) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
     write_configuration(&folder, &On::Embedded.section(folder.path()));
     let file = folder.path().join("hooklog.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text + &section(&way.url())).unwrap();
-    make_schema(&configuration(&folder).config.project).await;
+    std::fs::write(&file, text + section).unwrap();
+    #[cfg(feature = "store-postgres")]
+    {
+        let config = crate::harness::configuration(&folder).config;
+        crate::harness::postgres::make_schema(&config.project).await;
+    }
     TestApp::open(folder).await
 }
 
@@ -59,11 +63,25 @@ async fn tells_why_not(app: &TestApp) {
     .await;
 }
 
+#[cfg(feature = "store-postgres")]
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_tables_are_away_webhooks_come_in_and_go_out_and_questions_say_why_not() {
-    let way = Way::cut().await;
+    use crate::harness::postgres::{section, url};
+    let way = Way::cut(&url()).await;
+    while_away(&way, &section(way.url())).await;
+}
+
+#[cfg(feature = "store-mongodb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn while_mongodb_is_away_webhooks_come_in_and_go_out_and_questions_say_why_not() {
+    use crate::harness::mongodb::{section, uri};
+    let way = Way::cut(&uri()).await;
+    while_away(&way, &section(way.url())).await;
+}
+
+async fn while_away(way: &Way, section: &str) {
     // Not even the start needs them.
-    let app = start(&way).await;
+    let app = start(section).await;
     let source = json!({"name": "github", "secret": SECRET});
     app.post("sources", source).await;
     let subscriber = Subscriber::answering(&[200]).await;

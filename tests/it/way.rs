@@ -31,6 +31,14 @@ macro_rules! on_every_log {
             })*
         }
 
+        #[cfg(feature = "store-mongodb")]
+        mod on_mongodb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::harness::On::Mongodb).await;
+            })*
+        }
+
         #[cfg(feature = "intake-redis")]
         mod behind_redis {
             $(#[tokio::test(flavor = "multi_thread")]

@@ -5,10 +5,10 @@ use url::Url;
 
 /// The key that is wrong, and why.
 pub(super) fn check(project: &ProjectConfig) -> Option<(&'static str, &'static str)> {
-    let postgres = match project.store {
-        StoreKind::Sqlite => return None,
-        StoreKind::Postgres => &project.postgres,
-    };
+    if project.store != StoreKind::Postgres {
+        return None;
+    }
+    let postgres = &project.postgres;
     if cfg!(not(feature = "store-postgres")) {
         let reason = "this hooklog was built without PostgreSQL; build it with `--features \
                       store-postgres`, or take one that was built with `--features full`";

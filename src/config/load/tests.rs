@@ -396,8 +396,77 @@ fn tables_on_postgresql_need_an_address_without_a_password() {
 }
 
 #[test]
+#[cfg(feature = "store-mongodb")]
+fn tables_on_mongodb_need_servers_and_no_password_among_them() {
+    let with = |text: &str| format!("[project]\nstore = 'mongodb'\n[project.mongodb]\n{text}");
+    let uri = "uri = 'mongodb://db-1.acme.example:27017,db-2/?replicaSet=rs0'\n";
+    for (text, parts) in [
+        (with(""), ["`project.mongodb.uri`", "mongodb://HOST:PORT"]),
+        (
+            with("uri = 'mongodb://hooklog:canary@db'"),
+            ["`project.mongodb.uri`", "`password_file`"],
+        ),
+        (
+            with("uri = 'mongodb://db/?tls=false'"),
+            ["`project.mongodb.uri`", "`tls`"],
+        ),
+        (
+            with("uri = 'mongodb://db/hooklog'"),
+            ["`project.mongodb.uri`", "`database`"],
+        ),
+        (
+            with("uri = 'mongodb+srv://cluster.acme.example'"),
+            ["`project.mongodb.uri`", "SRV records"],
+        ),
+        (
+            with("uri = 'mongodb://db-1,,db-2'"),
+            ["`project.mongodb.uri`", "mongodb://HOST:PORT"],
+        ),
+        (
+            with(&format!("{uri}username = 'hooklog'")),
+            ["`project.mongodb.username`", "`password_file`"],
+        ),
+        (
+            with(&format!("{uri}database = 'hook.log'")),
+            ["`project.mongodb.database`", "letters"],
+        ),
+        (
+            with(&format!("{uri}tls = false\nca_file = 'ca.pem'")),
+            ["`project.mongodb.ca_file`", "`tls` is off"],
+        ),
+        (
+            with(&format!("{uri}password = 'canary'")),
+            [
+                "`project.mongodb.password`",
+                "`project.mongodb.password_file`",
+            ],
+        ),
+    ] {
+        let error = error(&text, &[], &[]);
+        for part in parts {
+            assert!(error.contains(part), "{text:?}: {error} lacks {part}");
+        }
+    }
+    assert!(
+        from(&with(uri), &[], &[])
+            .unwrap()
+            .config
+            .project
+            .mongodb
+            .tls
+    );
+}
+
+#[test]
 #[cfg(not(feature = "store-postgres"))]
 fn a_store_that_is_not_built_in_says_how_it_would_be() {
     let error = error("[project]\nstore = 'postgres'", &[], &[]);
     assert!(error.contains("--features store-postgres"), "{error}");
+}
+
+#[test]
+#[cfg(not(feature = "store-mongodb"))]
+fn tables_on_mongodb_that_is_not_built_in_say_how_it_would_be() {
+    let error = error("[project]\nstore = 'mongodb'", &[], &[]);
+    assert!(error.contains("--features store-mongodb"), "{error}");
 }

@@ -101,6 +101,29 @@ pub(crate) async fn rows_that_are_called_new_and_are_not_replace_others_all_the_
     assert_eq!(rows_of(store.as_mut()).await, expected);
 }
 
+pub(crate) async fn new_rows_and_others_of_one_table_come_together(place: &dyn Place) {
+    let mut store = created(place).await;
+    let (start, end) = (at(0), at(1));
+    let first = Advance {
+        from: &start,
+        to: &start,
+    };
+    let second = Advance {
+        from: &start,
+        to: &end,
+    };
+    let changed = put(COUNTS, vec![row(0, "a", 1), row(0, "b", 1)]);
+    store.write(changed, first).await.unwrap();
+    let mut changes = put(COUNTS, vec![row(0, "c", 2), row(0, "d", 2)]);
+    changes.tables[0].new = true;
+    let changed = put(COUNTS, vec![row(0, "a", 3), row(0, "b", 3)]);
+    changes.tables.extend(changed.tables);
+    store.write(changes, second).await.unwrap();
+    let expected = [("a", 3), ("b", 3), ("c", 2), ("d", 2)];
+    let expected = expected.map(|(source, sum)| row(0, source, sum));
+    assert_eq!(rows_of(store.as_mut()).await, expected);
+}
+
 pub(crate) async fn texts_come_back_and_are_ordered_byte_by_byte(place: &dyn Place) {
     let mut store = created(place).await;
     let long = "x".repeat(300);

@@ -3,6 +3,7 @@
 use crate::project::store::StoreError;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
 use hooklog_projections::table::{Column, Kind, Table};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The SQL of one projection; `{table}` stands for the table's name with version and suffix.
@@ -11,31 +12,40 @@ pub(super) struct Files {
     pub(super) indexes: &'static str,
 }
 
-/// The files of SQL of the projection named by an expression, for the store named by its folder.
-macro_rules! files {
-    ($store:literal, $name:expr) => {
-        $crate::project::stores::names::files!(
-            @each $store, $name;
+/// One file of the projection named by an expression, in the folder of a store; nothing for a name
+/// that is none.
+macro_rules! file {
+    ($store:literal, $file:literal, $name:expr) => {
+        $crate::project::stores::names::file!(
+            @each $store, $file, $name;
             "partitions", "webhooks", "deliveries", "attempts", "dead_letters", "counts",
             "subscriptions", "sources", "erasures", "reads", "replays"
         )
     };
-    (@each $store:literal, $name:expr; $($projection:literal),*) => {
+    (@each $store:literal, $file:literal, $name:expr; $($projection:literal),*) => {
         match $name {
-            $($projection => $crate::project::stores::names::Files {
-                tables: include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"), "/projections/", $projection, "/", $store, "/tables.sql")),
-                indexes: include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"), "/projections/", $projection, "/", $store, "/indexes.sql")),
-            },)*
-            _ => $crate::project::stores::names::Files { tables: "", indexes: "" },
+            $($projection => include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"), "/projections/", $projection, "/", $store, "/", $file
+            )),)*
+            _ => "",
+        }
+    };
+}
+pub(super) use file;
+
+/// The files of SQL of the projection named by an expression, for the store named by its folder.
+macro_rules! files {
+    ($store:literal, $name:expr) => {
+        $crate::project::stores::names::Files {
+            tables: $crate::project::stores::names::file!($store, "tables.sql", $name),
+            indexes: $crate::project::stores::names::file!($store, "indexes.sql", $name),
         }
     };
 }
 pub(super) use files;
 
 /// The tables of a projection as a set has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) projection: String,
     pub(super) version: u32,
@@ -106,6 +116,13 @@ impl Names {
         Ok(name)
     }
 
+    /// The table as the set has it: of an earlier version it lacks columns.
+    #[cfg(feature = "store-mongodb")]
+    pub(super) fn stored(&self, table: &Table) -> Result<&'static Table, StoreError> {
+        let (_, stored) = self.find(table)?;
+        Ok(stored)
+    }
+
     /// What is selected for each column of `table`, separated by commas: nothing for those that the
     /// set does not have.
     pub(super) fn selected(&self, table: &Table) -> Result<String, StoreError> {
@@ -140,7 +157,7 @@ impl Names {
     }
 
     /// All names, in the order of those in the fold.
-    #[cfg(feature = "store-postgres")]
+    #[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.tables.values().map(|(name, _)| name.as_str())
     }

@@ -46,9 +46,10 @@ async fn a_rebuild_that_is_stopped_ten_times_equals_the_tables_that_lived(on: On
         let other = log_of(&sorted(&history.appends)).await;
         let log = log_of(&history.appends).await;
         let live = place(on).await;
-        catch_up(&log, live.as_ref(), 100).await;
+        catch_up(&log, live.as_ref(), 400).await;
         let expected = dump_of(live.as_ref()).await;
-        for log in [log, other] {
+        assert_eq!(expected, rebuilt(&log).await);
+        for log in [log, other].into_iter().step_by(on.every()) {
             let mut at = 0;
             for time in 0..10 {
                 let progress = stopped(&log, live.as_ref(), 1 + time % 2).await.unwrap();
@@ -64,15 +65,15 @@ async fn a_rebuild_that_is_stopped_ten_times_equals_the_tables_that_lived(on: On
 
 async fn a_rebuild_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On) {
     let mut history = History::begin(90, PARTITIONS);
-    history.write(2_500);
+    history.write(on.events(2_500));
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
     let expected = dump_of(live.as_ref()).await;
-    for moment in 0..20 {
+    for moment in (0..20).step_by(on.every()) {
         let parts = parts(&log, live.open().await, 100);
         let running = tokio::spawn(async move { rebuild(parts, &of(&[]), |_| {}).await.is_ok() });
-        tokio::time::sleep(Duration::from_micros(2_900 * moment)).await;
+        tokio::time::sleep(on.time(Duration::from_micros(2_900 * moment))).await;
         running.abort();
         let _ = running.await;
         assert_eq!(dump_of(live.as_ref()).await, expected, "{moment}");
@@ -83,7 +84,7 @@ async fn a_rebuild_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: On
 
 async fn a_rebuild_begins_anew_when_it_is_told_to(on: On) {
     let mut history = History::begin(91, PARTITIONS);
-    history.write(1_500);
+    history.write(on.events(1_500));
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
@@ -110,7 +111,7 @@ async fn a_rebuild_begins_anew_when_it_is_told_to(on: On) {
 
 async fn a_schema_changes_and_changes_back_beside_a_projector_and_its_readers(on: On) {
     let mut history = History::begin(92, PARTITIONS);
-    history.write(1_000);
+    history.write(on.events(1_000));
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
@@ -125,7 +126,7 @@ async fn a_schema_changes_and_changes_back_beside_a_projector_and_its_readers(on
     assert!(status.stands(|s| *s == Standing::Writes).await);
 
     let start = history.appends.len();
-    history.write(1_500);
+    history.write(on.events(1_500));
     let writer = tokio::spawn(append_all(
         Arc::clone(&log),
         history.appends[start..].to_vec(),
@@ -199,7 +200,7 @@ async fn read_on(tables: Arc<dyn crate::query::Tables>, stop: CancellationToken)
 
 async fn what_was_replaced_answers_rightly_after_a_switch_back(on: On) {
     let mut history = History::begin(93, PARTITIONS);
-    history.write(1_500);
+    history.write(on.events(1_500));
     let third = history.appends.len() / 3;
     let tables = place(on).await;
     let first = log_of(&history.appends[..third]).await;
@@ -234,7 +235,7 @@ async fn what_was_replaced_answers_rightly_after_a_switch_back(on: On) {
 
 async fn tables_of_an_earlier_version_are_written_until_new_ones_are_there(on: On) {
     let mut history = History::begin(94, PARTITIONS);
-    history.write(1_500);
+    history.write(on.events(1_500));
     let half = history.appends.len() / 2;
     let fresh = place(on).await;
     let log = log_of(&history.appends).await;

@@ -87,6 +87,36 @@ impl ProjectionStore for Paused {
     }
 }
 
+/// Makes a test of every sentence, on every server.
+macro_rules! on_every_server {
+    ($($name:ident),* $(,)?) => {
+        #[cfg(feature = "store-postgres")]
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::project::tests::On::Postgres).await;
+            })*
+        }
+
+        #[cfg(feature = "store-mongodb")]
+        mod on_mongodb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::project::tests::On::Mongodb).await;
+            })*
+        }
+    };
+}
+
+on_every_server!(
+    a_projector_that_was_paused_past_its_lease_writes_nothing_and_stands_by,
+    of_three_projectors_one_writes_and_the_next_takes_over_when_it_stops,
+    connections_that_end_at_any_moment_lose_and_repeat_nothing,
+    of_two_rebuilds_one_is_at_work_and_the_other_is_told,
+    a_rebuild_whose_connections_end_at_any_moment_goes_on,
+    dumps_of_all_stores_are_the_same,
+);
+
 /// A projector that runs as `writer`, with a lease of a second.
 async fn running(
     log: &Arc<dyn EventLog>,
@@ -112,18 +142,11 @@ fn writes(standing: &Standing) -> bool {
     *standing == Standing::Writes
 }
 
-async fn rebuilt(log: &Arc<dyn EventLog>) -> String {
-    let fresh = place(On::Sqlite).await;
-    rebuild_at(log, fresh.as_ref(), &[]).await;
-    dump_of(fresh.as_ref()).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_projector_that_was_paused_past_its_lease_writes_nothing_and_stands_by() {
+async fn a_projector_that_was_paused_past_its_lease_writes_nothing_and_stands_by(on: On) {
     let mut history = History::begin(70, PARTITIONS);
-    history.write(1_500);
+    history.write(on.events(1_500));
     let log = log_of(&history.appends).await;
-    let tables = place(On::Postgres).await;
+    let tables = place(on).await;
     let gate = Arc::new(Gate::default());
     let store = Paused {
         inner: tables.open().await,
@@ -147,12 +170,11 @@ async fn a_projector_that_was_paused_past_its_lease_writes_nothing_and_stands_by
     assert!(first.stands(writes).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_three_projectors_one_writes_and_the_next_takes_over_when_it_stops() {
+async fn of_three_projectors_one_writes_and_the_next_takes_over_when_it_stops(on: On) {
     let mut history = History::begin(71, PARTITIONS);
     history.write(200);
     let log = log_of(&history.appends).await;
-    let tables = place(On::Postgres).await;
+    let tables = place(on).await;
     let mut projectors = Vec::new();
     for name in ["one", "two", "three"] {
         projectors.push(running(&log, tables.open().await, name).await);
@@ -180,16 +202,65 @@ async fn of_three_projectors_one_writes_and_the_next_takes_over_when_it_stops() 
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_end_at_any_moment_lose_and_repeat_nothing() {
+/// What ends the connections of a writer.
+enum Ending {
+    /// Somebody ends them all on the server, again and again.
+    #[cfg(feature = "store-postgres")]
+    Postgres(ProjectConfig),
+    /// The way over which they go ends them, after any number of messages.
+    #[cfg(feature = "store-mongodb")]
+    Mongodb(stores::mongodb::tests::Way),
+}
+
+impl Ending {
+    /// Fresh tables on a server, and what ends the connections to them.
+    async fn on(on: On) -> (Arc<dyn Place>, Self) {
+        match on {
+            On::Sqlite => panic!("a file has no connections"),
+            #[cfg(feature = "store-postgres")]
+            On::Postgres => {
+                let config = stores::postgres::tests::made().await;
+                let tables = stores::postgres::tests::place_in(config.clone());
+                (tables, Self::Postgres(config))
+            }
+            #[cfg(feature = "store-mongodb")]
+            On::Mongodb => {
+                let (tables, way) = stores::mongodb::tests::place_with_way(72).await;
+                (tables, Self::Mongodb(way))
+            }
+        }
+    }
+
+    /// A writer whose connections end.
+    async fn writer(&self, tables: &dyn Place) -> Box<dyn ProjectionStore> {
+        match self {
+            #[cfg(feature = "store-postgres")]
+            Self::Postgres(_) => tables.open().await,
+            #[cfg(feature = "store-mongodb")]
+            Self::Mongodb(way) => way.writer(),
+        }
+    }
+
+    /// Ends them, if they do not end by themselves; tells how many ended since it was asked last.
+    async fn end(&self) -> u64 {
+        match self {
+            #[cfg(feature = "store-postgres")]
+            Self::Postgres(config) => stores::postgres::tests::end_connections(config).await,
+            #[cfg(feature = "store-mongodb")]
+            Self::Mongodb(way) => way.ended(),
+        }
+    }
+}
+
+async fn connections_that_end_at_any_moment_lose_and_repeat_nothing(on: On) {
     let mut history = History::begin(72, PARTITIONS);
-    history.write(3_000);
+    history.write(on.events(3_000));
     let log = log_of(&history.appends).await;
-    let config = super::super::stores::postgres::tests::made().await;
-    let tables = super::super::stores::postgres::tests::place_in(config.clone());
-    let (status, stop) = running(&log, tables.open().await, "the first").await;
+    let (tables, ending) = Ending::on(on).await;
+    let writer = ending.writer(tables.as_ref()).await;
+    let (status, stop) = running(&log, writer, "the first").await;
     let ends = tails(&log).await;
-    let mut killed = 0;
+    let mut ended = 0;
     let done = status.reached(&ends);
     tokio::pin!(done);
     for moment in 0.. {
@@ -202,20 +273,19 @@ async fn connections_that_end_at_any_moment_lose_and_repeat_nothing() {
             }
             () = tokio::time::sleep(pause) => {}
         }
-        killed += super::super::stores::postgres::tests::end_connections(&config).await;
+        ended += ending.end().await;
     }
     stop.cancel();
-    println!("{killed} connections were ended");
-    assert!(killed > 3, "the test is too quick");
+    println!("{ended} connections were ended");
+    assert!(ended > 3, "the test is too quick");
     assert_eq!(dump_of(tables.as_ref()).await, rebuilt(&log).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_rebuilds_one_is_at_work_and_the_other_is_told() {
+async fn of_two_rebuilds_one_is_at_work_and_the_other_is_told(on: On) {
     let mut history = History::begin(73, PARTITIONS);
     history.write(300);
     let log = log_of(&history.appends).await;
-    let tables = place(On::Postgres).await;
+    let tables = place(on).await;
     catch_up(&log, tables.as_ref(), 100).await;
     let holder = Holder {
         writer: "the first",
@@ -238,25 +308,28 @@ async fn of_two_rebuilds_one_is_at_work_and_the_other_is_told() {
     assert_eq!(dump_of(tables.as_ref()).await, rebuilt(&log).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_whose_connections_end_at_any_moment_goes_on() {
+async fn a_rebuild_whose_connections_end_at_any_moment_goes_on(on: On) {
     let mut history = History::begin(74, PARTITIONS);
-    history.write(3_000);
+    history.write(on.events(3_000));
     let log = log_of(&history.appends).await;
-    let config = super::super::stores::postgres::tests::made().await;
-    let tables = super::super::stores::postgres::tests::place_in(config.clone());
+    let (tables, ending) = Ending::on(on).await;
     catch_up(&log, tables.as_ref(), 1_000).await;
     let expected = dump_of(tables.as_ref()).await;
     let mut failed = 0;
     for moment in 0_u64.. {
-        let parts = parts(&log, tables.open().await, 1_000);
+        let calm = moment >= 12 / on.every() as u64;
+        let store = match calm {
+            true => tables.open().await,
+            false => ending.writer(tables.as_ref()).await,
+        };
+        let parts = parts(&log, store, 1_000);
         let running = tokio::spawn(async move { rebuild(parts, &of(&[]), |_| {}).await });
-        if moment < 12 {
+        if !calm {
             tokio::time::sleep(Duration::from_micros(9_700 * (moment * 7 % 13))).await;
-            super::super::stores::postgres::tests::end_connections(&config).await;
+            ending.end().await;
         }
         match running.await.unwrap() {
-            Ok(_) if moment >= 12 => break,
+            Ok(_) if calm => break,
             Ok(_) => {}
             Err(error) => {
                 failed += 1;
@@ -271,22 +344,22 @@ async fn a_rebuild_whose_connections_end_at_any_moment_goes_on() {
 }
 
 /// At the same position the tables are the same, byte for byte, whatever keeps them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dumps_of_all_stores_are_the_same() {
-    for seed in 80..83 {
+async fn dumps_of_all_stores_are_the_same(on: On) {
+    for seed in on.seeds().map(|seed| seed + 79) {
         println!("seed {seed}");
         let mut history = History::begin(seed, PARTITIONS);
-        history.write(900);
+        history.write(on.events(900));
         let log = log_of(&history.appends).await;
         let other = log_of(&sorted(&history.appends)).await;
         let expected = rebuilt(&log).await;
-        assert!(expected.lines().count() > 900, "the history is too thin");
+        let lines = expected.lines().count();
+        assert!(lines > on.events(900), "the history is too thin");
         for (log, batch) in [(&log, 4_000), (&log, 37), (&other, 100)] {
-            let live = place(On::Postgres).await;
+            let live = place(on).await;
             catch_up(log, live.as_ref(), batch).await;
             assert_eq!(dump_of(live.as_ref()).await, expected, "{batch}");
         }
-        let fresh = place(On::Postgres).await;
+        let fresh = place(on).await;
         rebuild_at(&log, fresh.as_ref(), &[]).await;
         assert_eq!(dump_of(fresh.as_ref()).await, expected);
     }

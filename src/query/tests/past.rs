@@ -29,20 +29,22 @@ on_every_store!(
 const PARTITIONS: u32 = 3;
 const EVENTS: usize = 700;
 
-/// Histories and points of each: 200 in all where a fold is cheap.
-const fn counts(on: On) -> (u64, usize) {
+/// Histories, events and points of each: 200 points in all where a fold is cheap.
+const fn counts(on: On) -> (u64, usize, usize) {
     match on {
-        On::Sqlite => (4, 50),
+        On::Sqlite => (4, EVENTS, 50),
         #[cfg(feature = "store-postgres")]
-        On::Postgres => (1, 40),
+        On::Postgres => (1, EVENTS, 40),
+        #[cfg(feature = "store-mongodb")]
+        On::Mongodb => (1, EVENTS / 4, 3),
     }
 }
 
 async fn an_answer_as_of_a_point_is_that_of_the_fold_of_its_prefix(on: On) {
-    let (histories, points) = counts(on);
+    let (histories, events, points) = counts(on);
     for seed in 1..=histories {
         let mut history = History::begin(seed, PARTITIONS);
-        history.write(EVENTS);
+        history.write(events);
         let appends = history.appends;
         let (log, tables) = folded(on, &appends).await;
         let now = queries(tables.as_ref());

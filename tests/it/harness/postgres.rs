@@ -1,11 +1,9 @@
-//! Tables on the PostgreSQL server that `tools/services` started, and a way to it that can be cut.
+//! Tables on the PostgreSQL server that `tools/services` started.
 
 use hooklog::config::{ProjectConfig, StoreKind};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use std::path::PathBuf;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The address of the server.
@@ -49,50 +47,4 @@ pub(crate) async fn make_schema(config: &ProjectConfig) {
     let make = format!("CREATE SCHEMA {}", config.postgres.schema);
     let made = sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut connection);
     made.await.unwrap();
-}
-
-/// A way to the server that can be cut, and mended.
-pub(crate) struct Way {
-    port: u16,
-    whole: watch::Sender<bool>,
-}
-
-impl Way {
-    /// A way that is cut.
-    pub(crate) async fn cut() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let whole = watch::Sender::new(false);
-        tokio::spawn(pass(listener, whole.subscribe()));
-        Self { port, whole }
-    }
-
-    /// The server's address over this way.
-    pub(crate) fn url(&self) -> String {
-        format!("postgres://hooklog@localhost:{}/hooklog", self.port)
-    }
-
-    /// Mends it, or cuts it and every connection over it.
-    pub(crate) fn mend(&self, whole: bool) {
-        self.whole.send_replace(whole);
-    }
-}
-
-async fn pass(listener: TcpListener, whole: watch::Receiver<bool>) {
-    let to = url();
-    let to = to.rsplit_once("localhost:").unwrap().1;
-    let to = format!("127.0.0.1:{}", to.split_once('/').unwrap().0);
-    while let Ok((mut from, _)) = listener.accept().await {
-        let (to, mut whole) = (to.clone(), whole.clone());
-        tokio::spawn(async move {
-            if !*whole.borrow_and_update() {
-                return;
-            }
-            let mut to = TcpStream::connect(to).await.unwrap();
-            tokio::select! {
-                _ = tokio::io::copy_bidirectional(&mut from, &mut to) => {}
-                _ = whole.wait_for(|whole| !whole) => {}
-            }
-        });
-    }
 }

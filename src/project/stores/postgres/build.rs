@@ -1,10 +1,11 @@
 //! Work on a set of tables beside the live one: making it, going on with it, finishing it.
 
-use super::errors::{failed, within};
+use super::errors::failed;
 use super::lease::Lease;
 use super::{LIVE, PostgresStore, lease, schema, sets};
 use crate::project::store::{Holder, SetKind, StoreError};
 use crate::project::stores::names::{self, Member, Names};
+use crate::project::stores::patience::within;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::projection::Projection;
 use sqlx::postgres::PgConnection;

@@ -1,8 +1,9 @@
 //! Connections: how to get in, and what must be so before anything is written.
 
-use super::errors::{Server, failed, within};
+use super::errors::{Server, failed};
 use crate::config::{PostgresConfig, ProjectConfig, SslMode};
 use crate::project::store::StoreError;
+use crate::project::stores::patience::within;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::path::PathBuf;

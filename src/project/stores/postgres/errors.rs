@@ -3,8 +3,6 @@
 use crate::project::store::StoreError;
 use sqlx::Error;
 use sqlx::postgres::PgConnectOptions;
-use std::future::Future;
-use std::time::Duration;
 
 /// A server on which something failed, in the words of the configuration.
 #[derive(Clone, Debug)]
@@ -180,19 +178,4 @@ fn code(error: &Error) -> Option<String> {
 fn message(error: &Error) -> String {
     let database = error.as_database_error();
     database.map_or_else(|| error.to_string(), |error| error.message().to_owned())
-}
-
-/// Gives up after `limit`: a server that is gone without a word does not say so.
-pub(super) async fn within<T>(
-    limit: Duration,
-    doing: &'static str,
-    what: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, what).await {
-        Ok(done) => done,
-        Err(_) => Err(StoreError::Failed {
-            doing,
-            reason: format!("there was no answer within {} s", limit.as_secs_f32()),
-        }),
-    }
 }

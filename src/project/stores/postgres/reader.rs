@@ -1,12 +1,13 @@
 //! Reads for queries: a pool of connections, to a read replica perhaps, and one snapshot an answer.
 
 use super::connect::Connector;
-use super::errors::{failed, is_gone, is_password, within};
+use super::errors::{failed, is_gone, is_password};
 use super::values::{bind, read};
 use super::{LIVE, schema};
 use crate::config::PostgresConfig;
 use crate::project::store::StoreError;
 use crate::project::stores::names::Names;
+use crate::project::stores::patience::within;
 use crate::project::stores::statement::{self, Marks, Statement};
 use crate::query::{QueryError, Select, Snapshot, Tables};
 use async_trait::async_trait;

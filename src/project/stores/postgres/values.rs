@@ -3,6 +3,7 @@
 use super::errors::failed;
 use super::unreadable;
 use crate::project::store::StoreError;
+use crate::project::stores::keys::last_of_each_key;
 use crate::project::stores::names::{columns, key_columns, set_others};
 use hooklog_projections::folding::{TableChanges, Wanted};
 use hooklog_projections::table::{Column, Kind, Row, Table, Value};
@@ -108,18 +109,6 @@ pub(super) async fn delete(
         deleted.map_err(failed("deleting rows"))?;
     }
     Ok(())
-}
-
-/// One statement may not write a row twice. Rows come sorted, so those of one key stand together.
-fn last_of_each_key<'a>(table: &Table, rows: &'a [Row]) -> Vec<&'a Row> {
-    let mut last: Vec<&Row> = Vec::with_capacity(rows.len());
-    for row in rows {
-        match last.last_mut() {
-            Some(before) if before[..table.key] == row[..table.key] => *before = row,
-            _ => last.push(row),
-        }
-    }
-    last
 }
 
 /// The arrays of these columns as a table.
