@@ -1,6 +1,7 @@
 //! Values that have the right type and are still wrong, alone or together.
 
 mod intake;
+mod own;
 mod postgres;
 
 use super::load::{ConfigError, Loaded, Origin};
@@ -108,7 +109,9 @@ fn combination(config: &Config) -> Option<Wrong> {
     if let Some(reason) = role::objection(config) {
         return Some(("roles", reason));
     }
-    let wrong = spool(config).or_else(|| postgres::check(&config.project));
+    let wrong = spool(config)
+        .or_else(|| postgres::check(&config.project))
+        .or_else(|| own::check(&config.project));
     if let Some(wrong) = wrong.or_else(|| intake::check(config)) {
         return Some(wrong);
     }

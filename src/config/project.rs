@@ -1,7 +1,9 @@
 //! `[project]`: tables.
 
+mod own;
 mod postgres;
 
+pub use own::OwnConfig;
 pub use postgres::{PostgresConfig, SslMode};
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,8 @@ pub struct ProjectConfig {
     pub rebuild_on_start: bool,
     /// PostgreSQL, when `store` says so.
     pub postgres: PostgresConfig,
+    /// Projections of your own.
+    pub own: OwnConfig,
 }
 
 /// What keeps the tables.
@@ -46,6 +50,7 @@ impl Default for ProjectConfig {
             lease_ms: 15_000,
             rebuild_on_start: true,
             postgres: PostgresConfig::default(),
+            own: OwnConfig::default(),
         }
     }
 }
