@@ -15,14 +15,14 @@ CREATE VIEW team_days AS
 -- hooklog: events
 INSERT INTO deliveries
 SELECT (owed ->> 'delivery')::uuid, owed ->> 'team',
-    (to_timestamp((event -> 'data' ->> 'at')::bigint / 1000000) AT TIME ZONE 'UTC')::date, 0
-FROM jsonb_array_elements($1::jsonb) AS event, jsonb_array_elements(event -> 'data' -> 'matches') AS owed
-WHERE event ->> 'type' = 'webhook.routed' AND owed ->> 'outcome' = 'owed'
+    (to_timestamp((e -> 'data' ->> 'at')::bigint / 1000000) AT TIME ZONE 'UTC')::date, 0
+FROM jsonb_array_elements($1::jsonb) AS e, jsonb_array_elements(e -> 'data' -> 'matches') AS owed
+WHERE e ->> 'type' = 'webhook.routed' AND owed ->> 'outcome' = 'owed'
 ON CONFLICT (delivery) DO NOTHING;
 
 -- What arrived.
 UPDATE deliveries SET delivered = 1
 WHERE delivery IN (
-    SELECT (event -> 'data' ->> 'delivery')::uuid FROM jsonb_array_elements($1::jsonb) AS event
-    WHERE event ->> 'type' = 'delivery.attempted' AND event -> 'data' ->> 'verdict' = 'delivered'
+    SELECT (e -> 'data' ->> 'delivery')::uuid FROM jsonb_array_elements($1::jsonb) AS e
+    WHERE e ->> 'type' = 'delivery.attempted' AND e -> 'data' ->> 'verdict' = 'delivered'
 );

@@ -173,6 +173,7 @@ impl From<OwnDeskError> for Problem {
             OwnDeskError::NoSuch(_) | OwnDeskError::NotKept { .. } => {
                 Self::not_found(error.to_string())
             }
+            OwnDeskError::Elsewhere(_) => Self::conflict(error.to_string()),
             OwnDeskError::Store(_) => Self::unavailable(error.to_string()),
         }
     }

@@ -6,16 +6,14 @@ use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::Status;
 use crate::project::own::{
-    Advance, Definition, Flavour, OpenOwn, OwnClerk, OwnDesk, OwnDeskParts, OwnError, OwnStore,
+    Advance, Definition, Flavour, OpenOwn, OwnClerk, OwnClerkParts, OwnDesk, OwnError, OwnStore,
     OwnStored, Place, Set, examples,
 };
 #[cfg(feature = "store-postgres")]
 use crate::project::stores::postgres::{self, PostgresOwn};
 use crate::project::stores::sqlite::{self, SqliteOwn};
 use anyhow::{Context as _, bail};
-use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::Offset;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +26,7 @@ pub(super) fn keeping(
     projector: Status,
 ) -> Option<(OwnClerk, OwnDesk)> {
     let folder = config.project.own.folder.clone()?;
-    Some(OwnClerk::new(OwnDeskParts {
+    Some(OwnClerk::new(OwnClerkParts {
         folder,
         flavour: flavour(config.project.store),
         open: opening(config),
@@ -123,10 +121,7 @@ async fn run(folder: &Path) -> anyhow::Result<(Definition, String)> {
     let definition = Definition::read(folder, sqlite::OWN)?;
     let away = tempfile::tempdir()?;
     let mut store = SqliteOwn::new(away.path(), &definition.name, TRIAL);
-    let start = Place {
-        checkpoint: Checkpoint::start(clock::event_id()),
-        epochs: BTreeMap::new(),
-    };
+    let start = Place::start(clock::event_id());
     let stored = OwnStored {
         version: definition.version,
         digest: definition.digest.clone(),

@@ -1,7 +1,11 @@
 //! Keeps one projection of somebody's own up to date, and builds it anew.
 
 mod folding;
+mod handle;
 mod telling;
+
+pub(super) use folding::Step;
+pub use handle::OwnHandle;
 
 use super::definition::Definition;
 use super::erasures::Erasures;
@@ -13,11 +17,11 @@ use crate::config::ProjectConfig;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::{Standing, Status};
-pub(super) use folding::Step;
+use handle::Order;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What a keeper is made of.
@@ -36,62 +40,6 @@ pub struct KeeperParts {
     pub metrics: Metrics,
     /// The projector of this process: who writes hooklog's tables writes these too.
     pub projector: Option<Status>,
-}
-
-/// Something to do about the tables.
-enum Order {
-    /// Build new ones beside those that answer.
-    Rebuild,
-    /// Drop those that are kept of a version.
-    Drop {
-        version: u32,
-        done: oneshot::Sender<Result<bool, OwnError>>,
-    },
-}
-
-/// Tells how a projection is, and takes orders about it.
-#[derive(Clone)]
-pub struct OwnHandle {
-    status: watch::Receiver<OwnStatus>,
-    orders: mpsc::Sender<Order>,
-}
-
-impl OwnHandle {
-    /// How it is.
-    #[must_use]
-    pub fn status(&self) -> OwnStatus {
-        self.status.borrow().clone()
-    }
-
-    /// Resolves when it is like this; false if it ended before.
-    pub async fn is(&self, wanted: impl FnMut(&OwnStatus) -> bool) -> bool {
-        let mut status = self.status.clone();
-        status.wait_for(wanted).await.is_ok()
-    }
-
-    /// Whether nobody keeps it any more.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.orders.is_closed()
-    }
-
-    /// Has new tables built from the start of the log, beside the ones that answer.
-    pub fn rebuild(&self) {
-        // When several are waiting, one more makes no difference.
-        let _ = self.orders.try_send(Order::Rebuild);
-    }
-
-    /// Drops the tables that are kept of a version; tells whether there were any.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn drop_kept(&self, version: u32) -> Result<bool, OwnError> {
-        let (done, told) = oneshot::channel();
-        let ended = || OwnError::Refused("it is not kept by this process any more".to_owned());
-        let sent = self.orders.send(Order::Drop { version, done }).await;
-        sent.map_err(|_| ended())?;
-        told.await.map_err(|_| ended())?
-    }
 }
 
 /// Keeps one projection of somebody's own.
@@ -129,10 +77,7 @@ impl Keeper {
         let name = parts.folder.file_name().unwrap_or_default();
         let (status, seen) = watch::channel(OwnStatus::of(&name.to_string_lossy()));
         let (ordering, orders) = mpsc::channel(8);
-        let handle = OwnHandle {
-            status: seen,
-            orders: ordering,
-        };
+        let handle = OwnHandle::new(seen, ordering);
         let keeper = Self {
             events_max: parts.config.own.batch_events_max,
             parts,
@@ -167,10 +112,7 @@ impl Keeper {
             Ok(Step::Folded) => {
                 tokio::time::sleep(Duration::from_millis(self.parts.config.batch_wait_ms)).await;
             }
-            Err(OwnError::Moved) => {
-                self.sets = None;
-                tokio::time::sleep(PAUSE).await;
-            }
+            Err(OwnError::Moved) => tokio::time::sleep(PAUSE).await,
             Err(error) => {
                 self.tell_failure(&error);
                 self.rest().await;
@@ -189,10 +131,16 @@ impl Keeper {
             status.state = OwnState::Waits;
             status.error = None;
         });
-        match &self.parts.projector {
-            Some(projector) if projector.stands(|now| *now == Standing::Writes).await => {}
-            // The projector has ended, and the process is about to.
-            _ => std::future::pending().await,
+        let Some(projector) = &self.parts.projector else {
+            return;
+        };
+        tokio::select! {
+            writes = projector.stands(|now| *now == Standing::Writes) => if !writes {
+                // The projector has ended, and the process is about to.
+                std::future::pending::<()>().await;
+            },
+            // Whoever gave it hears that nobody takes it here.
+            order = self.orders.recv() => drop(order),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reads the records that a projection of somebody's own may want: those of its topics.
 
-use super::store::{OwnError, Place};
+use super::place::Place;
+use super::store::OwnError;
 use crate::log::{EventLog, ReadError, ReadLimit};
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::{Partition, Position, Record, Topic};

@@ -1,12 +1,11 @@
 //! Which sets of tables a projection of somebody's own goes on with.
 
 use super::definition::Definition;
-use super::store::{OwnError, OwnStore, OwnStored, Place, Set};
+use super::place::Place;
+use super::store::{OwnError, OwnStore, OwnStored, Set};
 use crate::log::EventLog;
 use crate::project::feed::{self, FeedError};
-use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::{EventId, Offset};
-use std::collections::BTreeMap;
 
 /// The sets of tables that are written.
 #[derive(Clone, Debug)]
@@ -49,10 +48,7 @@ impl Sets {
             version: definition.version,
             digest: definition.digest.clone(),
             begun,
-            place: Place {
-                checkpoint: Checkpoint::start(self.log),
-                epochs: BTreeMap::new(),
-            },
+            place: Place::start(self.log),
         }
     }
 

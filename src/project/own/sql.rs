@@ -1,9 +1,11 @@
 //! A file of SQL of somebody's own projection: which statements it has, and whether they may run.
 
+mod sections;
 mod statements;
 
 pub use statements::Statement;
 
+use sections::{Kind, sections};
 use statements::statements;
 
 /// What a store calls its file, and how its SQL is read.
@@ -102,12 +104,6 @@ impl Sql {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Tables,
-    Events,
-}
-
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
@@ -163,44 +159,6 @@ fn begins(text: &str, with: &str) -> bool {
     let text = text.to_ascii_uppercase();
     let rest = text.strip_prefix(with);
     rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-}
-
-struct Section<'a> {
-    kind: Kind,
-    /// Its lines, with their numbers from 1.
-    lines: Vec<(usize, &'a str)>,
-}
-
-/// What begins the line of a section.
-const MARK: &str = "-- hooklog:";
-
-fn sections(text: &str) -> Result<Vec<Section<'_>>, SqlError> {
-    let mut sections: Vec<Section<'_>> = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        if let Some(name) = line.trim().strip_prefix(MARK) {
-            let kind = kind(number, name.trim())?;
-            let lines = Vec::new();
-            sections.push(Section { kind, lines });
-            continue;
-        }
-        match sections.last_mut() {
-            Some(section) => section.lines.push((number, line)),
-            None if line.trim().is_empty() || line.trim().starts_with("--") => {}
-            None => return Err(SqlError::Homeless(number)),
-        }
-    }
-    Ok(sections)
-}
-
-fn kind(line: usize, name: &str) -> Result<Kind, SqlError> {
-    match name {
-        "tables" => Ok(Kind::Tables),
-        "events" => Ok(Kind::Events),
-        other => Err(SqlError::Section {
-            line,
-            name: other.to_owned(),
-        }),
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Where the tables of somebody's own projection are: the trait that every store implements.
 
 use super::definition::Definition;
+use super::place::Place;
 use crate::log::ReadError;
 use async_trait::async_trait;
-use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_schemas::{DecodeError, Offset, Partition};
-use std::collections::BTreeMap;
+use hooklog_schemas::{DecodeError, Offset};
 
 /// The tables of one projection of somebody's own: those that answer, those that are built beside
 /// them, and those of earlier versions, which are kept until they are dropped.
@@ -65,16 +64,6 @@ pub struct OwnStored {
     pub begun: Offset,
     /// Where it is.
     pub place: Place,
-}
-
-/// Where a set of tables is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Up to where it has read, and which log.
-    pub checkpoint: Checkpoint,
-    /// The latest owner of each partition of `deliveries` up to there: what earlier ones decided later
-    /// counts for nothing.
-    pub epochs: BTreeMap<Partition, Offset>,
 }
 
 /// From which place to which a batch takes tables.

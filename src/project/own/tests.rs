@@ -10,6 +10,7 @@ use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::tests::history::History;
 use crate::project::tests::{On, log_of};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -160,18 +161,23 @@ async fn history_of(seed: u64, events: usize) -> (History, Arc<dyn EventLog>) {
     (history, log)
 }
 
-/// How many decisions count in what was written.
+/// How many decisions count in what was written: by who owned the partition then, and the first about
+/// each receipt.
 fn routed(history: &History) -> u64 {
-    let mut owners = std::collections::BTreeMap::new();
-    let mut tails = std::collections::BTreeMap::new();
-    let mut count = 0;
+    let (mut owners, mut tails) = (BTreeMap::new(), BTreeMap::new());
+    let (mut decided, mut count) = (BTreeSet::new(), 0);
     for (topic, append) in &history.appends {
         let offset: &mut u64 = tails.entry((*topic, append.partition)).or_default();
         match append.event_type.as_str() {
             "partition.acquired" => drop(owners.insert(append.partition, *offset)),
-            "webhook.routed" if append.value.is_some() => {
+            "webhook.routed" => {
+                let body = append.value.as_ref().unwrap();
+                let body: serde_json::Value = serde_json::from_slice(body).unwrap();
                 let epoch = append.epoch.map(|epoch| epoch.0);
-                count += u64::from(epoch >= owners.get(&append.partition).copied());
+                let owned = epoch >= owners.get(&append.partition).copied();
+                let about = (append.partition, body["webhook"].as_u64());
+                let counts = body["cause"] != "live" || (owned && decided.insert(about));
+                count += u64::from(owned && counts);
             }
             _ => {}
         }

@@ -1,13 +1,15 @@
 //! What is handed to statements, and what is not.
 
+use super::super::events::RECEIVED;
+use super::super::handed::examples;
 use super::*;
 use crate::log::EventLog;
 use crate::log::memory::MemoryLog;
-use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::{
-    Append, EventId, EventType, Header, Key, Offset, Partition, Timestamp, Topic,
+    Append, EventId, EventType, Header, Key, Offset, Partition, Timestamp, Topic, example,
+    known_types,
 };
-use std::collections::BTreeMap;
+use serde_json::json;
 use uuid::Uuid;
 
 const RECEIPT: &str = "019a3c5e-7d1f-7c3a-b1de-000000000010";
@@ -58,10 +60,7 @@ async fn handed(appends: Vec<(Topic, Append)>, wanted: &[&str]) -> Vec<Value> {
     let mut erasures = Erasures::default();
     erasures.catch_up(&log).await.unwrap();
     let wanted: BTreeSet<String> = wanted.iter().map(|event| (*event).to_owned()).collect();
-    let place = Place {
-        checkpoint: Checkpoint::start(EventId(Uuid::nil())),
-        epochs: BTreeMap::new(),
-    };
+    let place = Place::start(EventId(Uuid::nil()));
     let topics = Topic::ALL.into_iter().collect();
     let read = super::super::reading::read(&log, (&topics, 0), &place, 1_000).await;
     let records = read.unwrap().records;
@@ -134,26 +133,29 @@ async fn names_that_are_to_be_erased_are_blank_in_decisions_and_excerpts_are_lef
 }
 
 #[tokio::test]
-async fn what_a_former_owner_decided_late_is_left_out_and_its_attempts_are_not() {
+async fn what_was_decided_late_or_twice_is_left_out_and_attempts_are_not() {
     let acquired = || append("partition.acquired", None, given("partition.acquired"));
     let by = |event, epoch| append(event, Some(epoch), given(event));
     let appends = vec![
         acquired(),
-        by("webhook.routed", 0),
+        by("delivery.requeued", 0),
         acquired(),
         by("webhook.routed", 0),
+        by("delivery.requeued", 0),
         by("delivery.attempted", 0),
+        by("webhook.routed", 2),
         by("webhook.routed", 2),
     ];
     let appends = appends
         .into_iter()
         .map(|append| (Topic::Deliveries, append));
-    let events = handed(appends.collect(), &["webhook.routed", "delivery.attempted"]).await;
+    let wanted = ["webhook.routed", "delivery.attempted", "delivery.requeued"];
+    let events = handed(appends.collect(), &wanted).await;
     let offsets: Vec<_> = events
         .iter()
         .map(|event| event["offset"].as_u64().unwrap())
         .collect();
-    assert_eq!(offsets, [1, 4, 5]);
+    assert_eq!(offsets, [1, 5, 6]);
 }
 
 #[tokio::test]

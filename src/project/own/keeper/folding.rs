@@ -4,9 +4,10 @@ use super::{Keeper, LOOK};
 use crate::project::own::batch::Batch;
 use crate::project::own::definition::Definition;
 use crate::project::own::events;
+use crate::project::own::place::Place;
 use crate::project::own::reading;
 use crate::project::own::sets::Sets;
-use crate::project::own::store::{Advance, OwnError, OwnStored, Place, Set};
+use crate::project::own::store::{Advance, OwnError, OwnStored, Set};
 use hooklog_schemas::{Position, Topic};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -161,7 +162,10 @@ impl Keeper {
                 self.events_max = batch.count() / 2;
                 Ok(false)
             }
-            Err(error) => Err(at(error, batch.first)),
+            Err(error) => {
+                self.sets = None;
+                Err(at(error, batch.first))
+            }
         }
     }
 

@@ -30,7 +30,7 @@ fn desk(room: &Room, log: &Arc<dyn EventLog>) -> (OwnClerk, OwnDesk) {
     });
     #[cfg(not(feature = "store-postgres"))]
     drop(config);
-    OwnClerk::new(OwnDeskParts {
+    OwnClerk::new(OwnClerkParts {
         folder: room.folder.path().to_owned(),
         flavour: room.flavour(),
         open,

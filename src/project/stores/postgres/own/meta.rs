@@ -3,18 +3,16 @@
 use super::{execute, failed};
 use crate::project::own::{OwnError, OwnStored, Place};
 use crate::project::stores::own::unreadable;
-use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::{EventId, Offset, Partition, Position, Topic};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
-use std::collections::BTreeMap;
 
 pub(super) async fn create(connection: &mut PgConnection, schema: &str) -> Result<(), OwnError> {
     let make = format!(
         "CREATE TABLE {schema}.hooklog_projection (version BIGINT NOT NULL, digest TEXT NOT NULL, \
          begun BIGINT NOT NULL, log UUID NOT NULL); \
          CREATE TABLE {schema}.hooklog_checkpoint (topic TEXT NOT NULL, partition BIGINT NOT NULL, \
-         next BIGINT NOT NULL, epoch BIGINT, PRIMARY KEY (topic, partition))"
+         next BIGINT NOT NULL, fences TEXT, PRIMARY KEY (topic, partition))"
     );
     execute(connection, make, "beginning").await
 }
@@ -69,8 +67,8 @@ async fn is_there(connection: &mut PgConnection, schema: &str) -> Result<bool, O
         .map_err(|error| failed("reading how far they are")(&error))
 }
 
-/// Topic, partition, next offset and latest owner.
-type Reached = (String, i64, i64, Option<i64>);
+/// Topic, partition, next offset, and what else was noted.
+type Reached = (String, i64, i64, Option<String>);
 
 async fn read(connection: &mut PgConnection, schema: &str) -> Result<OwnStored, OwnError> {
     let failed = failed("reading how far they are");
@@ -81,11 +79,8 @@ async fn read(connection: &mut PgConnection, schema: &str) -> Result<OwnStored, 
             .await
             .map_err(|error| failed(&error))?;
     let log = log.parse().map_err(unreadable)?;
-    let mut place = Place {
-        checkpoint: Checkpoint::start(EventId(log)),
-        epochs: BTreeMap::new(),
-    };
-    let sql = format!("SELECT topic, partition, next, epoch FROM {schema}.hooklog_checkpoint");
+    let mut place = Place::start(EventId(log));
+    let sql = format!("SELECT topic, partition, next, fences FROM {schema}.hooklog_checkpoint");
     let rows: Vec<Reached> = sqlx::query_as(AssertSqlSafe(sql))
         .fetch_all(connection)
         .await
@@ -101,15 +96,15 @@ async fn read(connection: &mut PgConnection, schema: &str) -> Result<OwnStored, 
     })
 }
 
-fn take((topic, partition, next, epoch): Reached, place: &mut Place) -> Result<(), OwnError> {
+fn take((topic, partition, next, note): Reached, place: &mut Place) -> Result<(), OwnError> {
     let topic: Topic = topic.parse().map_err(unreadable)?;
     let partition = Partition(u32::try_from(partition).map_err(unreadable)?);
     let at = Position::new(topic, partition, offset(next)?);
     place.checkpoint.read_up_to(at);
-    if let Some(epoch) = epoch {
-        place.epochs.insert(partition, offset(epoch)?);
+    match note {
+        Some(note) if !place.take(partition, &note) => Err(unreadable(note)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Notes how far they are.
@@ -119,24 +114,22 @@ pub(super) async fn reached(
     place: &Place,
 ) -> Result<(), OwnError> {
     let (mut topics, mut partitions) = (Vec::new(), Vec::new());
-    let (mut next, mut epochs) = (Vec::new(), Vec::new());
+    let (mut next, mut notes) = (Vec::new(), Vec::new());
     for position in place.checkpoint.positions() {
-        let epoch = place.epochs.get(&position.partition);
-        let epoch = epoch.filter(|_| position.topic == Topic::Deliveries);
         topics.push(position.topic.as_str().to_owned());
         partitions.push(i64::from(position.partition.0));
         next.push(integer(position.offset));
-        epochs.push(epoch.map(|epoch| integer(*epoch)));
+        notes.push(place.note(position));
     }
     let sql = format!(
         "INSERT INTO {schema}.hooklog_checkpoint SELECT * FROM UNNEST($1, $2, $3, $4) \
-         ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next, epoch = excluded.epoch"
+         ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next, fences = excluded.fences"
     );
     sqlx::query(AssertSqlSafe(sql))
         .bind(topics)
         .bind(partitions)
         .bind(next)
-        .bind(epochs)
+        .bind(notes)
         .execute(connection)
         .await
         .map(drop)

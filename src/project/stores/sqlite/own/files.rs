@@ -3,6 +3,7 @@
 use crate::project::own::OwnError;
 use std::io;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// The files of one projection.
 pub(super) struct Files {
@@ -36,22 +37,18 @@ impl Files {
         file.is_file().then_some(file)
     }
 
-    /// A file that is not there; its folder is.
+    /// A file that was never there; its folder is. Files that no link names were begun by who was
+    /// killed then, and go.
     pub(super) fn free(&self) -> Result<PathBuf, OwnError> {
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        let mut number = 1_u32;
-        loop {
-            let file = self.folder.join(format!("{}.{number}.sqlite", self.name));
-            if !file.exists() {
-                return Ok(file);
-            }
-            // One that no link names was begun by a process that was killed then.
-            if !self.is_named(&file)? {
+        for name in self.names()? {
+            let file = self.folder.join(&name);
+            if self.is_file_of_ours(&name) && !file.is_symlink() && !self.is_named(&file)? {
                 remove_file(&file)?;
-                return Ok(file);
             }
-            number += 1;
         }
+        let number = Uuid::now_v7().simple();
+        Ok(self.folder.join(format!("{}.{number}.sqlite", self.name)))
     }
 
     /// Lets a link name `file`, in one step.
@@ -99,6 +96,11 @@ impl Files {
             .collect();
         versions.sort_unstable();
         Ok(versions)
+    }
+
+    fn is_file_of_ours(&self, file: &str) -> bool {
+        let rest = file.strip_prefix(&self.name);
+        rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".sqlite"))
     }
 
     fn version(&self, file: &str) -> Option<u32> {
@@ -155,5 +157,74 @@ fn failed(error: io::Error) -> OwnError {
     OwnError::Failed {
         doing: "changing its files",
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new file, as the set that is built.
+    fn built(files: &Files) -> PathBuf {
+        let file = files.free().unwrap();
+        std::fs::write(&file, "").unwrap();
+        files.point(Link::Next, &file).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_is_replaced_is_kept_once_a_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "days");
+        let first = built(&files);
+        files.switch(None).unwrap();
+        let second = built(&files);
+        files.switch(Some(1)).unwrap();
+        assert_eq!(files.target(Link::Kept(1)), Some(first.clone()));
+        let third = built(&files);
+        files.switch(Some(1)).unwrap();
+        assert_eq!(files.target(Link::Kept(1)), Some(second));
+        assert_eq!(
+            (files.target(Link::Live), first.exists()),
+            (Some(third), false)
+        );
+        assert_eq!(files.kept().unwrap(), [1]);
+    }
+
+    #[test]
+    fn whoever_is_killed_while_it_switches_loses_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "days");
+        let first = built(&files);
+        files.switch(None).unwrap();
+        let second = built(&files);
+        // After the first link was moved, and after the second.
+        files.point(Link::Kept(1), &first).unwrap();
+        files.remove(Link::Kept(1)).unwrap();
+        assert!(first.exists());
+        files.point(Link::Live, &second).unwrap();
+        files.switch(Some(2)).unwrap();
+        assert_eq!(files.target(Link::Live), Some(second.clone()));
+        files.point(Link::Next, &second).unwrap();
+        files.remove(Link::Next).unwrap();
+        assert_eq!(files.target(Link::Live), Some(second));
+    }
+
+    #[test]
+    fn files_that_nothing_names_go_and_those_of_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "days");
+        let live = built(&files);
+        files.switch(None).unwrap();
+        let left = folder.path().join("days.17.sqlite");
+        let other = folder.path().join("days_of_others.17.sqlite");
+        for file in [&left, &other] {
+            std::fs::write(file, "").unwrap();
+        }
+        files.free().unwrap();
+        assert_eq!(
+            [live, other, left].map(|file| file.exists()),
+            [true, true, false]
+        );
     }
 }

@@ -3,18 +3,16 @@
 use super::failed;
 use crate::project::own::{OwnError, OwnStored, Place};
 use crate::project::stores::own::unreadable;
-use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::{EventId, Offset, Partition, Position, Topic};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
-use std::collections::BTreeMap;
 
 const TABLES: &str = "
 CREATE TABLE hooklog_projection (
     version INTEGER NOT NULL, digest TEXT NOT NULL, begun INTEGER NOT NULL, log BLOB NOT NULL
 ) STRICT;
 CREATE TABLE hooklog_checkpoint (
-    topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, epoch INTEGER,
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, fences TEXT,
     PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
 ";
@@ -48,11 +46,8 @@ pub(super) async fn stored(connection: &mut SqliteConnection) -> Result<OwnStore
         .map_err(&failed)?;
     let log: Vec<u8> = row.try_get(3).map_err(&failed)?;
     let log = uuid::Uuid::from_slice(&log).map_err(unreadable)?;
-    let mut place = Place {
-        checkpoint: Checkpoint::start(EventId(log)),
-        epochs: BTreeMap::new(),
-    };
-    let rows = sqlx::query("SELECT topic, partition, next, epoch FROM hooklog_checkpoint")
+    let mut place = Place::start(EventId(log));
+    let rows = sqlx::query("SELECT topic, partition, next, fences FROM hooklog_checkpoint")
         .fetch_all(connection)
         .await
         .map_err(&failed)?;
@@ -78,10 +73,10 @@ fn take(row: &SqliteRow, place: &mut Place) -> Result<(), OwnError> {
     let next = offset(row.try_get(2).map_err(&failed)?)?;
     let at = Position::new(topic, partition, next);
     place.checkpoint.read_up_to(at);
-    if let Some(epoch) = row.try_get::<Option<i64>, _>(3).map_err(&failed)? {
-        place.epochs.insert(partition, offset(epoch)?);
+    match row.try_get::<Option<String>, _>(3).map_err(&failed)? {
+        Some(note) if !place.take(partition, &note) => Err(unreadable(note)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Notes how far they are.
@@ -96,13 +91,11 @@ pub(super) async fn reached(
         let sql = format!("INSERT OR REPLACE INTO hooklog_checkpoint VALUES {rows}");
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for position in some {
-            let epoch = place.epochs.get(&position.partition);
-            let epoch = epoch.filter(|_| position.topic == Topic::Deliveries);
             query = query
                 .bind(position.topic.as_str())
                 .bind(position.partition.0)
                 .bind(integer(position.offset))
-                .bind(epoch.map(|epoch| integer(*epoch)));
+                .bind(place.note(*position));
         }
         let noted = query.execute(&mut *connection).await;
         noted.map_err(failed("noting how far they are"))?;
