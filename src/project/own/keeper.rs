@@ -12,7 +12,7 @@ use super::erasures::Erasures;
 use super::sets::Sets;
 use super::sql::Flavour;
 use super::status::{OwnState, OwnStatus};
-use super::store::{OwnError, OwnStore};
+use super::store::{OwnError, OwnStore, OwnStored};
 use crate::config::ProjectConfig;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
@@ -50,6 +50,8 @@ pub struct Keeper {
     looked: Option<Instant>,
     /// None while it is not known what is stored.
     sets: Option<Sets>,
+    /// The tables that answered when it failed last.
+    last: Option<OwnStored>,
     /// Somebody ordered new tables.
     anew: bool,
     erasures: Erasures,
@@ -84,6 +86,7 @@ impl Keeper {
             definition: None,
             looked: None,
             sets: None,
+            last: None,
             anew: false,
             erasures: Erasures::default(),
             turn: 0,
@@ -160,6 +163,7 @@ impl Keeper {
         let doubled = PAUSE.saturating_mul(1 << (self.failures - 1).min(16));
         let end = Instant::now() + doubled.min(PAUSE_MAX);
         while Instant::now() < end {
+            self.tell_lag().await;
             let left = end.saturating_duration_since(Instant::now());
             tokio::select! {
                 () = tokio::time::sleep(left.min(LOOK)) => {}

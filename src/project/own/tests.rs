@@ -2,12 +2,14 @@
 
 mod examples;
 mod failing;
+mod standing;
 mod versions;
 
 use super::*;
 use crate::config::ProjectConfig;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
+use crate::project::Status;
 use crate::project::tests::history::History;
 use crate::project::tests::{On, log_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,6 +138,15 @@ impl Room {
     }
 
     fn keeper(&self, log: &Arc<dyn EventLog>, name: &str) -> (Keeper, OwnHandle) {
+        self.keeper_beside(log, name, None)
+    }
+
+    fn keeper_beside(
+        &self,
+        log: &Arc<dyn EventLog>,
+        name: &str,
+        projector: Option<Status>,
+    ) -> (Keeper, OwnHandle) {
         let name = self.name(name);
         Keeper::new(KeeperParts {
             log: Arc::clone(log),
@@ -144,7 +155,7 @@ impl Room {
             flavour: self.flavour(),
             config: self.config.clone(),
             metrics: Metrics::register(&mut Default::default()),
-            projector: None,
+            projector,
         })
     }
 }

@@ -163,7 +163,9 @@ impl Keeper {
                 Ok(false)
             }
             Err(error) => {
-                self.sets = None;
+                if matches!(error, OwnError::Moved) {
+                    self.sets = None;
+                }
                 Err(at(error, batch.first))
             }
         }

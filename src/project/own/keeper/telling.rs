@@ -30,16 +30,9 @@ impl Keeper {
         let lag = behind(log, definition, sets.answers.as_ref()).await?;
         let left = behind(log, definition, sets.next.as_ref()).await?;
         self.asked = Some(Instant::now());
-        let label = self.label();
-        let shown = lag.or(left).unwrap_or_default();
-        let lags = &self.parts.metrics.own_projection_lag;
-        lags.get_or_create(&label)
-            .set(i64::try_from(shown).unwrap_or(i64::MAX));
-        self.parts
-            .metrics
-            .own_projection_failing
-            .get_or_create(&label)
-            .set(0);
+        self.show_lag(lag.or(left).unwrap_or_default());
+        let failing = &self.parts.metrics.own_projection_failing;
+        failing.get_or_create(&self.label()).set(0);
         self.status.send_modify(|status| {
             status.state = match sets.next {
                 Some(_) => OwnState::Builds,
@@ -57,7 +50,8 @@ impl Keeper {
 
     /// The next step begins with what is stored then.
     pub(super) fn tell_failure(&mut self, error: &OwnError) {
-        self.sets = None;
+        let answers = self.sets.take().and_then(|sets| sets.answers);
+        self.last = answers.or(self.last.take());
         self.asked = None;
         let told = error.to_string();
         let news = self.status.borrow().error.as_ref() != Some(&told);
@@ -76,6 +70,24 @@ impl Keeper {
             status.version = version;
             status.error = Some(told);
         });
+    }
+
+    /// Tells how far it has fallen behind while it stands still, if the log says so.
+    pub(super) async fn tell_lag(&mut self) {
+        let (Some(definition), Some(last)) = (&self.definition, &self.last) else {
+            return;
+        };
+        let behind = behind(self.parts.log.as_ref(), definition, Some(last)).await;
+        if let Ok(Some(lag)) = behind {
+            self.show_lag(lag);
+            self.status.send_modify(|status| status.lag = Some(lag));
+        }
+    }
+
+    fn show_lag(&self, lag: u64) {
+        let lags = &self.parts.metrics.own_projection_lag;
+        let gauge = lags.get_or_create(&self.label());
+        gauge.set(i64::try_from(lag).unwrap_or(i64::MAX));
     }
 
     fn label(&self) -> OwnLabel {
