@@ -54,6 +54,7 @@ use crate::keyring::Keyring;
 use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::Desk;
+use crate::project::own::OwnDesk;
 use crate::query::Queries;
 use crate::secret::Secret;
 use axum::extract::DefaultBodyLimit;
@@ -95,6 +96,8 @@ pub struct ApiParts {
     pub queries: Queries,
     /// Takes orders about the tables; none in a process without the role `project`.
     pub desk: Option<Desk>,
+    /// Projections of the operator's own, in a process that keeps them.
+    pub own: OwnDesk,
     /// The egress rules, for new destinations.
     pub check_target: CheckTarget,
     /// The rules of filters.

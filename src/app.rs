@@ -9,6 +9,7 @@ pub mod intake;
 pub mod log;
 pub mod offline;
 pub mod open;
+pub mod own;
 mod roles;
 mod signals;
 pub mod spool;

@@ -18,9 +18,10 @@ pub use intake::{
     AmqpConfig, ClaimCheckConfig, EventHubsConfig, EventHubsSecurity, IntakeConfig, IntakeKind,
     RedisConfig, SqsConfig,
 };
+pub(crate) use keys::distance;
 pub use load::{ConfigError, Loaded, Origin, RESERVED, Sources, environment, load};
 pub use log::{KafkaConfig, LogConfig, LogKind, Mechanism, Security};
-pub use project::{MongodbConfig, PostgresConfig, ProjectConfig, SslMode, StoreKind};
+pub use project::{MongodbConfig, OwnConfig, PostgresConfig, ProjectConfig, SslMode, StoreKind};
 pub use receive::ReceiveConfig;
 pub use role::{Role, Roles};
 pub use spool::SpoolConfig;

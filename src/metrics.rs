@@ -44,6 +44,13 @@ pub struct NameLabel {
     pub name: &'static str,
 }
 
+/// Labels by a projection of the operator's own: as many as there are folders.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OwnLabel {
+    /// Its name.
+    pub projection: String,
+}
+
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $make:expr, $name:literal $(, $unit:ident)?;)*) => {
         /// Every metric of the program. Clones share their values.
@@ -146,6 +153,10 @@ metrics! {
     projection_writing: Gauge = Gauge::default(), "projection_writing";
     /// One transaction of the projector.
     projection_batch: Histogram = seconds(), "projection_batch", Seconds;
+    /// Records that a projection of the operator's own has not read yet.
+    own_projection_lag: Family<OwnLabel, Gauge> = Family::default(), "own_projection_lag_records";
+    /// 1 while a projection of the operator's own stands still after an error.
+    own_projection_failing: Family<OwnLabel, Gauge> = Family::default(), "own_projection_failing";
     /// One query of the API.
     query: Family<NameLabel, Histogram> = Family::new_with_constructor(seconds), "database_query", Seconds;
 }

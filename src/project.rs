@@ -6,6 +6,7 @@
 mod desk;
 mod dump;
 mod feed;
+pub mod own;
 mod rebuild;
 mod runner;
 mod status;

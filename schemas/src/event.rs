@@ -125,6 +125,16 @@ macro_rules! events {
             }
         }
 
+        /// The body that tests keep of the current version of this type: what one looks like.
+        #[must_use]
+        pub fn example(event_type: &str) -> Option<&'static str> {
+            match event_type {
+                "webhook.received" => Some(include_str!("../fixtures/webhook.received.v1.json")),
+                $($name => Some(include_str!(concat!("../fixtures/", $name, ".v", $version, ".json"))),)*
+                _ => None,
+            }
+        }
+
         $(impl From<$body> for Event {
             fn from(body: $body) -> Self {
                 Self::$variant(Box::new(body))
@@ -225,6 +235,11 @@ events! {
     BookmarkDeleted(control::BookmarkDeleted) = "bookmark.deleted" v 1;
     /// Webhooks were rejected in the last minute.
     WebhooksRejected(control::WebhooksRejected) = "webhooks.rejected" v 1;
+}
+
+/// The name of every type that this release knows, with the current version of its schema.
+pub fn known_types() -> impl Iterator<Item = (&'static str, u16)> {
+    KNOWN.iter().copied()
 }
 
 /// Reads a body, whose current version is `current`.

@@ -4,6 +4,7 @@ use super::auth::{Admin, Reader};
 use super::extract::{Json, Name};
 use super::problem::Problem;
 use super::{Api, Shared};
+use crate::project::own::OwnDeskError;
 use crate::project::told::Tables;
 use crate::project::{Desk, DeskError, Job, ProjectError, RebuildError, StoreError};
 use axum::extract::State;
@@ -26,7 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RebuildBody {
-    /// The projections, by name, and those that their folds read; all of them if not given.
+    /// The projections, by name, and those that their folds read; all of hooklog's if not given. Or
+    /// only such of the operator's own.
     #[serde(default)]
     names: Vec<String>,
     /// Begin anew, whatever an earlier run left.
@@ -53,6 +55,7 @@ async fn show(_: Reader, State(api): State<Shared>) -> Result<axum::Json<Tables>
     let desk = desk(&api)?;
     let listing = desk.listing().await?;
     let mut tables = Tables::of(&listing).with(desk.state());
+    tables.own = api.parts.own.statuses();
     let beside = listing.sets.iter().map(|set| &set.stored);
     for (told, stored) in tables
         .items
@@ -73,7 +76,13 @@ async fn rebuild(
     State(api): State<Shared>,
     Json(body): Json<RebuildBody>,
 ) -> Result<StatusCode, Problem> {
-    desk(&api)?.order(Job::Rebuild {
+    let desk = desk(&api)?;
+    if let Some(own) = own_names(&api, &body.names)? {
+        own.iter()
+            .try_for_each(|name| api.parts.own.rebuild(name))?;
+        return Ok(StatusCode::ACCEPTED);
+    }
+    desk.order(Job::Rebuild {
         names: body.names,
         restart: body.restart,
         unseen: body.no_compare,
@@ -103,7 +112,8 @@ async fn stop(_: Admin, State(api): State<Shared>) -> Result<StatusCode, Problem
     }
 }
 
-/// Drops a set that is kept, or a build that was given up.
+/// Drops a set that is kept, or a build that was given up; or what is kept of a projection of the
+/// operator's own, as `team_days.v1`.
 #[utoipa::path(delete, path = "/projections/sets/{set}", tag = "server", params(("set" = String, Path)),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn drop_set(
@@ -111,8 +121,29 @@ async fn drop_set(
     State(api): State<Shared>,
     Name(set): Name,
 ) -> Result<StatusCode, Problem> {
-    desk(&api)?.drop_set(&set).await?;
+    match own_set(&set) {
+        Some((name, version)) => api.parts.own.drop_kept(name, version).await?,
+        None => desk(&api)?.drop_set(&set).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The names, if all are those of projections of the operator's own.
+fn own_names<'a>(api: &Api, names: &'a [String]) -> Result<Option<&'a [String]>, Problem> {
+    let own = names.iter().filter(|name| api.parts.own.has(name)).count();
+    match own {
+        0 => Ok(None),
+        _ if own == names.len() => Ok(Some(names)),
+        _ => Err(Problem::bad_value(
+            "hooklog's projections and those of your own are rebuilt apart: name either",
+        )),
+    }
+}
+
+/// What is kept of a projection of the operator's own is named by its version: `team_days.v1`.
+fn own_set(set: &str) -> Option<(&str, u32)> {
+    let (name, version) = set.split_once(".v")?;
+    Some((name, version.parse().ok()?))
 }
 
 fn desk(api: &Api) -> Result<&Desk, Problem> {
@@ -132,6 +163,18 @@ impl From<DeskError> for Problem {
             DeskError::Rebuild(RebuildError::Name { .. }) => Self::bad_value(error.to_string()),
             DeskError::Rebuild(RebuildError::Project(ProjectError::Store(error))) => error.into(),
             DeskError::Rebuild(error) => Self::conflict(error.to_string()),
+        }
+    }
+}
+
+impl From<OwnDeskError> for Problem {
+    fn from(error: OwnDeskError) -> Self {
+        match error {
+            OwnDeskError::NoSuch(_) | OwnDeskError::NotKept { .. } => {
+                Self::not_found(error.to_string())
+            }
+            OwnDeskError::Elsewhere(_) => Self::conflict(error.to_string()),
+            OwnDeskError::Store(_) => Self::unavailable(error.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::auth::Reader;
 use super::problem::Problem;
 use super::{Api, Shared, schema};
 use crate::health::PartStatus;
+use crate::project::own::OwnStatus;
 use crate::query::ReadUpTo;
 use axum::extract::State;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
@@ -35,6 +36,8 @@ pub(crate) struct Status {
     deliveries_paused: bool,
     /// The tables; none if they cannot be read now.
     projections: Vec<ProjectionStatus>,
+    /// Projections of the operator's own, where this process keeps them.
+    own_projections: Vec<OwnStatus>,
     /// The roles of this process, and whether they are ready.
     parts: Vec<PartStatus>,
     /// The token that asks.
@@ -94,6 +97,7 @@ async fn show(
         deliveries_paused: configuration.deliveries_paused,
         projections: read.map_or_else(Vec::new, |read| projections(&partitions, &read)),
         partitions,
+        own_projections: api.parts.own.statuses(),
         parts: api.parts.health.look().await,
         token: TokenStatus {
             name: caller.actor,

@@ -75,11 +75,11 @@ impl Parts<'_> {
         if self.roles.has(Role::Work) {
             started.push(work::start(self)?);
         }
-        let mut desk = None;
+        let mut desks = None;
         if self.roles.has(Role::Project) {
             let (projecting, taking) = project::start(self).await?;
             started.push(projecting);
-            desk = Some(taking);
+            desks = Some(taking);
         }
         let (mut stages, mut ready) = apart(started);
         // Right after the receiver, which is the first: nothing comes into it any more.
@@ -93,7 +93,7 @@ impl Parts<'_> {
         ready.extend(queries.as_ref().map(|queries| api::part(self, queries)));
         let health = Health::new(ready, doors.registry);
         stages.push(match queries {
-            Some(queries) => api::start(self, doors.api, health, queries, desk, doors.admin),
+            Some(queries) => api::start(self, doors.api, health, queries, desks, doors.admin),
             None => api::elsewhere(self, doors.api, health),
         });
         Ok(stages)

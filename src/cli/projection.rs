@@ -1,5 +1,7 @@
 //! `hooklog projection`: the sets of tables, and the tables themselves in a form to compare.
 
+mod own;
+
 use super::args::{Connect, Format, Shown};
 use super::out::Out;
 use super::place::Place;
@@ -22,12 +24,15 @@ use std::process::ExitCode;
 /// What to do with the tables.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProjectionCommand {
-    /// List the sets of tables: the live one, what is being built, what was replaced and is kept
+    /// List the sets of tables: the live one, what is being built, what was replaced and is kept; and the
+    /// projections of your own
     List(At),
     /// Switch back to tables that were replaced, once they are where the live ones are
     Switch(Switch),
-    /// Drop a set that is kept, or a build that was given up
+    /// Drop a set that is kept, or a build that was given up; of a projection of your own: NAME.v1
     Drop(Drop),
+    /// Try the folder of a projection of your own, without touching any tables of a server
+    Check(own::Check),
     /// Stop the rebuild that the server is at; the next one goes on from there
     Stop(Stop),
     /// Write all rows in a canonical form: the same rows give the same text on every store
@@ -118,6 +123,7 @@ pub(super) fn run(args: ProjectionArgs) -> anyhow::Result<ExitCode> {
             session.note("it stops after this batch; `hooklog rebuild` goes on from there");
             Ok(Answer::Yes)
         }),
+        ProjectionCommand::Check(args) => local(|out| args.run(out)),
         ProjectionCommand::Dump(place) => local(|out| dump(&place, out)),
         ProjectionCommand::Hash(args) => local(|out| hash(&args, out)),
     }
@@ -184,7 +190,7 @@ fn show(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> std::io::Result<()> 
             row.inner("last").text("what")
         ))?;
     }
-    Ok(())
+    own::show(out, &row.rows("own"), now)
 }
 
 async fn switch(args: &Switch, session: &mut Session<'_>) -> anyhow::Result<Answer> {

@@ -48,6 +48,7 @@ server is asked, and goes on with everything else meanwhile.
 Examples:
   hooklog rebuild                              # the server does it, this shows how far it is
   hooklog rebuild counts --detach
+  hooklog rebuild team_days                    # a projection of your own
   hooklog rebuild --data /var/lib/hooklog      # while no server runs
   hooklog rebuild --config hooklog.toml        # beside servers, with a log on Kafka";
 
@@ -68,7 +69,23 @@ pub(super) fn here(args: &RebuildArgs, out: &mut Out<'_>) -> anyhow::Result<Answ
 pub(super) async fn there(args: &RebuildArgs, session: &mut Session<'_>) -> anyhow::Result<Answer> {
     let body = json!({"names": args.names, "restart": args.restart, "no_compare": args.no_compare});
     session.api.post(&["projections", "rebuild"], &body).await?;
+    if is_own(args, session).await? {
+        session.note(
+            "the server builds new tables beside; `hooklog projection list` shows how far it is",
+        );
+        return Ok(Answer::Yes);
+    }
     watch(session, args.detach).await
+}
+
+/// Whether the names are those of projections of the operator's own, each of which is built by itself.
+async fn is_own(args: &RebuildArgs, session: &mut Session<'_>) -> anyhow::Result<bool> {
+    let Some(name) = args.names.first() else {
+        return Ok(false);
+    };
+    let reply = session.api.get(&["projections"], &Vec::new()).await?;
+    let own = reply.row().rows("own");
+    Ok(own.iter().any(|row| row.text("name") == *name))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod intake;
 mod mongodb;
+mod own;
 mod postgres;
 
 use super::load::{ConfigError, Loaded, Origin};
@@ -111,7 +112,8 @@ fn combination(config: &Config) -> Option<Wrong> {
     }
     let wrong = spool(config)
         .or_else(|| mongodb::check(&config.project))
-        .or_else(|| postgres::check(&config.project));
+        .or_else(|| postgres::check(&config.project))
+        .or_else(|| own::check(&config.project));
     if let Some(wrong) = wrong.or_else(|| intake::check(config)) {
         return Some(wrong);
     }

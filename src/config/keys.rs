@@ -43,6 +43,11 @@ pub(super) fn all() -> BTreeMap<String, Value> {
     for path in [&mut mongodb.password_file, &mut mongodb.ca_file] {
         *path = file();
     }
+    let own = &mut example.project.own;
+    own.postgres_url = Some("url".to_owned());
+    for path in [&mut own.folder, &mut own.postgres_password_file] {
+        *path = file();
+    }
     intake(&mut example.intake);
     flatten(&as_table(&example))
 }
@@ -172,7 +177,7 @@ pub(super) fn nearest(key: &str) -> Option<String> {
 }
 
 /// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

@@ -1,9 +1,11 @@
 //! `[project]`: tables.
 
 mod mongodb;
+mod own;
 mod postgres;
 
 pub use mongodb::MongodbConfig;
+pub use own::OwnConfig;
 pub use postgres::{PostgresConfig, SslMode};
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,8 @@ pub struct ProjectConfig {
     pub mongodb: MongodbConfig,
     /// PostgreSQL, when `store` says so.
     pub postgres: PostgresConfig,
+    /// Projections of your own.
+    pub own: OwnConfig,
 }
 
 /// What keeps the tables.
@@ -53,6 +57,7 @@ impl Default for ProjectConfig {
             rebuild_on_start: true,
             mongodb: MongodbConfig::default(),
             postgres: PostgresConfig::default(),
+            own: OwnConfig::default(),
         }
     }
 }

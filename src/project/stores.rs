@@ -5,6 +5,7 @@ mod keys;
 #[cfg(feature = "store-mongodb")]
 pub mod mongodb;
 mod names;
+mod own;
 #[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
 mod patience;
 #[cfg(feature = "store-postgres")]

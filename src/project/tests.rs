@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 const PARTITIONS: u32 = 3;
 
-async fn log_of(appends: &[(Topic, Append)]) -> Arc<dyn EventLog> {
+pub(crate) async fn log_of(appends: &[(Topic, Append)]) -> Arc<dyn EventLog> {
     let log = MemoryLog::new(PARTITIONS);
     for (topic, append) in appends {
         log.append(*topic, vec![append.clone()]).await.unwrap();

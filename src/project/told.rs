@@ -1,6 +1,7 @@
 //! Sets of tables and work on them as people and programs are told: in the API and by the commands.
 
 use super::desk::{DeskState, Job, Listing};
+use super::own::OwnStatus;
 use super::rebuild::{Compared, Found, Progress, Rebuilt};
 use super::store::{Stored, TableSet};
 use hooklog_schemas::Timestamp;
@@ -16,6 +17,8 @@ pub struct Tables {
     pub work: Option<WorkTold>,
     /// What was done last there.
     pub last: Option<EndedTold>,
+    /// Projections of the operator's own, where the process that answers keeps them.
+    pub own: Vec<OwnStatus>,
 }
 
 /// A set of tables.
@@ -130,6 +133,7 @@ impl Tables {
             items: live.chain(beside).collect(),
             work: None,
             last: None,
+            own: Vec::new(),
         }
     }
 

@@ -15,6 +15,7 @@ mod format;
 mod harness;
 #[cfg(all(feature = "intake-redis", feature = "claim-check"))]
 mod intake;
+mod own;
 mod process;
 #[cfg(feature = "log-kafka")]
 mod roles;

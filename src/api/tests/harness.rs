@@ -10,6 +10,7 @@ use crate::keyring::Keyring;
 use crate::log::memory::MemoryLog;
 use crate::log::{EventLog, ReadLimit};
 use crate::metrics::Metrics;
+use crate::project::own::OwnDesk;
 use crate::project::stores::sqlite::{SqliteStore, SqliteTables};
 use crate::project::{Projector, ProjectorParts};
 use crate::query::Queries;
@@ -178,6 +179,7 @@ impl Harness {
             health: health(&worker, &late, registry),
             queries: Queries::new(Arc::new(SqliteTables::new(&tables)), metrics.clone()),
             desk: None,
+            own: OwnDesk::default(),
             check_target: Arc::new(|to| {
                 let forbidden = to.contains("//127.").then(|| "it is loopback".to_owned());
                 Box::pin(async move { forbidden.map_or(Ok(()), Err) })

@@ -2,6 +2,7 @@
 //! health and metrics all the same.
 
 use super::Parts;
+use super::project::Desks;
 use crate::api::{self, ApiParts, CheckTarget};
 use crate::app::tables;
 use crate::app::tasks::Stage;
@@ -9,7 +10,6 @@ use crate::config::Role;
 use crate::deliver::egress::{Egress, EgressError};
 use crate::health::{Health, Part};
 use crate::http::{self, HttpLimits};
-use crate::project::Desk;
 use crate::query::Queries;
 use crate::route;
 use crate::secret::Secret;
@@ -62,11 +62,12 @@ pub(super) fn start(
     listener: TcpListener,
     health: Arc<Health>,
     queries: Queries,
-    desk: Option<Desk>,
+    desks: Option<Desks>,
     admin: Option<Secret>,
 ) -> Stage {
     let stage = Stage::new("api");
     let opened = parts.opened;
+    let (desk, own) = desks.map(|desks| (desks.desk, desks.own)).unzip();
     let app = api::router(ApiParts {
         log: Arc::clone(&opened.log),
         control: Arc::clone(&opened.control),
@@ -76,6 +77,7 @@ pub(super) fn start(
         health,
         queries,
         desk,
+        own: own.unwrap_or_default(),
         check_target: check_target(&parts.egress),
         check_filter: Arc::new(|filter| route::validate(filter).map_err(|error| error.to_string())),
         trusted_proxies: parts.config.receive.trusted_proxies.clone(),

@@ -34,7 +34,7 @@ pub(super) fn check(project: &ProjectConfig) -> Option<(&'static str, &'static s
     None
 }
 
-fn address(url: Option<&str>) -> Option<&'static str> {
+pub(super) fn address(url: Option<&str>) -> Option<&'static str> {
     const FORM: &str = "write postgres://USER@HOST:PORT/DATABASE";
     let Some(url) = url else {
         return Some("the server must be named; write postgres://USER@HOST:PORT/DATABASE");

@@ -8,11 +8,13 @@ mod connect;
 mod copy;
 mod errors;
 mod lease;
+mod own;
 mod reader;
 mod schema;
 mod sets;
 mod values;
 
+pub use own::{OWN, PostgresOwn};
 pub use reader::PostgresTables;
 
 use super::names::{self, Member, Names};

@@ -5,6 +5,7 @@
 
 mod build;
 mod lease;
+mod own;
 mod reader;
 mod schema;
 mod sets;
@@ -12,6 +13,7 @@ mod throwaway;
 mod values;
 mod write;
 
+pub use own::{OWN, SqliteOwn};
 pub use reader::SqliteTables;
 pub use throwaway::{Rows, publish};
 

@@ -32,18 +32,35 @@ pub(crate) fn section(url: &str) -> String {
     )
 }
 
+fn options(url: &str) -> PgConnectOptions {
+    let options: PgConnectOptions = url.parse().unwrap();
+    let password = std::fs::read_to_string(file("password")).unwrap();
+    options
+        .password(password.trim())
+        .ssl_mode(PgSslMode::VerifyFull)
+        .ssl_root_cert(file("ca.pem"))
+}
+
+/// What a question about tables in `schema`, which are the user's of projections of the operator's own,
+/// answers, as text.
+pub(crate) async fn ask(schema: &str, question: &str) -> Option<String> {
+    let options = options(&url().replace("//hooklog@", "//own@"));
+    let options = options.options([("search_path", schema)]);
+    let mut connection = options.connect().await.unwrap();
+    let question = AssertSqlSafe(question.to_owned());
+    let answer = sqlx::query_scalar(question)
+        .fetch_one(&mut connection)
+        .await;
+    // The tables may not be there yet.
+    answer.ok().flatten()
+}
+
 /// Makes the schema that `config` names, if it names any.
 pub(crate) async fn make_schema(config: &ProjectConfig) {
     if config.store != StoreKind::Postgres {
         return;
     }
-    let options: PgConnectOptions = url().parse().unwrap();
-    let password = std::fs::read_to_string(file("password")).unwrap();
-    let options = options
-        .password(password.trim())
-        .ssl_mode(PgSslMode::VerifyFull)
-        .ssl_root_cert(file("ca.pem"));
-    let mut connection = options.connect().await.unwrap();
+    let mut connection = options(&url()).connect().await.unwrap();
     let make = format!("CREATE SCHEMA {}", config.postgres.schema);
     let made = sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut connection);
     made.await.unwrap();

@@ -26,6 +26,7 @@ const LAST: &str = "members";
 pub(super) struct Connector {
     options: PgConnectOptions,
     password_file: Option<PathBuf>,
+    password_key: &'static str,
     pub(super) server: Server,
     pub(super) schema: String,
     /// How long a connection may take to be made.
@@ -33,6 +34,9 @@ pub(super) struct Connector {
     /// How long a transaction may take.
     pub(super) limit: Duration,
 }
+
+/// What names the address for projections of somebody's own.
+const OWN: &str = "own";
 
 /// How much longer than a projector's a transaction of a build may take: it is larger.
 const BUILD_FACTOR: u32 = 10;
@@ -75,6 +79,25 @@ impl Connector {
         ]))
     }
 
+    /// Connections of a projection of somebody's own, which may touch nothing but `schema`.
+    pub(super) fn own(config: &ProjectConfig, schema: &str) -> Result<Self, StoreError> {
+        let mut own = config.postgres.clone();
+        own.url.clone_from(&config.own.postgres_url);
+        own.password_file
+            .clone_from(&config.own.postgres_password_file);
+        schema.clone_into(&mut own.schema);
+        let limit = Duration::from_millis(config.own.timeout_ms);
+        let timeout = format!("{}ms", config.own.timeout_ms);
+        let connector = Self::new(&own, OWN, limit)?;
+        Ok(connector.with([
+            ("statement_timeout", timeout.as_str()),
+            ("idle_in_transaction_session_timeout", &timeout),
+            ("lock_timeout", &timeout),
+            // What a crash of the server takes of the last transactions is folded again.
+            ("synchronous_commit", "off"),
+        ]))
+    }
+
     fn new(
         config: &PostgresConfig,
         key: &'static str,
@@ -84,10 +107,11 @@ impl Connector {
             "read_url" => config.read_url.as_deref(),
             _ => config.url.as_deref(),
         };
+        let keys = keys(key);
         let options: PgConnectOptions = url
             .unwrap_or_default()
             .parse()
-            .map_err(|error| wrong(key, &error))?;
+            .map_err(|error| wrong(keys.0, &error))?;
         let mut options = options
             .ssl_mode(mode(config.sslmode))
             .application_name(&format!("hooklog {}", config.schema))
@@ -103,7 +127,8 @@ impl Connector {
             options = options.ssl_client_cert(cert).ssl_client_key(key);
         }
         Ok(Self {
-            server: Server::of(key, &options, &config.schema),
+            server: Server::of(keys, &options, &config.schema),
+            password_key: keys.1,
             options,
             password_file: config.password_file.clone(),
             schema: config.schema.clone(),
@@ -123,10 +148,8 @@ impl Connector {
             return Ok(self.options.clone());
         };
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let path = path.display();
-            StoreError::Refused(format!(
-                "project.postgres.password_file {path} cannot be read: {error}"
-            ))
+            let (key, path) = (self.password_key, path.display());
+            StoreError::Refused(format!("{key} {path} cannot be read: {error}"))
         })?;
         let password = text.lines().next().unwrap_or_default();
         Ok(self.options.clone().password(password))
@@ -145,6 +168,30 @@ impl Connector {
     }
 
     async fn check(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        self.check_server(connection).await?;
+        let failed = failed("looking what the server is");
+        let schema: Option<(bool, bool)> = sqlx::query_as(
+            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = $2), \
+             has_schema_privilege(oid, 'CREATE') FROM pg_namespace AS n WHERE nspname = $1",
+        )
+        .bind(&self.schema)
+        .bind(LAST)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(&failed)?;
+        match schema {
+            None => Err(self.server.no_schema()),
+            Some((_, false)) => Err(self.server.not_owner()),
+            Some((true, true)) => Ok(()),
+            Some((false, true)) => self.migrate(connection).await,
+        }
+    }
+
+    /// Whether the server is one that takes tables.
+    pub(super) async fn check_server(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
         let failed = failed("looking what the server is");
         let (version, name, encoding, replica): (i32, String, String, bool) = sqlx::query_as(
             "SELECT current_setting('server_version_num')::int4, current_setting('server_version'), \
@@ -164,21 +211,7 @@ impl Connector {
         if replica {
             return Err(self.server.is_replica());
         }
-        let schema: Option<(bool, bool)> = sqlx::query_as(
-            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = $2), \
-             has_schema_privilege(oid, 'CREATE') FROM pg_namespace AS n WHERE nspname = $1",
-        )
-        .bind(&self.schema)
-        .bind(LAST)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(&failed)?;
-        match schema {
-            None => Err(self.server.no_schema()),
-            Some((_, false)) => Err(self.server.not_owner()),
-            Some((true, true)) => Ok(()),
-            Some((false, true)) => self.migrate(connection).await,
-        }
+        Ok(())
     }
 
     /// Two processes may start at once: the second one waits, and finds what the first one made.
@@ -207,8 +240,21 @@ const fn mode(mode: SslMode) -> PgSslMode {
     }
 }
 
+/// The keys of the configuration that name an address, and the file of its password.
+fn keys(key: &str) -> (&'static str, &'static str) {
+    match key {
+        "read_url" => (
+            "project.postgres.read_url",
+            "project.postgres.password_file",
+        ),
+        OWN => (
+            "project.own.postgres_url",
+            "project.own.postgres_password_file",
+        ),
+        _ => ("project.postgres.url", "project.postgres.password_file"),
+    }
+}
+
 fn wrong(key: &str, error: &sqlx::Error) -> StoreError {
-    StoreError::Refused(format!(
-        "project.postgres.{key} is no address of a server: {error}"
-    ))
+    StoreError::Refused(format!("{key} is no address of a server: {error}"))
 }

@@ -7,8 +7,9 @@ use sqlx::postgres::PgConnectOptions;
 /// A server on which something failed, in the words of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
-    /// The key that names it.
+    /// The key that names it, and the one that names the file of the password.
     key: &'static str,
+    password: &'static str,
     user: String,
     host: String,
     database: String,
@@ -16,9 +17,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn of(key: &'static str, options: &PgConnectOptions, schema: &str) -> Self {
+    pub(super) fn of(
+        (key, password): (&'static str, &'static str),
+        options: &PgConnectOptions,
+        schema: &str,
+    ) -> Self {
         Self {
             key,
+            password,
             user: options.get_username().to_owned(),
             host: format!("{}:{}", options.get_host(), options.get_port()),
             database: options.get_database().unwrap_or_default().to_owned(),
@@ -30,6 +36,7 @@ impl Server {
     pub(super) fn refused(&self, error: Error) -> StoreError {
         let Self {
             key,
+            password,
             user,
             host,
             database,
@@ -38,7 +45,7 @@ impl Server {
         let advice = match code(&error).as_deref() {
             Some("28P01") => format!(
                 "{host} does not take the password of the user {user}: the first line of \
-                 project.postgres.password_file must be it"
+                 {password} must be it"
             ),
             Some("28000") => format!(
                 "{host} does not let the user {user} into the database {database} from here: {}; \
@@ -46,7 +53,7 @@ impl Server {
                 message(&error)
             ),
             Some("3D000") => format!(
-                "{host} has no database {database}: name another by project.postgres.{key}, or make \
+                "{host} has no database {database}: name another by {key}, or make \
                  it by CREATE DATABASE {database} ENCODING 'UTF8'"
             ),
             Some("42501") => format!("{host} says: {}", message(&error)),
@@ -61,7 +68,7 @@ impl Server {
         match untrusted(error) {
             Some(reason) => StoreError::Refused(format!(
                 "{host} cannot be trusted: {reason}; project.postgres.ca_file must hold who signed \
-                 its certificate, which must name the host of project.postgres.{key}; sslmode says \
+                 its certificate, which must name the host of {key}; sslmode says \
                  how much of that is asked for"
             )),
             None if matches!(error, Error::PoolTimedOut) => StoreError::Failed {
@@ -74,7 +81,7 @@ impl Server {
             None => StoreError::Failed {
                 doing: "connecting",
                 reason: format!(
-                    "{host} cannot be reached: {error}; is project.postgres.{key} right, and the \
+                    "{host} cannot be reached: {error}; is {key} right, and the \
                      server running?"
                 ),
             },
@@ -103,6 +110,24 @@ impl Server {
             "the user {user} may not make tables in the schema {schema}: its owner allows it by \
              ALTER SCHEMA {schema} OWNER TO {user}, and ALTER TABLE … OWNER TO {user} for those \
              that are there"
+        ))
+    }
+
+    /// The user could change more than tables of its own.
+    pub(super) fn may_too_much(&self, what: &str) -> StoreError {
+        let Self { key, user, .. } = self;
+        StoreError::Refused(format!(
+            "the user {user} of {key} {what}, so statements that are not hooklog's could do so too: name \
+             a user who may only make schemas, as docs/own-projections.md has it"
+        ))
+    }
+
+    /// The user may not make schemas.
+    pub(super) fn makes_no_schemas(&self) -> StoreError {
+        let Self { user, database, .. } = self;
+        StoreError::Refused(format!(
+            "the user {user} may not make schemas in the database {database}, and each projection has \
+             some of its own: its owner allows it by GRANT CREATE ON DATABASE {database} TO {user}"
         ))
     }
 
@@ -170,12 +195,12 @@ fn untrusted(error: &Error) -> Option<String> {
     }
 }
 
-fn code(error: &Error) -> Option<String> {
+pub(super) fn code(error: &Error) -> Option<String> {
     let code = error.as_database_error()?.code()?;
     Some(code.into_owned())
 }
 
-fn message(error: &Error) -> String {
+pub(super) fn message(error: &Error) -> String {
     let database = error.as_database_error();
     database.map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }

@@ -117,5 +117,6 @@ pub(crate) async fn end_connections(config: &ProjectConfig) -> u64 {
 conformance::suite!(place);
 
 mod ending;
+pub(crate) mod own;
 mod refusing;
 mod tables;

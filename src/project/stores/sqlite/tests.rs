@@ -42,6 +42,13 @@ pub(crate) async fn place() -> Arc<dyn Place> {
     Arc::new(InFolder(tempfile::tempdir().unwrap()))
 }
 
+/// What a question about a database answers, as text.
+pub(crate) async fn ask(path: &Path, question: &str) -> String {
+    let mut connection = options(path).connect().await.unwrap();
+    let answer = sqlx::query_scalar(AssertSqlSafe(question.to_owned())).fetch_one(&mut connection);
+    answer.await.unwrap()
+}
+
 conformance::suite!(place);
 
 async fn created() -> (tempfile::TempDir, SqliteStore) {
