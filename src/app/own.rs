@@ -40,6 +40,8 @@ pub(super) fn keeping(
 /// The folder of their tables in the data folder, where they are kept there.
 const FOLDER: &str = "own";
 
+const NO_SQL: &str = "projections of your own are SQL, which MongoDB does not speak";
+
 fn opening(config: &Config) -> OpenOwn {
     let config = config.clone();
     Arc::new(move |name| match config.project.store {
@@ -49,6 +51,8 @@ fn opening(config: &Config) -> OpenOwn {
             Ok(Box::new(SqliteOwn::new(&folder, name, timeout)))
         }
         StoreKind::Postgres => opening_postgres(&config, name),
+        // The configuration says so before it comes to this.
+        StoreKind::Mongodb => Err(OwnError::Refused(NO_SQL.to_owned())),
     })
 }
 
@@ -67,7 +71,7 @@ fn opening_postgres(_: &Config, _: &str) -> Result<Box<dyn OwnStore>, OwnError> 
 #[cfg(feature = "store-postgres")]
 const fn flavour(store: StoreKind) -> Flavour {
     match store {
-        StoreKind::Sqlite => sqlite::OWN,
+        StoreKind::Sqlite | StoreKind::Mongodb => sqlite::OWN,
         StoreKind::Postgres => postgres::OWN,
     }
 }

@@ -12,6 +12,11 @@ pub(super) fn check(project: &ProjectConfig) -> Option<(&'static str, &'static s
     }
     match project.store {
         StoreKind::Sqlite => None,
+        StoreKind::Mongodb => {
+            let reason = "projections of your own are SQL: they need project.store to be \"sqlite\" or \
+                          \"postgres\"";
+            Some(("project.own.folder", reason))
+        }
         StoreKind::Postgres if own.postgres_url.is_none() => {
             let reason = "statements that are not hooklog's run as a user of their own: name one who \
                           has no right on its tables, as in postgres://USER@HOST:PORT/DATABASE";

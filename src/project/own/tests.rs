@@ -1,5 +1,25 @@
 //! Projections of somebody's own on every store: the worked examples, and what goes wrong.
 
+/// Makes a test of every sentence, on every store that speaks SQL.
+macro_rules! on_every_sql_store {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::project::own::tests::On::Sqlite).await;
+            })*
+        }
+
+        #[cfg(feature = "store-postgres")]
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::project::own::tests::On::Postgres).await;
+            })*
+        }
+    };
+}
+
 mod examples;
 mod failing;
 mod standing;
@@ -11,13 +31,32 @@ use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::Status;
 use crate::project::tests::history::History;
-use crate::project::tests::{On, log_of};
+use crate::project::tests::{self, log_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 const PARTITIONS: u32 = 3;
+
+/// What keeps the tables of a test.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum On {
+    Sqlite,
+    #[cfg(feature = "store-postgres")]
+    Postgres,
+}
+
+impl On {
+    /// Where hooklog's own tables are beside them.
+    const fn ours(self) -> tests::On {
+        match self {
+            Self::Sqlite => tests::On::Sqlite,
+            #[cfg(feature = "store-postgres")]
+            Self::Postgres => tests::On::Postgres,
+        }
+    }
+}
 
 /// Somewhere for folders and tables.
 struct Room {

@@ -1,11 +1,11 @@
 //! The worked examples hold what hooklog's own tables hold, and the same on every store.
 
 use super::*;
-use crate::project::tests::{catch_up as catch_up_ours, on_every_store, place};
+use crate::project::tests::{catch_up as catch_up_ours, place};
 use hooklog_projections::deliveries::TABLE;
 use hooklog_projections::table::{Row, Value};
 
-on_every_store!(
+on_every_sql_store!(
     the_worked_examples_hold_what_hooklog_s_tables_hold,
     what_is_built_anew_equals_what_lived,
     names_that_are_to_be_erased_are_gone_from_rows_that_were_there,
@@ -31,7 +31,7 @@ async fn the_worked_examples_hold_what_hooklog_s_tables_hold(on: On) {
         );
         assert_eq!((status.state, status.answers), (OwnState::Follows, Some(1)));
     }
-    let ours = place(on).await;
+    let ours = place(on.ours()).await;
     catch_up_ours(&log, ours.as_ref(), 1_000).await;
     let mut store = ours.open().await;
     let rows = store.scan(&TABLE, None, 100_000).await.unwrap();

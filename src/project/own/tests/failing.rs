@@ -1,10 +1,9 @@
 //! One that fails, or runs for ever, stops itself alone, and says why.
 
 use super::*;
-use crate::project::tests::on_every_store;
 use std::time::{Duration, Instant};
 
-on_every_store!(
+on_every_sql_store!(
     one_that_fails_says_why_and_holds_nobody_back,
     a_statement_that_never_ends_is_ended,
     what_is_not_its_own_is_out_of_reach,

@@ -2,14 +2,13 @@
 
 use super::*;
 use crate::project::Standing;
-use crate::project::tests::on_every_store;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::EventId;
 use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-on_every_store!(
+on_every_sql_store!(
     whoever_does_not_write_hooklog_s_tables_writes_none_of_these,
     of_two_that_write_at_once_each_event_is_in_the_tables_once,
 );

@@ -1,9 +1,8 @@
 //! Files that change, and tables beside those that answer.
 
 use super::*;
-use crate::project::tests::on_every_store;
 
-on_every_store!(
+on_every_sql_store!(
     files_that_changed_need_a_new_version_and_get_new_tables,
     tables_of_another_log_are_built_again,
     every_event_is_in_the_tables_once_whenever_it_is_killed,

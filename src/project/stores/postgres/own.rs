@@ -5,13 +5,14 @@ mod meta;
 mod rights;
 
 use super::connect::Connector;
-use super::errors::{code, message, within};
+use super::errors::{code, message};
 use crate::config::ProjectConfig;
 use crate::project::own::{
     Advance, Definition, Flavour, OwnError, OwnStore, OwnStored, Set, Statement,
 };
 use crate::project::store::StoreError;
 use crate::project::stores::own::statement_failed;
+use crate::project::stores::patience::within;
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
