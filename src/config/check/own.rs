@@ -13,8 +13,8 @@ pub(super) fn check(project: &ProjectConfig) -> Option<(&'static str, &'static s
     match project.store {
         StoreKind::Sqlite => None,
         StoreKind::Mongodb => {
-            let reason = "projections of your own are SQL: they need project.store to be \"sqlite\" or \
-                          \"postgres\"";
+            let reason = "there are no projections of your own on MongoDB, since they are SQL: set \
+                          project.store to \"sqlite\" or \"postgres\"";
             Some(("project.own.folder", reason))
         }
         StoreKind::Postgres if own.postgres_url.is_none() => {

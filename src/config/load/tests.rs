@@ -441,6 +441,10 @@ fn tables_on_mongodb_need_servers_and_no_password_among_them() {
                 "`project.mongodb.password_file`",
             ],
         ),
+        (
+            with(&format!("{uri}[project.own]\nfolder = 'projections'")),
+            ["`project.own.folder`", "they are SQL"],
+        ),
     ] {
         let error = error(&text, &[], &[]);
         for part in parts {
