@@ -25,7 +25,7 @@ mod totals;
 mod webhooks;
 
 pub use commands::{Changeable, Erasable};
-pub use filter::{CountsFilter, Filter};
+pub use filter::{Between, CountsFilter, Filter};
 pub use page::{Page, PageError, Paged};
 pub use reads::ReadsFilter;
 pub use recipients::{ReceivedRow, RecipientRow};

@@ -1,7 +1,7 @@
 //! Which webhooks came, and what was decided about each.
 
-use crate::projection::Projection;
-use crate::table::{Kind, Row, Table, Value, column, optional};
+use crate::projection::{Earlier, Projection};
+use crate::table::{Column, Kind, Row, Table, Value, column, optional};
 use hooklog_schemas::Position;
 use hooklog_schemas::deliveries::{RepeatKind, Routed};
 use std::sync::Arc;
@@ -9,45 +9,59 @@ use std::sync::Arc;
 /// The projection.
 pub const PROJECTION: Projection = Projection {
     name: "webhooks",
-    version: 1,
+    version: 2,
     tables: &[&TABLE],
     reads: &["partitions"],
-    earlier: &[],
+    earlier: &[Earlier {
+        version: 1,
+        tables: &[&TABLE_V1],
+    }],
 };
 
 /// One row a record of `webhooks`. A receipt whose append was repeated has several.
 pub const TABLE: Table = Table {
     name: "webhooks",
     key: 2,
-    columns: &[
-        column("receipt", Kind::Id),
-        column("webhook_offset", Kind::Integer),
-        column("partition", Kind::Integer),
-        column("decision_offset", Kind::Integer),
-        column("guid", Kind::Text),
-        column("event", Kind::Text),
-        optional("action", Kind::Text),
-        column("source", Kind::Text),
-        column("source_id", Kind::Id),
-        column("host", Kind::Text),
-        optional("hook_id", Kind::Text),
-        optional("repository", Kind::Text),
-        optional("repository_id", Kind::Integer),
-        optional("organization_id", Kind::Integer),
-        optional("sender_id", Kind::Integer),
-        optional("git_ref", Kind::Text),
-        column("received_at", Kind::Integer),
-        column("routed_at", Kind::Integer),
-        column("body_bytes", Kind::Integer),
-        column("unparsed", Kind::Integer),
-        column("matches", Kind::Integer),
-        optional("repeats", Kind::Word),
-        optional("repeats_receipt", Kind::Id),
-        optional("error", Kind::Text),
-        column("configuration_offset", Kind::Integer),
-        column("matcher", Kind::Integer),
-    ],
+    columns: &COLUMNS,
 };
+
+/// [`TABLE`] before it told when things happened, and when they were appended.
+const TABLE_V1: Table = Table {
+    name: "webhooks",
+    key: 2,
+    columns: COLUMNS.split_at(COLUMNS.len() - 2).0,
+};
+
+const COLUMNS: [Column; 28] = [
+    column("receipt", Kind::Id),
+    column("webhook_offset", Kind::Integer),
+    column("partition", Kind::Integer),
+    column("decision_offset", Kind::Integer),
+    column("guid", Kind::Text),
+    column("event", Kind::Text),
+    optional("action", Kind::Text),
+    column("source", Kind::Text),
+    column("source_id", Kind::Id),
+    column("host", Kind::Text),
+    optional("hook_id", Kind::Text),
+    optional("repository", Kind::Text),
+    optional("repository_id", Kind::Integer),
+    optional("organization_id", Kind::Integer),
+    optional("sender_id", Kind::Integer),
+    optional("git_ref", Kind::Text),
+    column("received_at", Kind::Integer),
+    column("routed_at", Kind::Integer),
+    column("body_bytes", Kind::Integer),
+    column("unparsed", Kind::Integer),
+    column("matches", Kind::Integer),
+    optional("repeats", Kind::Word),
+    optional("repeats_receipt", Kind::Id),
+    optional("error", Kind::Text),
+    column("configuration_offset", Kind::Integer),
+    column("matcher", Kind::Integer),
+    optional("event_at", Kind::Integer),
+    optional("appended_at", Kind::Integer),
+];
 
 /// Texts of a decision that several rows hold.
 pub(crate) struct Shared {
@@ -123,6 +137,8 @@ pub(crate) fn row(position: Position, routed: &Routed, texts: &Shared) -> Row {
         Value::text_or_null(routed.error.as_deref()),
         Value::count(routed.configuration.offset.0),
         Value::Int(i64::from(routed.matcher)),
+        Value::int_or_null(summary.event_at.map(|at| at.0)),
+        Value::int_or_null(summary.appended_at.map(|at| at.0)),
     ]
 }
 

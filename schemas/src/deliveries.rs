@@ -79,6 +79,12 @@ pub struct Summary {
     /// The sender's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_id: Option<i64>,
+    /// When it happened, as GitHub's body tells; none where that tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_at: Option<Timestamp>,
+    /// When its record was appended to `webhooks`: none in decisions that did not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appended_at: Option<Timestamp>,
     /// Bytes of the body as sent.
     pub body_bytes: u64,
     /// The body is not the JSON object that GitHub sends.

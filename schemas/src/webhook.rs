@@ -80,6 +80,10 @@ pub struct Facts {
     /// `sender.login`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
+    /// When it happened, as the body tells: GitHub's time of the last change of what the event is
+    /// about. None where the body tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_at: Option<Timestamp>,
     /// Bytes of the request's body, as sent.
     pub body_bytes: u64,
     /// The body came as `application/x-www-form-urlencoded`.

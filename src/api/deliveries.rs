@@ -2,7 +2,7 @@
 
 use super::auth::Reader;
 use super::extract::{Name, Query};
-use super::filters::ListQuery;
+use super::filters::{ListQuery, Of};
 use super::problem::Problem;
 use super::view::AsOfQuery;
 use super::{Api, Shared};
@@ -11,9 +11,6 @@ use axum::extract::State;
 use hooklog_schemas::DeliveryId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// The states by which deliveries are listed.
-const STATES: [&str; 4] = ["open", "dead", "delivered", "cancelled"];
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -31,7 +28,7 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<DeliveryRow>>, Problem> {
-    let (view, filter, page) = query.read(&api, &STATES).await?;
+    let (view, filter, page) = query.read(&api, Of::Deliveries).await?;
     let mut rows = view.queries.deliveries(&filter, &page).await?;
     view.fill_held(&mut rows.items).await?;
     Ok(axum::Json(rows))
@@ -86,7 +83,7 @@ async fn dead_letters(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<DeadLetterRow>>, Problem> {
-    let (view, filter, page) = query.read(&api, &["dead"]).await?;
+    let (view, filter, page) = query.read(&api, Of::DeadLetters).await?;
     Ok(axum::Json(view.queries.dead_letters(&filter, &page).await?))
 }
 

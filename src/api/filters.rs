@@ -4,7 +4,7 @@ use super::object::find_any_in;
 use super::problem::Problem;
 use super::view::View;
 use super::{Api, check, paging};
-use crate::query::{Filter, Page};
+use crate::query::{Between, Filter, Page};
 use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::{ReplayId, Timestamp};
 use serde::Deserialize;
@@ -36,6 +36,18 @@ pub(crate) struct ListQuery {
     replay: Option<String>,
     /// GitHub's id of the event.
     guid: Option<String>,
+    /// Webhooks that happened at or after, by GitHub's time (RFC 3339).
+    event_from: Option<String>,
+    /// Webhooks that happened before, by GitHub's time (RFC 3339).
+    event_to: Option<String>,
+    /// Webhooks that were appended to the log at or after (RFC 3339).
+    appended_from: Option<String>,
+    /// Webhooks that were appended to the log before (RFC 3339).
+    appended_to: Option<String>,
+    /// Deliveries whose first attempt began at or after (RFC 3339).
+    attempted_from: Option<String>,
+    /// Deliveries whose first attempt began before (RFC 3339).
+    attempted_to: Option<String>,
     /// Rows at the most, 1 to 500; 50 if not given.
     limit: Option<u32>,
     /// The `next` of the page before.
@@ -44,26 +56,85 @@ pub(crate) struct ListQuery {
     as_of: Option<String>,
 }
 
-impl ListQuery {
-    /// The same, of webhooks: a replay makes deliveries alone.
-    pub(super) fn of_webhooks(self) -> Result<Self, Problem> {
-        match &self.replay {
-            None => Ok(self),
-            Some(id) => {
-                let rule = "replays make deliveries, not webhooks; ask `deliveries` for those";
-                Err(check::wrong("replay", id, rule))
-            }
+/// What a list is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Webhooks,
+    Deliveries,
+    DeadLetters,
+}
+
+impl Of {
+    /// The states that are told apart in it.
+    const fn states(self) -> &'static [&'static str] {
+        match self {
+            Self::Webhooks => &["matched", "unmatched", "unparsed", "error"],
+            Self::Deliveries => &["open", "dead", "delivered", "cancelled"],
+            Self::DeadLetters => &["dead"],
         }
     }
+}
 
-    /// What is looked at, and the clauses and the page, checked; `states` are those that the list
-    /// knows.
+impl ListQuery {
+    /// Refuses clauses about what this list is not of.
+    fn ensure_fits(&self, of: Of) -> Result<(), Problem> {
+        let webhooks = "it is a time of webhooks; ask `webhooks` for it";
+        let deliveries = "it is a matter of deliveries; ask `deliveries` for it";
+        for (name, value, wanted, rule) in [
+            ("replay", &self.replay, Of::Deliveries, deliveries),
+            (
+                "attempted_from",
+                &self.attempted_from,
+                Of::Deliveries,
+                deliveries,
+            ),
+            (
+                "attempted_to",
+                &self.attempted_to,
+                Of::Deliveries,
+                deliveries,
+            ),
+            ("event_from", &self.event_from, Of::Webhooks, webhooks),
+            ("event_to", &self.event_to, Of::Webhooks, webhooks),
+            ("appended_from", &self.appended_from, Of::Webhooks, webhooks),
+            ("appended_to", &self.appended_to, Of::Webhooks, webhooks),
+        ] {
+            // Dead letters are deliveries, and each has its replay.
+            let fits = of == wanted || (of == Of::DeadLetters && name == "replay");
+            if let Some(value) = value.as_deref().filter(|_| !fits) {
+                return Err(check::wrong(name, value, rule));
+            }
+        }
+        Ok(())
+    }
+
+    /// When it happened, when it was appended, when it was first attempted.
+    fn times(&self) -> Result<[Between; 3], Problem> {
+        Ok([
+            between(
+                ("event_from", &self.event_from),
+                ("event_to", &self.event_to),
+            )?,
+            between(
+                ("appended_from", &self.appended_from),
+                ("appended_to", &self.appended_to),
+            )?,
+            between(
+                ("attempted_from", &self.attempted_from),
+                ("attempted_to", &self.attempted_to),
+            )?,
+        ])
+    }
+
+    /// What is looked at, and the clauses and the page, checked.
     pub(super) async fn read<'a>(
         self,
         api: &'a Api,
-        states: &[&str],
+        of: Of,
     ) -> Result<(View<'a>, Filter, Page), Problem> {
-        let page = paging::page(self.limit, self.cursor)?;
+        self.ensure_fits(of)?;
+        let states = of.states();
+        let page = paging::page(self.limit, self.cursor.clone())?;
         if let Some(state) = &self.state
             && !states.contains(&state.as_str())
         {
@@ -73,6 +144,7 @@ impl ListQuery {
         check_repository(self.repository.as_deref())?;
         let replay = self.replay.as_deref().map(replay).transpose()?;
         let (from, to) = range(self.from.as_deref(), self.to.as_deref())?;
+        let [happened, appended, attempted] = self.times()?;
         let view = api.view(self.as_of.as_deref()).await?;
         let subscription = match &self.subscription {
             Some(name) => {
@@ -92,6 +164,9 @@ impl ListQuery {
             state: self.state,
             subscription: subscription.map(|subscription| subscription.id),
             replay,
+            happened,
+            appended,
+            attempted,
         };
         Ok((view, filter, page))
     }
@@ -133,13 +208,26 @@ pub(super) fn range(
     from: Option<&str>,
     to: Option<&str>,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
-    let from = from.map(|text| time("from", text)).transpose()?;
-    let to = to.map(|text| time("to", text)).transpose()?;
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let Between { from, to } = between(("from", &owned(from)), ("to", &owned(to)))?;
+    Ok((from, to))
+}
+
+/// The same of two fields with these names.
+fn between(
+    (from_name, from): (&str, &Option<String>),
+    (to_name, to): (&str, &Option<String>),
+) -> Result<Between, Problem> {
+    let from = from
+        .as_deref()
+        .map(|text| time(from_name, text))
+        .transpose()?;
+    let to = to.as_deref().map(|text| time(to_name, text)).transpose()?;
     match (from, to) {
         (Some(start), Some(end)) if start >= end => Err(Problem::bad_value(format!(
-            "`from` ({start}) is not before `to` ({end}), so nothing is in between"
+            "`{from_name}` ({start}) is not before `{to_name}` ({end}), so nothing is in between"
         ))),
-        range => Ok(range),
+        (from, to) => Ok(Between { from, to }),
     }
 }
 

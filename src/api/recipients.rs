@@ -3,7 +3,7 @@
 
 use super::auth::Reader;
 use super::extract::{Name, Query};
-use super::filters::{ListQuery, range};
+use super::filters::{ListQuery, Of, range};
 use super::object::find_any_in;
 use super::problem::Problem;
 use super::view::View;
@@ -33,8 +33,7 @@ async fn recipients(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<ReceivedRow>>, Problem> {
-    let query = query.of_webhooks()?;
-    let (view, filter, page) = query.read(&api, &super::webhooks::STATES).await?;
+    let (view, filter, page) = query.read(&api, Of::Webhooks).await?;
     let mut rows = view.queries.received(&filter, &page).await?;
     let recipients = rows.items.iter_mut().flat_map(|row| &mut row.recipients);
     view.fill_held(recipients.map(|row| &mut row.delivery))

@@ -2,7 +2,7 @@
 
 use super::auth::Reader;
 use super::extract::{Name, Query};
-use super::filters::ListQuery;
+use super::filters::{ListQuery, Of};
 use super::problem::Problem;
 use super::record::{is_erased, position};
 use super::view::{AsOfQuery, View};
@@ -18,9 +18,6 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// The states by which webhooks are listed.
-pub(super) const STATES: [&str; 4] = ["matched", "unmatched", "unparsed", "error"];
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -56,7 +53,7 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Paged<WebhookRow>>, Problem> {
-    let (view, filter, page) = query.of_webhooks()?.read(&api, &STATES).await?;
+    let (view, filter, page) = query.read(&api, Of::Webhooks).await?;
     Ok(axum::Json(view.queries.webhooks(&filter, &page).await?))
 }
 

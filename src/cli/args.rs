@@ -167,6 +167,37 @@ impl Which {
     }
 }
 
+/// Times of webhooks beside that of their receipt.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Times {
+    /// Happened at or after, by GitHub's time: 2h (ago), 2026-11-01T12:00Z
+    #[arg(long, value_name = "WHEN")]
+    event_from: Option<When>,
+    /// Happened before, by GitHub's time
+    #[arg(long, value_name = "WHEN")]
+    event_to: Option<When>,
+    /// Appended to the log at or after
+    #[arg(long, value_name = "WHEN")]
+    appended_from: Option<When>,
+    /// Appended to the log before
+    #[arg(long, value_name = "WHEN")]
+    appended_to: Option<When>,
+}
+
+impl Times {
+    /// The query parameters.
+    pub(crate) fn query(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let given = [
+            ("event_from", self.event_from),
+            ("event_to", self.event_to),
+            ("appended_from", self.appended_from),
+            ("appended_to", self.appended_to),
+        ];
+        let stamp = |(name, when): (_, Option<When>)| Some((name, when?.resolve(now).to_string()));
+        given.into_iter().filter_map(stamp).collect()
+    }
+}
+
 /// How much of a list.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Paging {

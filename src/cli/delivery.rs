@@ -8,7 +8,7 @@ use super::point::AsOf;
 use super::row::{NOTHING, Row, counted, cut};
 use super::session::{Answer, Session};
 use super::table::{self, Column};
-use super::time;
+use super::time::{self, When};
 use super::timeline;
 use clap::{Args, Subcommand, ValueEnum};
 use hooklog_schemas::Timestamp;
@@ -133,6 +133,12 @@ pub(crate) struct List {
     /// Made by this replay, by its id
     #[arg(long, value_name = "ID", value_parser = id)]
     replay: Option<String>,
+    /// Whose first attempt began at or after: 2h (ago), 2026-11-01T12:00Z
+    #[arg(long, value_name = "WHEN")]
+    attempted_from: Option<When>,
+    /// Whose first attempt began before
+    #[arg(long, value_name = "WHEN")]
+    attempted_to: Option<When>,
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
@@ -148,6 +154,10 @@ pub(super) async fn run(
             let mut query = args.filters.query(session.now);
             query.extend(args.state.map(|state| ("state", state.as_str().to_owned())));
             query.extend(args.replay.map(|id| ("replay", id)));
+            let stamp = |when: When| when.resolve(session.now).to_string();
+            let attempted_from = args.attempted_from.map(stamp);
+            query.extend(attempted_from.map(|at| ("attempted_from", at)));
+            query.extend(args.attempted_to.map(stamp).map(|at| ("attempted_to", at)));
             session
                 .list(&["deliveries"], query, &args.paging, &COLUMNS, EMPTY)
                 .await

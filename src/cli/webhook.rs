@@ -4,7 +4,7 @@ mod reads;
 mod recipients;
 mod verify;
 
-use super::args::Paging;
+use super::args::{Paging, Times};
 use super::delivery::{self, Filters};
 use super::out::{Out, harmless};
 use super::point::AsOf;
@@ -99,6 +99,8 @@ impl State {
 pub(crate) struct List {
     #[command(flatten)]
     filters: Filters,
+    #[command(flatten)]
+    times: Times,
     /// Of which this became
     #[arg(long, value_enum)]
     state: Option<State>,
@@ -113,6 +115,7 @@ pub(super) async fn run(
     match command {
         WebhookCommand::List(args) => {
             let mut query = args.filters.query(session.now);
+            query.extend(args.times.query(session.now));
             query.extend(args.state.map(|state| ("state", state.as_str().to_owned())));
             session
                 .list(&["webhooks"], query, &args.paging, &COLUMNS, EMPTY)
@@ -154,7 +157,15 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
         ("organisation id", row.maybe("organization_id")),
         ("sender id", row.maybe("sender_id")),
         ("ref", row.maybe("git_ref")),
+        (
+            "happened",
+            row.at("event_at").map(|_| row.when("event_at", now)),
+        ),
         ("received", Some(row.when("received_at", now))),
+        (
+            "appended",
+            row.at("appended_at").map(|_| row.when("appended_at", now)),
+        ),
         ("routed", Some(row.when("routed_at", now))),
         ("body bytes", row.maybe("body_bytes")),
         ("repeats", row.maybe("repeats")),

@@ -170,6 +170,9 @@ fn list(
                 .map(|id| Condition::Is("cause", Value::text(&id.to_string()))),
         );
     select.conditions.extend(filter.conditions());
+    select
+        .conditions
+        .extend(filter.attempted.conditions("first_attempt_at"));
     Ok(select.limit(page.limit() + 1))
 }
 
@@ -198,9 +201,11 @@ async fn first_attempts(
     Ok(())
 }
 
-/// An erased name must not be found by asking for it.
+/// An erased name must not be found by asking for it; nor what a point of the past does not hold.
 fn shows(filter: &Filter, row: &DeliveryRow) -> bool {
-    filter.repository.is_none() || row.repository.is_some()
+    let named = filter.repository.is_none() || row.repository.is_some();
+    // At a point of the past its first attempt may not have begun.
+    named && filter.attempted.holds(row.first_attempt_at)
 }
 
 async fn blank<'a>(

@@ -29,6 +29,41 @@ pub struct Filter {
     pub subscription: Option<SubscriptionId>,
     /// Deliveries that this replay made; webhooks have no such clause.
     pub replay: Option<ReplayId>,
+    /// Webhooks that happened then, by GitHub's time; deliveries have no such clause.
+    pub happened: Between,
+    /// Webhooks that were appended then; deliveries have no such clause.
+    pub appended: Between,
+    /// Deliveries whose first attempt began then; webhooks have no such clause.
+    pub attempted: Between,
+}
+
+/// A part of time, open where no end is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Between {
+    /// At or after.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+}
+
+impl Between {
+    /// Everything lies in it.
+    #[must_use]
+    pub fn is_all(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether `at` lies in it; what has no time lies in no part of it.
+    pub(super) fn holds(self, at: Option<i64>) -> bool {
+        let inside = |at: i64| {
+            self.from.is_none_or(|from| at >= from.0) && self.to.is_none_or(|to| at < to.0)
+        };
+        self.is_all() || at.is_some_and(inside)
+    }
+
+    pub(super) fn conditions(self, column: &'static str) -> Vec<Condition> {
+        within(column, self.from, self.to)
+    }
 }
 
 /// Clauses over counts.

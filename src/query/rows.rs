@@ -33,8 +33,12 @@ pub struct WebhookRow {
     pub sender_id: Option<i64>,
     /// The ref; none where it was erased.
     pub git_ref: Option<String>,
+    /// When it happened, as GitHub's body tells; none where that tells none.
+    pub event_at: Option<i64>,
     /// When its body was complete.
     pub received_at: i64,
+    /// When its record was appended to the log.
+    pub appended_at: Option<i64>,
     /// When it was decided.
     pub routed_at: i64,
     /// Bytes of the body as sent.

@@ -33,6 +33,12 @@ impl Queries {
         let (mut snapshot, _timer) = self.begin("webhooks").await?;
         let mut select = Select::newest(&TABLE, ORDER).and_if(after);
         select.conditions.extend(filter.conditions());
+        select
+            .conditions
+            .extend(filter.happened.conditions("event_at"));
+        select
+            .conditions
+            .extend(filter.appended.conditions("appended_at"));
         select.conditions.extend(state(filter.state.as_deref()));
         let owed_to = |subscription| owed_to(subscription, self.cut.as_ref());
         select.conditions.extend(filter.subscription.map(owed_to));
@@ -141,7 +147,15 @@ fn row(row: Row) -> Result<WebhookRow, QueryError> {
     let routed_at = f.int()?;
     let body_bytes = f.int()?;
     let unparsed = f.int()? != 0;
+    let matches = f.int()?;
+    let repeats = f.text_or_none()?;
+    let repeats_receipt = f.id_or_none()?.map(ReceiptId);
+    let error = f.text_or_none()?;
+    let configuration_offset = f.int()?;
+    f.skip(); // The version of the matcher.
     Ok(WebhookRow {
+        event_at: f.int_or_none()?,
+        appended_at: f.int_or_none()?,
         receipt,
         guid,
         event,
@@ -158,14 +172,14 @@ fn row(row: Row) -> Result<WebhookRow, QueryError> {
         routed_at,
         body_bytes,
         unparsed,
-        matches: f.int()?,
-        repeats: f.text_or_none()?,
-        repeats_receipt: f.id_or_none()?.map(ReceiptId),
-        error: f.text_or_none()?,
+        matches,
+        repeats,
+        repeats_receipt,
+        error,
         partition,
         offset,
         decision_offset,
-        configuration_offset: f.int()?,
+        configuration_offset,
         erased: false,
     })
 }

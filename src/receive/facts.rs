@@ -1,6 +1,7 @@
 //! What routing looks at, out of a body of any shape. It never fails: what is not the JSON object
 //! that GitHub sends is `unparsed`, and is kept all the same.
 
+mod moment;
 mod payload;
 mod text;
 
@@ -51,6 +52,9 @@ pub struct About {
 /// becomes `refs/heads/…` or `refs/tags/…` by `ref_type`. Of pull requests it is the base branch,
 /// of checks and workflows the head branch, of a `status` the only branch that contains the commit,
 /// always as `refs/heads/…`.
+///
+/// `event_at` is when the comment, review, alert, run, pull request or issue that the event is about
+/// changed last; of a push, when it was pushed.
 #[must_use]
 pub fn extract(claim: Claim, payload: Option<&[u8]>) -> Extracted {
     let parsed: Option<Payload<'_>> =
@@ -76,6 +80,7 @@ pub fn extract(claim: Claim, payload: Option<&[u8]>) -> Extracted {
         subject: payload.subject(&facts.event),
     };
     facts.git_ref = payload.git_ref(&facts.event);
+    facts.event_at = payload.event_at();
     let owner = payload.owner_organization();
     let owner_organization_id = owner.as_ref().and_then(|owner| owner.id);
     let organization = payload.organization.or(owner);

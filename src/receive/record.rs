@@ -37,7 +37,8 @@ fn record_headers(received: &Received, about: &About, headers: &HeaderMap) -> Ve
     record.push(Header::new("ce_id", facts.guid.clone()));
     record.push(Header::new("ce_source", source(facts, about)));
     record.push(Header::new("ce_type", event_type(facts)));
-    record.push(Header::new("ce_time", received.received_at.to_string()));
+    let time = facts.event_at.unwrap_or(received.received_at);
+    record.push(Header::new("ce_time", time.to_string()));
     if let Some(subject) = &about.subject {
         record.push(Header::new("ce_subject", subject.clone()));
     }

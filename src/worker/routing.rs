@@ -6,7 +6,7 @@ use hooklog_projections::configuration::Subscription;
 use hooklog_schemas::control::{ConfigurationVersion, ErasedReceipt};
 use hooklog_schemas::deliveries::{LIVE, Match, MatchOutcome, Routed, Summary};
 use hooklog_schemas::webhook::{Facts, Received};
-use hooklog_schemas::{DeliveryId, Offset, SourceId, Timestamp};
+use hooklog_schemas::{DeliveryId, Record, SourceId, Timestamp};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -36,13 +36,14 @@ pub(super) fn erased(compiled: &Compiled, erased: ErasedReceipt, at: Timestamp) 
     }
 }
 
-/// The decision about a webhook that stands at `webhook`, before anything is subtracted.
+/// The decision about a webhook that stands in `record`, before anything is subtracted.
 pub(super) fn decide(
     compiled: &Compiled,
     received: &Received,
-    webhook: Offset,
+    record: &Record,
     at: Timestamp,
 ) -> Routed {
+    let (webhook, appended_at) = (record.position.offset, record.appended_at);
     // A panic of the matcher must not stop the partition: it is recorded, and nothing is owed.
     let matched = std::panic::catch_unwind(AssertUnwindSafe(|| compiled.index.matches(received)));
     let (found, error) = match matched {
@@ -58,7 +59,7 @@ pub(super) fn decide(
         received_at: received.received_at,
         source: received.source,
         source_name: received.source_name.clone(),
-        summary: summary(&received.facts),
+        summary: summary(&received.facts, appended_at),
         configuration: compiled.version.unwrap_or(ConfigurationVersion::START),
         matcher: MATCHER_VERSION,
         matches,
@@ -79,7 +80,7 @@ fn owed(subscription: &Arc<Subscription>, received: &Received) -> Match {
     }
 }
 
-fn summary(facts: &Facts) -> Summary {
+fn summary(facts: &Facts, appended_at: Timestamp) -> Summary {
     Summary {
         guid: facts.guid.clone(),
         event: facts.event.clone(),
@@ -91,6 +92,8 @@ fn summary(facts: &Facts) -> Summary {
         repository: facts.repository.clone(),
         organization_id: facts.organization_id,
         sender_id: facts.sender_id,
+        event_at: facts.event_at,
+        appended_at: Some(appended_at),
         body_bytes: facts.body_bytes,
         unparsed: facts.unparsed,
     }

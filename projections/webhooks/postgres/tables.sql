@@ -25,5 +25,7 @@ CREATE TABLE {webhooks} (
     error TEXT COLLATE "C",
     configuration_offset BIGINT NOT NULL,
     matcher BIGINT NOT NULL,
+    event_at BIGINT,
+    appended_at BIGINT,
     PRIMARY KEY (receipt, webhook_offset)
 );

@@ -26,5 +26,7 @@ CREATE TABLE {webhooks} (
     error TEXT,
     configuration_offset INTEGER NOT NULL,
     matcher INTEGER NOT NULL,
+    event_at INTEGER,
+    appended_at INTEGER,
     PRIMARY KEY (receipt, webhook_offset)
 ) STRICT;

@@ -90,7 +90,7 @@ async fn investigations_answer_as_of_a_point() {
         (
             "webhooks?replay=019a3c5e-7d1f-7c3a-b1de-0242ac120002",
             422,
-            "not webhooks",
+            "a matter of deliveries",
         ),
         ("deliveries?replay=often", 422, "the id of a replay"),
     ] {

@@ -8,7 +8,7 @@ use crate::project::conformance::Place;
 use crate::project::dump;
 use crate::project::tests::history::History;
 use crate::project::tests::{On, catch_up, on_every_store, place};
-use crate::query::{CountsFilter, Filter, Page, Queries, QueryError, ReadsFilter};
+use crate::query::{Between, CountsFilter, Filter, Page, Queries, QueryError, ReadsFilter};
 use hooklog_schemas::{
     Append, DeliveryId, Event, EventId, Offset, Partition, Point, Position, Record, SourceId,
     SubscriptionId, Timestamp, Topic,
@@ -212,6 +212,10 @@ impl Asked {
         let guids = guids.collect();
         let subscription = rows[rng.random_range(0..rows.len())].subscription_id;
         let from = Timestamp(webhooks[rng.random_range(0..webhooks.len())].received_at);
+        let between = Between {
+            from: Some(Timestamp(from.0 - 120_000_000)),
+            to: Some(Timestamp(from.0 + 60_000_000)),
+        };
         let state = |state: &str| Filter {
             state: Some(state.to_owned()),
             ..Filter::default()
@@ -230,6 +234,15 @@ impl Asked {
             Filter {
                 from: Some(from),
                 event: Some("push".into()),
+                ..Filter::default()
+            },
+            Filter {
+                happened: between,
+                appended: between,
+                ..Filter::default()
+            },
+            Filter {
+                attempted: between,
                 ..Filter::default()
             },
             Filter {
@@ -261,6 +274,7 @@ impl Asked {
             tell(format!("webhooks {asked}"), format!("{webhooks:?}"));
             let dead = Filter {
                 state: None,
+                attempted: Between::default(),
                 ..filter.clone()
             };
             let dead = of.dead_letters(&dead, &page).await;

@@ -1,6 +1,8 @@
 //! The parts of GitHub's bodies that matter; the rest is skipped without being built.
 
+use super::moment::Moment;
 use super::text::Text;
+use hooklog_schemas::Timestamp;
 use serde::Deserialize;
 
 /// A body. A key that is there twice is an error, since two readers could choose differently.
@@ -29,6 +31,22 @@ pub(super) struct Payload<'a> {
     #[serde(borrow)]
     workflow_job: Option<Run<'a>>,
     issue: Option<Numbered>,
+    #[serde(default)]
+    comment: Moment,
+    #[serde(default)]
+    review: Moment,
+    #[serde(default)]
+    discussion: Moment,
+    #[serde(default)]
+    deployment: Moment,
+    #[serde(default)]
+    deployment_status: Moment,
+    #[serde(default)]
+    release: Moment,
+    #[serde(default)]
+    alert: Moment,
+    #[serde(default)]
+    updated_at: Moment,
     #[serde(borrow)]
     branches: Option<Vec<Branch<'a>>>,
 }
@@ -40,6 +58,8 @@ pub(super) struct Repository<'a> {
     pub(super) full_name: Text<'a>,
     #[serde(borrow, default)]
     url: Text<'a>,
+    #[serde(default)]
+    pushed_at: Moment,
     #[serde(borrow)]
     owner: Option<Account<'a>>,
 }
@@ -57,6 +77,8 @@ pub(super) struct Account<'a> {
 #[derive(Deserialize)]
 struct PullRequest<'a> {
     number: Option<i64>,
+    #[serde(default)]
+    updated_at: Moment,
     #[serde(borrow)]
     base: Option<Base<'a>>,
 }
@@ -71,6 +93,12 @@ struct Base<'a> {
 #[derive(Deserialize)]
 struct Run<'a> {
     id: Option<i64>,
+    #[serde(default)]
+    updated_at: Moment,
+    #[serde(default)]
+    completed_at: Moment,
+    #[serde(default)]
+    started_at: Moment,
     #[serde(borrow, default)]
     head_branch: Text<'a>,
     #[serde(borrow)]
@@ -86,6 +114,8 @@ struct Suite<'a> {
 #[derive(Deserialize)]
 struct Numbered {
     number: Option<i64>,
+    #[serde(default)]
+    updated_at: Moment,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +168,43 @@ impl<'a> Payload<'a> {
             .or_else(|| run(&self.workflow_job))
             .or_else(only);
         branch.map(|branch| format!("refs/heads/{branch}"))
+    }
+
+    /// When what the event is about changed last; of a push, when it was pushed. What is told about
+    /// comes before what that belongs to.
+    pub(super) fn event_at(&self) -> Option<Timestamp> {
+        let run = |run: &Option<Run<'_>>| {
+            let run = run.as_ref()?;
+            let times = [run.updated_at, run.completed_at, run.started_at];
+            times.into_iter().find_map(|moment| moment.0)
+        };
+        let parts = [
+            self.review,
+            self.comment,
+            self.discussion,
+            self.deployment_status,
+            self.deployment,
+            self.release,
+            self.alert,
+        ];
+        let part = parts.into_iter().find_map(|moment| moment.0);
+        let pull = || self.pull_request.as_ref()?.updated_at.0;
+        let issue = || self.issue.as_ref()?.updated_at.0;
+        let pushed = || {
+            self.repository
+                .as_ref()
+                .filter(|_| self.reference.0.is_some())?
+                .pushed_at
+                .0
+        };
+        part.or_else(|| run(&self.workflow_job))
+            .or_else(|| run(&self.workflow_run))
+            .or_else(|| run(&self.check_run))
+            .or_else(|| run(&self.check_suite))
+            .or_else(pull)
+            .or_else(issue)
+            .or(self.updated_at.0)
+            .or_else(pushed)
     }
 
     /// What the event is about, as the CloudEvents adapter for GitHub says it.

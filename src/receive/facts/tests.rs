@@ -35,6 +35,72 @@ fn a_push_names_its_ref_repository_organisation_and_sender() {
 }
 
 #[test]
+fn an_event_tells_when_it_happened_by_what_it_is_about() {
+    let first = "2026-11-01T12:00:00Z";
+    let other = "2026-10-01T12:00:00Z";
+    for (event, body, expected) in [
+        // A push tells seconds, others a text; the commit's own time is not that of the push.
+        (
+            "push",
+            r#"{"ref":"refs/heads/main","repository":{"pushed_at":1793534400},
+                "head_commit":{"timestamp":"2026-10-01T12:00:00+02:00"}}"#
+                .to_owned(),
+            Some(first),
+        ),
+        (
+            "issue_comment",
+            format!(
+                r#"{{"comment":{{"created_at":"{other}","updated_at":"{first}"}},
+                    "issue":{{"number":1,"updated_at":"{other}"}}}}"#
+            ),
+            Some(first),
+        ),
+        (
+            "pull_request",
+            format!(
+                r#"{{"pull_request":{{"updated_at":"{first}"}},"repository":{{"pushed_at":1}}}}"#
+            ),
+            Some(first),
+        ),
+        (
+            "check_run",
+            format!(r#"{{"check_run":{{"started_at":"{first}","completed_at":null}}}}"#),
+            Some(first),
+        ),
+        (
+            "secret_scanning_alert",
+            format!(r#"{{"alert":{{"number":7,"created_at":"{first}","updated_at":7.5}}}}"#),
+            Some(first),
+        ),
+        (
+            "status",
+            format!(r#"{{"updated_at":"{first}"}}"#),
+            Some(first),
+        ),
+        (
+            "star",
+            format!(r#"{{"repository":{{"pushed_at":"{first}"}}}}"#),
+            None,
+        ),
+        (
+            "odd",
+            r#"{"comment":"a text","review":[{"updated_at":1}],"alert":"soon"}"#.to_owned(),
+            None,
+        ),
+        (
+            "push",
+            r#"{"ref":"r","repository":{"pushed_at":9223372036854775807}}"#.to_owned(),
+            None,
+        ),
+    ] {
+        let Extracted { facts, .. } = of(event, &body);
+        assert!(!facts.unparsed, "{event}");
+        let expected = expected.map(|text| text.parse().unwrap());
+        assert_eq!(facts.event_at, expected, "{event}: {body}");
+    }
+}
+
+#[test]
 fn every_event_with_a_branch_tells_it_in_full() {
     for (event, body, git_ref) in [
         (

@@ -73,7 +73,7 @@ impl Owner {
             return Ok(());
         }
         let at = self.parts.clock.now();
-        let mut decision = routing::decide(&self.compiled, &received, offset, at);
+        let mut decision = routing::decide(&self.compiled, &received, record, at);
         let requeued = self.subtract(record, &mut decision).await?;
         self.fresh.insert((partition, offset), Arc::clone(record));
         self.decided += 1;

@@ -163,6 +163,8 @@ impl History {
                 repository: Some(format!("acme/repository-{number}")),
                 organization_id: Some(9),
                 sender_id: Some(1_000 + (number % 7) as i64),
+                event_at: (number % 4 > 0).then_some(Timestamp(self.now - 60_000_000)),
+                appended_at: Some(Timestamp(self.now - 1_000)),
                 body_bytes: 9_000,
                 unparsed: false,
             },
