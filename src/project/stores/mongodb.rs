@@ -15,6 +15,7 @@ mod errors;
 mod filter;
 mod forgetting;
 mod loading;
+mod numbers;
 mod reader;
 mod schema;
 mod state;

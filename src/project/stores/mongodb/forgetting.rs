@@ -23,6 +23,8 @@ pub(super) struct Forgetting {
     every: Duration,
     writes: VecDeque<(Instant, i64)>,
     looked: Instant,
+    /// Up to this write it was looked what those left that never counted.
+    pub(super) swept: i64,
 }
 
 impl Forgetting {
@@ -42,6 +44,7 @@ impl Forgetting {
             every,
             writes: VecDeque::new(),
             looked: Instant::now(),
+            swept: 0,
         }
     }
 

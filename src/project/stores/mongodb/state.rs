@@ -86,7 +86,7 @@ impl State {
     /// Begins a write of a set that continues from `from`, and tells its number.
     pub(super) fn begin(&mut self, set: &str, from: &Checkpoint) -> Result<i64, StoreError> {
         let number = self.write + 1;
-        self.at(set, from)?.unsettled.push(number);
+        self.at(set, from)?.unsettled.add(number);
         self.write = number;
         Ok(number)
     }
@@ -99,10 +99,16 @@ impl State {
         [from, to]: [&Checkpoint; 2],
     ) -> Result<(), StoreError> {
         let tables = self.at(set, from)?;
-        let place = tables.unsettled.iter().position(|begun| *begun == number);
-        tables.unsettled.remove(place.ok_or(StoreError::Moved)?);
+        if !tables.unsettled.remove(number) {
+            return Err(StoreError::Moved);
+        }
         tables.write = number;
         tables.read_up_to(to)
+    }
+
+    /// The number of the last write that was begun, of whichever set.
+    pub(super) const fn begun(&self) -> i64 {
+        self.write
     }
 
     /// The set, if it stands at `checkpoint`.
@@ -151,25 +157,14 @@ impl State {
         self.sets.get(set).map(Tables::stored).transpose()
     }
 
-    /// The older half of the live set's writes that never counted, if there are more than `max`.
-    pub(super) fn oldest_unsettled(&self, max: usize) -> &[i64] {
-        let unsettled = self.sets.get(LIVE).map(|live| live.unsettled.as_slice());
-        let unsettled = unsettled.unwrap_or_default();
-        let many = unsettled.len() > max;
-        &unsettled[..if many { max / 2 } else { 0 }]
-    }
-
     /// Tables that nobody reads any more.
     pub(super) fn replaced_before(&self, now: DateTime) -> impl Iterator<Item = &str> {
         let over = self.replaced.iter().filter(move |r| !r.is_kept(now));
         over.flat_map(|r| &r.tables).map(String::as_str)
     }
 
-    /// Forgets writes of which nothing is left, and tables that are gone.
-    pub(super) fn forget(&mut self, unsettled: &[i64], now: DateTime) {
-        if let Some(live) = self.sets.get_mut(LIVE) {
-            live.unsettled.retain(|write| !unsettled.contains(write));
-        }
+    /// Forgets tables that are gone.
+    pub(super) fn forget(&mut self, now: DateTime) {
         self.replaced.retain(|replaced| replaced.is_kept(now));
     }
 }

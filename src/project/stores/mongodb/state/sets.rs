@@ -66,8 +66,11 @@ impl State {
         let kept = self.sets.remove(LIVE).map(|mut live| {
             let goes = |member: &Member| whole || next.has(&member.projection);
             let (replaced, others): (Vec<_>, _) = live.members.into_iter().partition(goes);
-            next.members.extend(others);
-            next.unsettled.extend(&live.unsettled);
+            if !others.is_empty() {
+                // Where nothing stays, no table has anything of those writes.
+                next.members.extend(others);
+                next.unsettled.join(&live.unsettled);
+            }
             live.members = replaced;
             live
         });
