@@ -313,4 +313,13 @@ async fn states_that_nobody_looks_at_are_removed() {
     let states = place.database.collection::<Document>(states::NAME);
     assert!(states.count_documents(doc! {}).await.unwrap() < 16);
     assert_eq!(store.stored().await.unwrap().unwrap().checkpoint, at(0));
+
+    // Who went on from one that is gone is told that it is too late.
+    let passed = place.states.advance(|state, _| {
+        state.number = 1;
+        Ok(())
+    });
+    let told = passed.await.unwrap_err().to_string();
+    assert!(told.contains("stood still"), "{told}");
+    assert_eq!(store.stored().await.unwrap().unwrap().checkpoint, at(0));
 }
