@@ -274,18 +274,25 @@ async fn create(
     checkpoint: &Checkpoint,
 ) -> Result<(), StoreError> {
     let Place { database, states } = place;
-    let (state, now) = states.renewed(LIVE, lease).await?;
-    let names = Names::today(&PROJECTIONS, "");
+    let there = schema::last_named(database).await?;
+    let named = states.advance(|state, now| {
+        state.lease(LIVE).fence(lease, now)?;
+        state.name_after(there);
+        Ok(state.suffix())
+    });
+    let (state, suffix) = named.await?;
+    let names = Names::today(&PROJECTIONS, &suffix);
+    let mut used = state.used();
+    used.extend(names.all().map(str::to_owned));
     let creating = async {
-        // What is there although no state speaks of it would count one day.
-        schema::drop_unused(database, &state.used(now)).await?;
+        schema::drop_dead(database, state.named(), &used).await?;
         schema::create(database, &names).await?;
         schema::finish(database, &names).await
     };
     states.keep(LIVE, lease, creating).await?;
     let created = states.advance(|state, now| {
         state.lease(LIVE).fence(lease, now)?;
-        state.created(checkpoint, now)
+        state.created(&suffix, checkpoint, now)
     });
     created.await.map(|_| ())
 }

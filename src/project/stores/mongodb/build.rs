@@ -17,11 +17,28 @@ pub(super) async fn begin(
     at: &Checkpoint,
     holder: Holder<'_>,
 ) -> Result<MongodbStore, StoreError> {
-    let begin = |state: &mut State, now| state.begin_build(projections, at, now);
+    let there = there(live).await?;
+    let begin = |state: &mut State, now| {
+        state.name_after(there);
+        state.begin_build(projections, at, now)
+    };
     let built = beside(live, holder, begin).await?;
     let making = make(&built);
     within(built.connector.limit, "beginning a build", making).await?;
     Ok(built)
+}
+
+/// The highest number in the name of a table.
+async fn there(live: &mut MongodbStore) -> Result<i64, StoreError> {
+    let database = live.place().await?.database;
+    let there = schema::last_named(&database);
+    let there = within(
+        live.connector.limit,
+        "looking which tables there are",
+        there,
+    )
+    .await;
+    live.heard(there)
 }
 
 /// Opens a set that is there. Whoever began it may have been stopped before all its tables were made.
@@ -85,11 +102,11 @@ async fn make(built: &MongodbStore) -> Result<(), StoreError> {
         return Ok(());
     };
     let (set, lease) = (&built.set, built.lease.as_ref());
-    let (state, now) = states.renewed(set, lease).await?;
+    let (state, _) = states.renewed(set, lease).await?;
     let making = async {
         // While the live ones are being created, no state speaks of them.
         if state.is_created() {
-            schema::drop_unused(database, &state.used(now)).await?;
+            schema::drop_dead(database, state.named(), &state.used()).await?;
         }
         schema::create(database, &state.names(set)).await
     };

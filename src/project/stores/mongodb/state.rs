@@ -131,12 +131,17 @@ impl State {
     }
 
     /// The names of all tables that are in any set, or that somebody may read still.
-    pub(super) fn used(&self, now: DateTime) -> Vec<String> {
+    pub(super) fn used(&self) -> Vec<String> {
         let members = self.sets.values().flat_map(|set| &set.members);
         let members = members.flat_map(|member| member.tables.split(' '));
-        let replaced = self.replaced.iter().filter(|r| r.is_kept(now));
-        let replaced = replaced.flat_map(|r| r.tables.iter().map(String::as_str));
+        let replaced = self.replaced.iter().flat_map(|replaced| &replaced.tables);
+        let replaced = replaced.map(String::as_str);
         members.chain(replaced).map(str::to_owned).collect()
+    }
+
+    /// How many names were given: who gives the next one has a newer state.
+    pub(super) const fn named(&self) -> i64 {
+        self.named
     }
 
     /// What of the rows counts now; nothing if there is no such set.

@@ -23,7 +23,8 @@ fn second(second: i64) -> DateTime {
 
 fn created() -> State {
     let mut state = State::fresh();
-    state.created(&at(0), second(0)).unwrap();
+    let suffix = state.suffix();
+    state.created(&suffix, &at(0), second(0)).unwrap();
     state
 }
 
@@ -89,21 +90,30 @@ fn a_build_counts_for_itself_until_it_is_switched_to() {
     assert!(state.moment(LIVE).unwrap().unsettled.is_empty());
     assert!(!state.moment(&kept).unwrap().unsettled.is_empty());
     let names = state.names(LIVE);
-    assert!(names.all().all(|name| name.ends_with("_b1")));
+    assert!(names.all().all(|name| name.ends_with("_b2")));
     // What was replaced is a set, then it is used for a while, and then it is not.
     assert_eq!(state.beside().unwrap().len(), 1);
     state.drop_set(&kept, second(1)).unwrap();
     assert!(state.beside().unwrap().is_empty());
     assert_eq!(state.replaced_before(second(1)).count(), 0);
-    let (now, later) = (state.used(second(1)), after(second(1), KEPT));
-    assert_eq!(now.len(), 2 * state.used(later).len());
-    assert_eq!(state.replaced_before(later).count(), now.len() / 2);
+    let (before, later) = (state.used(), after(second(1), KEPT));
+    assert_eq!(state.replaced_before(later).count(), before.len() / 2);
     state.forget(later);
-    assert!(state.replaced.is_empty());
+    assert_eq!(before.len(), 2 * state.used().len());
     assert_eq!(
         state.begin_build(&PROJECTIONS, &at(0), second(2)).unwrap(),
-        "b3"
+        "b4"
     );
+}
+
+#[test]
+fn no_name_is_given_of_which_there_are_tables() {
+    let mut state = State::fresh();
+    state.name_after(7);
+    state.name_after(3);
+    assert_eq!(state.suffix(), "_b8");
+    let build = state.begin_build(&PROJECTIONS, &at(0), second(0));
+    assert_eq!(build.unwrap(), "b9");
 }
 
 #[test]

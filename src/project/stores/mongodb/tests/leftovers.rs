@@ -277,6 +277,34 @@ async fn tables_of_which_no_state_speaks_do_not_count_and_what_people_keep_stays
 }
 
 #[tokio::test]
+async fn who_was_superseded_drops_nothing_that_its_successor_made() {
+    let config = config();
+    let mut first = created(&config).await;
+    let place = first.place().await.unwrap();
+    let old = place.states.newest().await.unwrap().unwrap();
+    let mut second = successor(&config, &mut first).await;
+    let holder = Holder {
+        writer: "a builder",
+        lease: LONG,
+    };
+    let build = second.build(&PROJECTIONS, &at(0), holder).await;
+    drop(build.unwrap());
+    let there = schema::last_named(&place.database).await.unwrap();
+    assert_eq!(there, 2);
+    // It goes on with what it knew.
+    schema::drop_dead(&place.database, old.named(), &old.used())
+        .await
+        .unwrap();
+    let after = schema::last_named(&place.database).await.unwrap();
+    assert_eq!(after, there);
+    // Who knows that nothing uses them drops all of them.
+    schema::drop_dead(&place.database, there, &[])
+        .await
+        .unwrap();
+    assert_eq!(schema::last_named(&place.database).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_build_that_stopped_before_its_tables_were_made_goes_on() {
     let config = config();
     let mut live = created(&config).await;
