@@ -3,7 +3,7 @@
 
 use super::forgetting::Forgetting;
 use super::state::State;
-use super::{MongodbStore, Place, schema};
+use super::{MongodbStore, Place, restored, schema};
 use crate::project::store::{Holder, StoreError};
 use crate::project::stores::patience::within;
 use hooklog_projections::checkpoint::Checkpoint;
@@ -98,12 +98,14 @@ async fn beside(
 
 /// Makes the tables of the set that are not there yet.
 async fn make(built: &MongodbStore) -> Result<(), StoreError> {
-    let Some(Place { database, states }) = &built.place else {
+    let Some(place) = &built.place else {
         return Ok(());
     };
+    let Place { database, states } = place;
     let (set, lease) = (&built.set, built.lease.as_ref());
     let (state, _) = states.renewed(set, lease).await?;
     let making = async {
+        restored::look(place, set, &state).await?;
         // While the live ones are being created, no state speaks of them.
         if state.is_created() {
             schema::drop_dead(database, state.named(), &state.used()).await?;

@@ -4,6 +4,7 @@ use super::*;
 use hooklog_projections::counts;
 use hooklog_projections::folding::TableChanges;
 use hooklog_schemas::{EventId, Offset, Partition, Position, Topic};
+use mongodb::Collection;
 use std::collections::BTreeSet;
 
 const LONG: Duration = Duration::from_secs(600);
@@ -89,10 +90,15 @@ async fn bring(store: &MongodbStore, changes: &Changes, number: i64, state: &Sta
     brought.await.unwrap();
 }
 
-/// All versions of rows, as they are in the collection.
-async fn versions(store: &mut MongodbStore) -> Vec<Document> {
+async fn collection(store: &mut MongodbStore) -> Collection<Document> {
     let place = store.place().await.unwrap();
     let (collection, _) = store.table(&place, COUNTS).await.unwrap();
+    collection
+}
+
+/// All versions of rows, as they are in the collection.
+async fn versions(store: &mut MongodbStore) -> Vec<Document> {
+    let collection = collection(store).await;
     let found = collection.find(doc! {}).await.unwrap();
     found.try_collect().await.unwrap()
 }
@@ -274,6 +280,35 @@ async fn tables_of_which_no_state_speaks_do_not_count_and_what_people_keep_stays
         .unwrap();
     assert_eq!(rows_of(&mut store).await, [row("b", 1)]);
     assert_eq!(notes.count_documents(doc! {}).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn tables_that_are_ahead_of_their_state_are_not_written() {
+    let config = config();
+    let mut first = created(&config).await;
+    write(&mut first, changes(vec![row("a", 1)], &[]), 0)
+        .await
+        .unwrap();
+    // What was begun and abandoned is not ahead.
+    let half = changes(vec![row("a", 2)], &[]);
+    let number = half_written(&mut first, &half, 1).await;
+    let state = first.place().await.unwrap().states.newest().await;
+    let state = state.unwrap().unwrap();
+    let mut second = successor(&config, &mut first).await;
+    // Rows of another moment, and then marks of one.
+    for half in [changes(vec![row("b", 1)], &[]), changes(vec![], &["a"])] {
+        bring(&first, &half, number + 1, &state).await;
+        let told = second.acquire("the second", LONG).await.unwrap_err();
+        assert!(!told.may_pass(), "{told}");
+        let told = told.to_string();
+        assert!(told.contains("rows of a later state"), "{told}");
+        assert!(told.contains("hooklog rebuild"), "{told}");
+        let ahead = doc! {"_id": {"$gte": versions::first_id(number + 1)}};
+        let put_right = collection(&mut second).await;
+        put_right.delete_many(ahead).await.unwrap();
+    }
+    // A rebuild replaces them all the same.
+    second.take_over("a rebuild", LONG).await.unwrap();
 }
 
 #[tokio::test]
