@@ -21,7 +21,8 @@ type Files = BTreeMap<String, Vec<Index>>;
 #[serde(deny_unknown_fields)]
 pub(super) struct Index {
     name: String,
-    /// Which questions it answers: for who reads the file.
+    /// Which questions it answers: for who reads the file. Whether a version counts stands in its
+    /// document, which is read all the same.
     #[serde(rename = "for")]
     _for: String,
     pub(super) columns: Vec<String>,

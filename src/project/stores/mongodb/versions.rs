@@ -33,7 +33,8 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// What holds for the versions that count.
+    /// What holds for the versions that count. No index but that of ids and of `UNTIL` has what it
+    /// compares, so every document that another index finds is read, for counts too.
     pub(super) fn filter(&self) -> Vec<Document> {
         let mut newer = vec![doc! {UNTIL: Bson::Null}, doc! {UNTIL: {"$gt": self.write}}];
         let mut clauses = vec![doc! {FROM: {"$lte": self.write}}];
