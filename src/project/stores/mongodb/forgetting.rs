@@ -2,7 +2,8 @@
 //!
 //! Who reads has a state of the tables, and nobody knows who that is. So every answer ends, or is
 //! given up, within a time, and what was replaced stays for longer than that. Both are measured
-//! where they happen, so no clocks are compared.
+//! where they happen, and a clock may stand still: so it is said in the state before anything goes,
+//! and who reads looks there when it has read.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -143,12 +143,23 @@ impl Reading {
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, QueryError> {
+        let answer = async {
+            let answer = answer.await?;
+            let newest = self.place.states.newest().await?;
+            Ok((answer, newest))
+        };
         let answer = within(self.connector.limit, DOING, answer).await;
         if self.begun.elapsed() > ANSWER {
             let reason = format!("the answer took longer than {} s", ANSWER.as_secs());
             return Err(QueryError::Unavailable(reason));
         }
-        answer.map_err(|error| from_store(self.connector.named(error)))
+        let (answer, newest) = answer.map_err(|error| from_store(self.connector.named(error)))?;
+        // The clocks of who reads and of who removes are two: what was removed is in the state.
+        if newest.is_some_and(|newest| newest.has_all_of(&self.moment, &self.names)) {
+            return Ok(answer);
+        }
+        let reason = "what was read is replaced, and was removed meanwhile";
+        Err(QueryError::Unavailable(reason.to_owned()))
     }
 
     fn collection(&self, table: &Table) -> Result<Collection<Document>, StoreError> {

@@ -44,6 +44,8 @@ pub(super) struct State {
     sets: BTreeMap<String, Tables>,
     /// Tables that are of no set any more. Somebody may read them still.
     replaced: Vec<Replaced>,
+    /// Of the live set, versions that were replaced up to this write may be gone.
+    pruned: i64,
 }
 
 /// Tables that no new question reads.
@@ -64,6 +66,7 @@ impl State {
             named: 0,
             sets: BTreeMap::new(),
             replaced: Vec::new(),
+            pruned: 0,
         }
     }
 
@@ -162,15 +165,21 @@ impl State {
         self.sets.get(set).map(Tables::stored).transpose()
     }
 
-    /// Tables that nobody reads any more.
-    pub(super) fn replaced_before(&self, now: DateTime) -> impl Iterator<Item = &str> {
-        let over = self.replaced.iter().filter(move |r| !r.is_kept(now));
-        over.flat_map(|r| &r.tables).map(String::as_str)
+    /// Says that from now on what was replaced up to `write` in the live set may be gone, and tables
+    /// that nobody should read any more; tells which those are.
+    pub(super) fn prune(&mut self, write: i64, now: DateTime) -> Vec<String> {
+        self.pruned = self.pruned.max(write);
+        let replaced = std::mem::take(&mut self.replaced).into_iter();
+        let (kept, over): (Vec<_>, Vec<_>) = replaced.partition(|r| r.is_kept(now));
+        self.replaced = kept;
+        over.into_iter().flat_map(|r| r.tables).collect()
     }
 
-    /// Forgets tables that are gone.
-    pub(super) fn forget(&mut self, now: DateTime) {
-        self.replaced.retain(|replaced| replaced.is_kept(now));
+    /// Whether all is there still that was read of tables with these names at `moment`, when their
+    /// set was the live one.
+    pub(super) fn has_all_of(&self, moment: &Moment, names: &Names) -> bool {
+        let used = self.used();
+        self.pruned <= moment.write && names.all().all(|name| used.iter().any(|u| u == name))
     }
 }
 

@@ -24,33 +24,29 @@ impl MongodbStore {
 
     async fn forget_up_to(&mut self, place: &Place, number: i64) -> Result<(), StoreError> {
         let (set, lease) = (&self.set, self.lease.as_ref());
-        let (state, now) = place.states.renewed(set, lease).await?;
-        let replaced: Vec<_> = match set.as_str() {
-            LIVE => state.replaced_before(now).collect(),
-            _ => Vec::new(),
-        };
-        let removing = self.remove(place, &state, number, &replaced);
+        // It is said before anything is gone, so that who reads still can tell.
+        let said = place.states.advance(|state, now| {
+            state.lease(set).fence(lease, now)?;
+            Ok(match set.as_str() {
+                LIVE => state.prune(number, now),
+                _ => Vec::new(),
+            })
+        });
+        let (state, tables) = said.await?;
+        let removing = self.remove(place, &state, number, &tables);
         place.states.keep(set, lease, removing).await?;
-        if !replaced.is_empty() {
-            let forgotten = place.states.advance(|next, later| {
-                next.lease(set).fence(lease, later)?;
-                next.forget(now);
-                Ok(())
-            });
-            forgotten.await?;
-        }
         self.forgetting.swept = state.begun();
         Ok(())
     }
 
     /// Removes what was replaced up to the write `number`, what is left of writes that never
-    /// counted, and tables of no set.
+    /// counted, and these tables, which are of no set.
     async fn remove(
         &self,
         Place { database, .. }: &Place,
         state: &State,
         number: i64,
-        replaced: &[&str],
+        tables: &[String],
     ) -> Result<(), StoreError> {
         let names = state.names(&self.set);
         let unsettled = state.moment(&self.set).unwrap_or_default().unsettled;
@@ -60,7 +56,7 @@ impl MongodbStore {
             warn_of_many(&unsettled);
             write::forget_unsettled(database, &names, &left).await?;
         }
-        for table in replaced {
+        for table in tables {
             schema::drop_table(database, table).await?;
         }
         Ok(())

@@ -84,6 +84,7 @@ fn a_build_counts_for_itself_until_it_is_switched_to() {
     assert!(matches!(refused, Err(StoreError::NoSet(_))));
     let moved = state.switch(&set, &at(8), second(1));
     assert!(matches!(moved, Err(StoreError::Moved)));
+    let (moment, old) = (state.moment(LIVE).unwrap(), state.names(LIVE));
     let kept = state.switch(&set, &at(9), second(1)).unwrap().unwrap();
     assert_eq!(state.checkpoint(LIVE).unwrap(), Some(at(9)));
     // The new tables have nothing of what was given up in the old ones, and those still do.
@@ -95,11 +96,12 @@ fn a_build_counts_for_itself_until_it_is_switched_to() {
     assert_eq!(state.beside().unwrap().len(), 1);
     state.drop_set(&kept, second(1)).unwrap();
     assert!(state.beside().unwrap().is_empty());
-    assert_eq!(state.replaced_before(second(1)).count(), 0);
+    assert!(state.prune(0, second(1)).is_empty());
     let (before, later) = (state.used(), after(second(1), KEPT));
-    assert_eq!(state.replaced_before(later).count(), before.len() / 2);
-    state.forget(later);
+    assert!(state.has_all_of(&moment, &old));
+    assert_eq!(state.prune(0, later).len(), before.len() / 2);
     assert_eq!(before.len(), 2 * state.used().len());
+    assert!(!state.has_all_of(&moment, &old));
     assert_eq!(
         state.begin_build(&PROJECTIONS, &at(0), second(2)).unwrap(),
         "b4"

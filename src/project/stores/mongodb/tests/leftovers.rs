@@ -197,6 +197,31 @@ async fn an_answer_keeps_the_state_that_it_began_with() {
 }
 
 #[tokio::test]
+async fn an_answer_from_what_was_removed_meanwhile_is_none() {
+    let config = config();
+    let mut store = created(&config).await;
+    write(&mut store, changes(vec![row("a", 1)], &[]), 0)
+        .await
+        .unwrap();
+    let tables = MongodbTables::new(&config.mongodb);
+    let mut snapshot = tables.snapshot().await.unwrap();
+    // As if its clock had stood still for the reader.
+    store.forgetting = Forgetting::after(Duration::ZERO, Duration::ZERO);
+    write(&mut store, changes(vec![row("a", 2)], &[]), 1)
+        .await
+        .unwrap();
+    let select = crate::query::Select::oldest(COUNTS, &["source"]);
+    for told in [
+        snapshot.select(&select).await.unwrap_err().to_string(),
+        snapshot.count(&select).await.unwrap_err().to_string(),
+    ] {
+        assert!(told.contains("removed meanwhile"), "{told}");
+    }
+    let mut snapshot = tables.snapshot().await.unwrap();
+    assert_eq!(snapshot.select(&select).await.unwrap(), [row("a", 2)]);
+}
+
+#[tokio::test]
 async fn what_was_replaced_goes_when_nobody_can_read_it_any_more() {
     let config = config();
     let mut store = created(&config).await;
