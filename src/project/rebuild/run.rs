@@ -305,6 +305,10 @@ async fn ready(
     match parts.store.acquire(&parts.writer, lease).await {
         Ok(()) => {}
         Err(StoreError::Held { .. }) => return Ok((parts.store, false)),
+        Err(error @ StoreError::Unreadable(_)) => {
+            tracing::info!(%error, "the live tables stay as they are until they are replaced");
+            return Ok((parts.store, true));
+        }
         Err(error) => return Err(error.into()),
     }
     let mut projector = Projector::open(parts).await?;

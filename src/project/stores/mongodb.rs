@@ -15,7 +15,9 @@ mod errors;
 mod filter;
 mod forgetting;
 mod loading;
+mod numbers;
 mod reader;
+mod restored;
 mod schema;
 mod state;
 mod states;
@@ -97,13 +99,20 @@ impl ProjectionStore for MongodbStore {
     async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
         let set = self.set.clone();
         let take = |state: &mut State, now| state.lease(&set).acquire(writer, lease, now);
-        self.take(take).await
+        let state = self.take(take).await?;
+        let looked = self.look_for_later_rows(&state).await;
+        if looked.is_err()
+            && let Err(error) = self.release().await
+        {
+            tracing::debug!(%error, "the lease of the tables was not given back");
+        }
+        looked
     }
 
     async fn take_over(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
         let set = self.set.clone();
         let take = |state: &mut State, now| Ok(state.lease(&set).take_over(writer, lease, now));
-        self.take(take).await
+        self.take(take).await.map(|_| ())
     }
 
     async fn renew(&mut self) -> Result<(), StoreError> {
@@ -225,11 +234,11 @@ impl ProjectionStore for MongodbStore {
 }
 
 impl MongodbStore {
-    /// Takes the lease as `take` does.
+    /// Takes the lease as `take` does; tells the state in which it is ours.
     async fn take(
         &mut self,
         take: impl Fn(&mut State, DateTime) -> Result<Lease, StoreError> + Send + Sync,
-    ) -> Result<(), StoreError> {
+    ) -> Result<State, StoreError> {
         let place = self.place().await?;
         let acquired = place.states.advance(take);
         let acquired = within(self.connector.limit, "acquiring its lease", acquired).await;
@@ -238,7 +247,15 @@ impl MongodbStore {
         if let Some(moment) = state.moment(&self.set) {
             self.forgetting.note(moment.write);
         }
-        Ok(())
+        Ok(state)
+    }
+
+    /// Who goes on to write tables that are ahead of their state would make some of it count.
+    async fn look_for_later_rows(&mut self, state: &State) -> Result<(), StoreError> {
+        let place = self.place().await?;
+        let looking = restored::look(&place, &self.set, state);
+        let looked = within(self.connector.limit, "looking at its rows", looking).await;
+        self.heard(looked)
     }
 
     /// Writes, and tells the number of the write.
@@ -273,18 +290,25 @@ async fn create(
     checkpoint: &Checkpoint,
 ) -> Result<(), StoreError> {
     let Place { database, states } = place;
-    let (state, now) = states.renewed(LIVE, lease).await?;
-    let names = Names::today(&PROJECTIONS, "");
+    let there = schema::last_named(database).await?;
+    let named = states.advance(|state, now| {
+        state.lease(LIVE).fence(lease, now)?;
+        state.name_after(there);
+        Ok(state.suffix())
+    });
+    let (state, suffix) = named.await?;
+    let names = Names::today(&PROJECTIONS, &suffix);
+    let mut used = state.used();
+    used.extend(names.all().map(str::to_owned));
     let creating = async {
-        // What is there although no state speaks of it would count one day.
-        schema::drop_unused(database, &state.used(now)).await?;
+        schema::drop_dead(database, state.named(), &used).await?;
         schema::create(database, &names).await?;
         schema::finish(database, &names).await
     };
     states.keep(LIVE, lease, creating).await?;
     let created = states.advance(|state, now| {
         state.lease(LIVE).fence(lease, now)?;
-        state.created(checkpoint, now)
+        state.created(&suffix, checkpoint, now)
     });
     created.await.map(|_| ())
 }

@@ -3,7 +3,7 @@
 
 use super::forgetting::Forgetting;
 use super::state::State;
-use super::{MongodbStore, Place, schema};
+use super::{MongodbStore, Place, restored, schema};
 use crate::project::store::{Holder, StoreError};
 use crate::project::stores::patience::within;
 use hooklog_projections::checkpoint::Checkpoint;
@@ -17,11 +17,28 @@ pub(super) async fn begin(
     at: &Checkpoint,
     holder: Holder<'_>,
 ) -> Result<MongodbStore, StoreError> {
-    let begin = |state: &mut State, now| state.begin_build(projections, at, now);
+    let there = there(live).await?;
+    let begin = |state: &mut State, now| {
+        state.name_after(there);
+        state.begin_build(projections, at, now)
+    };
     let built = beside(live, holder, begin).await?;
     let making = make(&built);
     within(built.connector.limit, "beginning a build", making).await?;
     Ok(built)
+}
+
+/// The highest number in the name of a table.
+async fn there(live: &mut MongodbStore) -> Result<i64, StoreError> {
+    let database = live.place().await?.database;
+    let there = schema::last_named(&database);
+    let there = within(
+        live.connector.limit,
+        "looking which tables there are",
+        there,
+    )
+    .await;
+    live.heard(there)
 }
 
 /// Opens a set that is there. Whoever began it may have been stopped before all its tables were made.
@@ -81,15 +98,17 @@ async fn beside(
 
 /// Makes the tables of the set that are not there yet.
 async fn make(built: &MongodbStore) -> Result<(), StoreError> {
-    let Some(Place { database, states }) = &built.place else {
+    let Some(place) = &built.place else {
         return Ok(());
     };
+    let Place { database, states } = place;
     let (set, lease) = (&built.set, built.lease.as_ref());
-    let (state, now) = states.renewed(set, lease).await?;
+    let (state, _) = states.renewed(set, lease).await?;
     let making = async {
+        restored::look(place, set, &state).await?;
         // While the live ones are being created, no state speaks of them.
         if state.is_created() {
-            schema::drop_unused(database, &state.used(now)).await?;
+            schema::drop_dead(database, state.named(), &state.used()).await?;
         }
         schema::create(database, &state.names(set)).await
     };

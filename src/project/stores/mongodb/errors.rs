@@ -32,7 +32,7 @@ impl Server {
             ));
         }
         let reason = said(error);
-        if reason.contains("certificate") {
+        if is_certificate(&reason) {
             return StoreError::Refused(format!(
                 "{uri} cannot be trusted: {reason}; project.mongodb.ca_file must hold who signed \
                  its certificate, which must name the host of project.mongodb.uri"
@@ -97,11 +97,32 @@ pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> StoreError {
     }
 }
 
-/// Whether the server does not let us in.
+/// Whether the server does not let us in. Not every failure while it asks who we are is one: it may be
+/// stopping, or electing.
 pub(super) fn is_password(error: &Error) -> bool {
     const AUTHENTICATION_FAILED: i32 = 18;
-    matches!(error.kind.as_ref(), ErrorKind::Authentication { .. })
-        || code(error) == Some(AUTHENTICATION_FAILED)
+    match error.kind.as_ref() {
+        ErrorKind::Authentication { message, .. } => {
+            let source = std::error::Error::source(error);
+            let source = source.and_then(|source| source.downcast_ref::<Box<Error>>());
+            source.and_then(|source| code(source)) == Some(AUTHENTICATION_FAILED)
+                || message.to_lowercase().contains("authentication failed")
+        }
+        _ => code(error) == Some(AUTHENTICATION_FAILED),
+    }
+}
+
+/// Whether certificates are all that is wrong. The driver says of each server what it found: while
+/// one fails in another way, it may be the one that comes back.
+fn is_certificate(reason: &str) -> bool {
+    let mut parts = reason.split("Address: ");
+    let about_all = parts.next().unwrap_or_default();
+    let mut servers = parts.peekable();
+    let is_one = |said: &str| said.contains("certificate");
+    match servers.peek() {
+        Some(_) => servers.all(is_one),
+        None => is_one(about_all),
+    }
 }
 
 /// Whether the server does not let us do what we asked.
@@ -140,4 +161,23 @@ fn code(error: &Error) -> Option<i32> {
 /// What it says, without what the driver adds for itself.
 fn said(error: &Error) -> String {
     error.kind.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_blamed_only_where_nothing_else_is_wrong() {
+        let server =
+            |error: &str| format!("{{ Address: db:27017, Type: Unknown, Error: {error} }}");
+        let untrusted = server("Kind: I/O error: invalid peer certificate: UnknownIssuer");
+        let away = server("Kind: I/O error: Connection refused");
+        let all = |servers: &[&str]| format!("Topology: {{ Servers: [{}] }}", servers.join(", "));
+        assert!(is_certificate(&all(&[&untrusted, &untrusted])));
+        assert!(!is_certificate(&all(&[&untrusted, &away])));
+        assert!(!is_certificate(&all(&[&away, &untrusted])));
+        assert!(!is_certificate(&all(&[])));
+        assert!(is_certificate("invalid peer certificate: Expired"));
+    }
 }

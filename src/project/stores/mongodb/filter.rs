@@ -19,11 +19,20 @@ pub(super) struct Joined<'a> {
 impl Joined<'_> {
     /// What holds for rows of the other table that have one of these values in the column.
     pub(super) fn filter(&self, values: Vec<Bson>) -> Vec<Document> {
+        let mut clauses = vec![self.has(values)];
+        clauses.extend(self.theirs());
+        clauses
+    }
+
+    /// What holds for rows of either table that have one of these values in the column.
+    pub(super) fn has(&self, values: Vec<Bson>) -> Document {
+        one_of(self.column, values)
+    }
+
+    /// What holds for the rows of the other table that are looked for.
+    pub(super) fn theirs(&self) -> Vec<Document> {
         let (column, value) = self.with;
-        let mut clauses = vec![
-            doc! {self.column: {"$in": values}},
-            compare(column, "$eq", value),
-        ];
+        let mut clauses = vec![compare(column, "$eq", value)];
         clauses.extend(self.inside.map(|(offset, ends)| inside(offset, ends)));
         clauses
     }

@@ -2,7 +2,8 @@
 //!
 //! Who reads has a state of the tables, and nobody knows who that is. So every answer ends, or is
 //! given up, within a time, and what was replaced stays for longer than that. Both are measured
-//! where they happen, so no clocks are compared.
+//! where they happen, and a clock may stand still: so it is said in the state before anything goes,
+//! and who reads looks there when it has read.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ pub(super) struct Forgetting {
     every: Duration,
     writes: VecDeque<(Instant, i64)>,
     looked: Instant,
+    /// Up to this write it was looked what those left that never counted.
+    pub(super) swept: i64,
 }
 
 impl Forgetting {
@@ -42,6 +45,7 @@ impl Forgetting {
             every,
             writes: VecDeque::new(),
             looked: Instant::now(),
+            swept: 0,
         }
     }
 

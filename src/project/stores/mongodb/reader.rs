@@ -21,6 +21,7 @@ use futures_util::TryStreamExt as _;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::table::{Row, Table};
 use mongodb::bson::Document;
+use mongodb::options::FindOptions;
 use mongodb::{Collection, Cursor};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -116,12 +117,8 @@ const DOING: &str = "answering a query";
 impl Snapshot for Reading {
     async fn select(&mut self, select: &Select) -> Result<Vec<Row>, QueryError> {
         let documents = match filter::joined(select) {
-            None => self.within(self.rows(select)).await?,
-            Some(joined) => {
-                let limit = select.limit.unwrap_or(usize::MAX);
-                self.within(self.rows_joined(select, &joined, limit))
-                    .await?
-            }
+            None => self.within(self.rows(select, Vec::new())).await?,
+            Some(joined) => self.within(self.rows_joined(select, &joined)).await?,
         };
         let rows = documents.iter().map(|row| read(select.table, row));
         rows.collect::<Result<_, _>>().map_err(from_store)
@@ -129,11 +126,8 @@ impl Snapshot for Reading {
 
     async fn count(&mut self, select: &Select) -> Result<u64, QueryError> {
         match filter::joined(select) {
-            None => self.within(self.number(select)).await,
-            Some(joined) => {
-                let rows = self.rows_joined(select, &joined, usize::MAX);
-                Ok(self.within(rows).await?.len() as u64)
-            }
+            None => self.within(self.number(select, Vec::new())).await,
+            Some(joined) => self.within(self.number_joined(select, &joined)).await,
         }
     }
 
@@ -149,12 +143,23 @@ impl Reading {
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, QueryError> {
+        let answer = async {
+            let answer = answer.await?;
+            let newest = self.place.states.newest().await?;
+            Ok((answer, newest))
+        };
         let answer = within(self.connector.limit, DOING, answer).await;
         if self.begun.elapsed() > ANSWER {
             let reason = format!("the answer took longer than {} s", ANSWER.as_secs());
             return Err(QueryError::Unavailable(reason));
         }
-        answer.map_err(|error| from_store(self.connector.named(error)))
+        let (answer, newest) = answer.map_err(|error| from_store(self.connector.named(error)))?;
+        // The clocks of who reads and of who removes are two: what was removed is in the state.
+        if newest.is_some_and(|newest| newest.has_all_of(&self.moment, &self.names)) {
+            return Ok(answer);
+        }
+        let reason = "what was read is replaced, and was removed meanwhile";
+        Err(QueryError::Unavailable(reason.to_owned()))
     }
 
     fn collection(&self, table: &Table) -> Result<Collection<Document>, StoreError> {
@@ -162,13 +167,14 @@ impl Reading {
         Ok(self.place.database.collection(name))
     }
 
-    /// What holds for the rows of `select` in this state.
-    fn filter(&self, select: &Select) -> Result<Document, StoreError> {
+    /// What holds for the rows of `select` in this state, with `more` that must hold.
+    fn filter(&self, select: &Select, more: Vec<Document>) -> Result<Document, StoreError> {
         for (table, column) in filter::compared(select) {
             self.has(table, column)?;
         }
         let mut clauses = self.moment.filter();
         clauses.extend(filter::filter(select));
+        clauses.extend(more);
         Ok(all(clauses))
     }
 
@@ -184,33 +190,38 @@ impl Reading {
         }
     }
 
-    async fn rows(&self, select: &Select) -> Result<Vec<Document>, StoreError> {
-        let rows = self.found(select, select.limit).await?;
+    async fn rows(
+        &self,
+        select: &Select,
+        more: Vec<Document>,
+    ) -> Result<Vec<Document>, StoreError> {
+        let limit = select.limit.map(|l| i64::try_from(l).unwrap_or(i64::MAX));
+        let options = FindOptions::builder().limit(limit).build();
+        let rows = self.found(select, more, options).await?;
         rows.try_collect().await.map_err(failed(DOING))
     }
 
     async fn found(
         &self,
         select: &Select,
-        limit: Option<usize>,
+        more: Vec<Document>,
+        options: FindOptions,
     ) -> Result<Cursor<Document>, StoreError> {
-        // To the server 0 means all.
-        let limit = limit.map_or(0, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let collection = self.collection(select.table)?;
         let found = collection
-            .find(self.filter(select)?)
+            .find(self.filter(select, more)?)
+            .with_options(options)
             .sort(filter::order(select))
             // Servers before 6.0 give up rather than sort much, unless they are told.
             .allow_disk_use(true)
-            .limit(limit)
             .max_time(self.connector.limit);
         found.await.map_err(failed(DOING))
     }
 
-    async fn number(&self, select: &Select) -> Result<u64, StoreError> {
+    async fn number(&self, select: &Select, more: Vec<Document>) -> Result<u64, StoreError> {
         let collection = self.collection(select.table)?;
         let counted = collection
-            .count_documents(self.filter(select)?)
+            .count_documents(self.filter(select, more)?)
             .max_time(self.connector.limit);
         counted.await.map_err(failed(DOING))
     }

@@ -21,7 +21,8 @@ type Files = BTreeMap<String, Vec<Index>>;
 #[serde(deny_unknown_fields)]
 pub(super) struct Index {
     name: String,
-    /// Which questions it answers: for who reads the file.
+    /// Which questions it answers: for who reads the file. Whether a version counts stands in its
+    /// document, which is read all the same.
     #[serde(rename = "for")]
     _for: String,
     pub(super) columns: Vec<String>,
@@ -107,17 +108,36 @@ fn named(name: &str, sparse: bool) -> IndexOptions {
     options.sparse(sparse.then_some(true)).build()
 }
 
-/// Drops what looks like our tables and is in no use: of builds that were given up, and what a
-/// writer that was superseded made again of them.
-pub(super) async fn drop_unused(database: &Database, used: &[String]) -> Result<(), StoreError> {
-    let doing = "looking for tables that are not used any more";
-    let there = database.list_collection_names().await;
-    let unused = there.map_err(failed(doing))?.into_iter();
-    let unused = unused.filter(|name| is_ours(name) && !used.contains(name));
-    for name in unused {
-        drop_table(database, &name).await?;
+/// Drops tables of which a state proves that nobody uses them, now or later: their number is not
+/// above the last one that it gave, and it does not use them. Who was superseded has an old state:
+/// what its successor made has a higher number.
+pub(super) async fn drop_dead(
+    database: &Database,
+    named: i64,
+    used: &[String],
+) -> Result<(), StoreError> {
+    for (number, name) in ours(database).await? {
+        if number <= named && !used.contains(&name) {
+            drop_table(database, &name).await?;
+        }
     }
     Ok(())
+}
+
+/// The highest number in the name of a table; 0 if there is none.
+pub(super) async fn last_named(database: &Database) -> Result<i64, StoreError> {
+    let ours = ours(database).await?;
+    Ok(ours.iter().map(|(number, _)| *number).max().unwrap_or(0))
+}
+
+/// What looks like our tables, with the number in the name.
+async fn ours(database: &Database) -> Result<Vec<(i64, String)>, StoreError> {
+    let there = database.list_collection_names().await;
+    let there = there.map_err(failed("looking which tables there are"))?;
+    let numbered = there.into_iter();
+    Ok(numbered
+        .filter_map(|name| Some((number(&name)?, name)))
+        .collect())
 }
 
 pub(super) async fn drop_table(database: &Database, name: &str) -> Result<(), StoreError> {
@@ -125,19 +145,19 @@ pub(super) async fn drop_table(database: &Database, name: &str) -> Result<(), St
     gone.map_err(failed("dropping tables that are not used any more"))
 }
 
-/// Whether a collection of this name is one that [`Names`] makes: `webhooks_v1_b2`.
-fn is_ours(name: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+/// The number in a name that [`Names`] makes, which is 2 in `webhooks_v1_b2`; none if the collection
+/// is not ours.
+fn number(name: &str) -> Option<i64> {
+    let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
+        true => text.parse::<u32>().ok(),
+        false => None,
+    };
     let mut tables = PROJECTIONS.iter().flat_map(|p| p.tables);
-    tables.any(|table| {
-        let rest = name.strip_prefix(table.name);
-        let Some(version) = rest.and_then(|rest| rest.strip_prefix("_v")) else {
-            return false;
-        };
-        match version.split_once("_b") {
-            Some((version, build)) => digits(version) && digits(build),
-            None => digits(version),
-        }
+    tables.find_map(|table| {
+        let version = name.strip_prefix(table.name)?.strip_prefix("_v")?;
+        let (version, build) = version.split_once("_b")?;
+        number(version)?;
+        number(build).map(i64::from)
     })
 }
 
@@ -165,17 +185,18 @@ mod tests {
 
     #[test]
     fn what_people_keep_beside_the_tables_is_not_ours() {
-        for ours in ["webhooks_v1", "webhooks_v12_b3"] {
-            assert!(is_ours(ours), "{ours}");
-        }
+        assert_eq!(number("webhooks_v12_b3"), Some(3));
         for not in [
             "webhooks",
+            "webhooks_v1",
+            "webhooks_v1_b",
+            "webhooks_v1_b2_b3",
             "webhooks_v",
             "webhooks_v1_copy",
             "notes_v1",
             "states",
         ] {
-            assert!(!is_ours(not), "{not}");
+            assert_eq!(number(not), None, "{not}");
         }
     }
 }

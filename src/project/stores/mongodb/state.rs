@@ -44,6 +44,8 @@ pub(super) struct State {
     sets: BTreeMap<String, Tables>,
     /// Tables that are of no set any more. Somebody may read them still.
     replaced: Vec<Replaced>,
+    /// Of the live set, versions that were replaced up to this write may be gone.
+    pruned: i64,
 }
 
 /// Tables that no new question reads.
@@ -64,6 +66,7 @@ impl State {
             named: 0,
             sets: BTreeMap::new(),
             replaced: Vec::new(),
+            pruned: 0,
         }
     }
 
@@ -86,7 +89,7 @@ impl State {
     /// Begins a write of a set that continues from `from`, and tells its number.
     pub(super) fn begin(&mut self, set: &str, from: &Checkpoint) -> Result<i64, StoreError> {
         let number = self.write + 1;
-        self.at(set, from)?.unsettled.push(number);
+        self.at(set, from)?.unsettled.add(number);
         self.write = number;
         Ok(number)
     }
@@ -99,10 +102,16 @@ impl State {
         [from, to]: [&Checkpoint; 2],
     ) -> Result<(), StoreError> {
         let tables = self.at(set, from)?;
-        let place = tables.unsettled.iter().position(|begun| *begun == number);
-        tables.unsettled.remove(place.ok_or(StoreError::Moved)?);
+        if !tables.unsettled.remove(number) {
+            return Err(StoreError::Moved);
+        }
         tables.write = number;
         tables.read_up_to(to)
+    }
+
+    /// The number of the last write that was begun, of whichever set.
+    pub(super) const fn begun(&self) -> i64 {
+        self.write
     }
 
     /// The set, if it stands at `checkpoint`.
@@ -125,12 +134,17 @@ impl State {
     }
 
     /// The names of all tables that are in any set, or that somebody may read still.
-    pub(super) fn used(&self, now: DateTime) -> Vec<String> {
+    pub(super) fn used(&self) -> Vec<String> {
         let members = self.sets.values().flat_map(|set| &set.members);
         let members = members.flat_map(|member| member.tables.split(' '));
-        let replaced = self.replaced.iter().filter(|r| r.is_kept(now));
-        let replaced = replaced.flat_map(|r| r.tables.iter().map(String::as_str));
+        let replaced = self.replaced.iter().flat_map(|replaced| &replaced.tables);
+        let replaced = replaced.map(String::as_str);
         members.chain(replaced).map(str::to_owned).collect()
+    }
+
+    /// How many names were given: who gives the next one has a newer state.
+    pub(super) const fn named(&self) -> i64 {
+        self.named
     }
 
     /// What of the rows counts now; nothing if there is no such set.
@@ -151,26 +165,21 @@ impl State {
         self.sets.get(set).map(Tables::stored).transpose()
     }
 
-    /// The older half of the live set's writes that never counted, if there are more than `max`.
-    pub(super) fn oldest_unsettled(&self, max: usize) -> &[i64] {
-        let unsettled = self.sets.get(LIVE).map(|live| live.unsettled.as_slice());
-        let unsettled = unsettled.unwrap_or_default();
-        let many = unsettled.len() > max;
-        &unsettled[..if many { max / 2 } else { 0 }]
+    /// Says that from now on what was replaced up to `write` in the live set may be gone, and tables
+    /// that nobody should read any more; tells which those are.
+    pub(super) fn prune(&mut self, write: i64, now: DateTime) -> Vec<String> {
+        self.pruned = self.pruned.max(write);
+        let replaced = std::mem::take(&mut self.replaced).into_iter();
+        let (kept, over): (Vec<_>, Vec<_>) = replaced.partition(|r| r.is_kept(now));
+        self.replaced = kept;
+        over.into_iter().flat_map(|r| r.tables).collect()
     }
 
-    /// Tables that nobody reads any more.
-    pub(super) fn replaced_before(&self, now: DateTime) -> impl Iterator<Item = &str> {
-        let over = self.replaced.iter().filter(move |r| !r.is_kept(now));
-        over.flat_map(|r| &r.tables).map(String::as_str)
-    }
-
-    /// Forgets writes of which nothing is left, and tables that are gone.
-    pub(super) fn forget(&mut self, unsettled: &[i64], now: DateTime) {
-        if let Some(live) = self.sets.get_mut(LIVE) {
-            live.unsettled.retain(|write| !unsettled.contains(write));
-        }
-        self.replaced.retain(|replaced| replaced.is_kept(now));
+    /// Whether all is there still that was read of tables with these names at `moment`, when their
+    /// set was the live one.
+    pub(super) fn has_all_of(&self, moment: &Moment, names: &Names) -> bool {
+        let used = self.used();
+        self.pruned <= moment.write && names.all().all(|name| used.iter().any(|u| u == name))
     }
 }
 

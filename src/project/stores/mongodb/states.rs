@@ -12,7 +12,7 @@ use mongodb::bson::{DateTime, doc};
 use mongodb::error::Error;
 use mongodb::{Collection, Database};
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The collection that holds them.
 pub(super) const NAME: &str = "states";
@@ -25,10 +25,6 @@ const FORGET_EVERY: i64 = if cfg!(test) { 4 } else { 64 };
 
 /// Others may go on from the same state at the same moment, but not for ever.
 const TRIES: usize = 16;
-
-/// A process may stand still between reading a state and inserting the next one, until those that
-/// followed meanwhile are removed: after this time it looks whether that may be so.
-const SOON: Duration = Duration::from_secs(5);
 
 /// The shortest pause between two renewals beside something long.
 const RENEWAL_MIN: Duration = Duration::from_millis(100);
@@ -121,14 +117,13 @@ impl States {
         change: impl Fn(&mut State, DateTime) -> Result<T, StoreError>,
     ) -> Result<(State, T), StoreError> {
         for _ in 0..TRIES {
-            let begun = Instant::now();
             let now = self.now().await?;
             let mut state = self.newest().await?.unwrap_or_else(State::fresh);
             let said = change(&mut state, now)?;
             state.number += 1;
             match self.collection.insert_one(&state).await {
                 Ok(_) => {
-                    if begun.elapsed() > SOON && self.is_passed(&state).await? {
+                    if self.is_passed(&state).await? {
                         return Err(stood_still("this process stood still meanwhile"));
                     }
                     self.forget(state.number).await;
@@ -149,7 +144,9 @@ impl States {
         now.map_err(|_| unreadable("no time"))
     }
 
-    /// Whether so many states are newer that this one may have come after its successors were gone.
+    /// Whether so many states are newer that this one may have come after its successors were gone: a
+    /// process may stand still between reading a state and inserting the next one, and a command may
+    /// be on its way for long, whatever the clock of the process says.
     async fn is_passed(&self, state: &State) -> Result<bool, StoreError> {
         let newest = self.newest().await?.map_or(0, |newest| newest.number);
         Ok(newest - state.number > KEPT / 2)

@@ -4,6 +4,7 @@
 //! columns a document has the text by which its key is found and ordered, the number of the write
 //! that brought it, and, once it is replaced or removed, that of the write that did.
 
+use super::numbers::Numbers;
 use super::unreadable;
 use crate::project::store::StoreError;
 use hooklog_projections::table::{Kind, Row, Table, Value};
@@ -28,19 +29,21 @@ pub(super) struct Moment {
     pub(super) write: i64,
     /// Those that do not count although their numbers are lower: they did not come to their end, or
     /// their writer was superseded, whatever it writes still.
-    pub(super) unsettled: Vec<i64>,
+    pub(super) unsettled: Numbers,
 }
 
 impl Moment {
-    /// What holds for the versions that count.
+    /// What holds for the versions that count. No index but that of ids and of `UNTIL` has what it
+    /// compares, so every document that another index finds is read, for counts too.
     pub(super) fn filter(&self) -> Vec<Document> {
         let mut newer = vec![doc! {UNTIL: Bson::Null}, doc! {UNTIL: {"$gt": self.write}}];
-        let mut from = doc! {"$lte": self.write};
+        let mut clauses = vec![doc! {FROM: {"$lte": self.write}}];
         if !self.unsettled.is_empty() {
-            from.insert("$nin", self.unsettled.clone());
-            newer.push(doc! {UNTIL: {"$in": self.unsettled.clone()}});
+            clauses.push(doc! {"$nor": self.unsettled.clauses(FROM)});
+            newer.extend(self.unsettled.clauses(UNTIL));
         }
-        vec![doc! {FROM: from}, doc! {"$or": newer}]
+        clauses.push(doc! {"$or": newer});
+        clauses
     }
 }
 
@@ -59,7 +62,7 @@ pub(super) fn document(
     let place = i64::try_from(place).ok().filter(|p| *p < 1 << ROWS_BITS);
     let place = place.ok_or_else(|| unreadable("too many rows of one write"))?;
     let mut document = doc! {
-        "_id": (number << ROWS_BITS) | place,
+        "_id": first_id(number) | place,
         KEY: key(&row[..table.key]),
         FROM: number,
     };
@@ -67,6 +70,16 @@ pub(super) fn document(
         document.insert(column.name, bson(value));
     }
     Ok(document)
+}
+
+/// The id of the first row of the write `number`: no row of an earlier one has it or a higher one.
+pub(super) const fn first_id(number: i64) -> i64 {
+    number << ROWS_BITS
+}
+
+/// The number of the write that brought the row with this id.
+pub(super) const fn write_of(id: i64) -> i64 {
+    id >> ROWS_BITS
 }
 
 /// A value as the store holds it.

@@ -5,6 +5,7 @@
 //! number, and removes what was left.
 
 use super::errors::{failed, is_duplicate};
+use super::numbers::Numbers;
 use super::versions::{FROM, KEY, UNTIL, document, key};
 use crate::project::store::StoreError;
 use crate::project::stores::keys::last_of_each_key;
@@ -18,16 +19,18 @@ use std::collections::BTreeMap;
 /// Rows of one command: it costs little beside them, and stays far below what a server takes.
 pub(super) const ROWS: usize = 2_048;
 
+/// Ranges of numbers in one command.
+const RANGES: usize = 256;
+
 /// Writes `changes` under `number`; other `unsettled` writes never counted, and never will.
 pub(super) async fn rows(
     database: &Database,
     names: &Names,
     changes: &Changes,
     number: i64,
-    unsettled: &[i64],
+    unsettled: &Numbers,
 ) -> Result<(), StoreError> {
-    let others = unsettled.iter().copied();
-    let left: Vec<i64> = others.filter(|other| *other != number).collect();
+    let left = unsettled.without(number);
     let tables = by_table(changes).into_values().map(|parts| {
         let left = &left;
         async move {
@@ -59,7 +62,7 @@ async fn table(
     collection: &Collection<Document>,
     changes: &TableChanges,
     (number, first): (i64, usize),
-    left: &[i64],
+    left: &Numbers,
 ) -> Result<(), StoreError> {
     let table = changes.table;
     for keys in changes.delete.chunks(ROWS) {
@@ -90,14 +93,14 @@ async fn replace(
     collection: &Collection<Document>,
     keys: Vec<String>,
     number: i64,
-    left: &[i64],
+    left: &Numbers,
 ) -> Result<(), StoreError> {
     let mut newest = vec![doc! {UNTIL: Bson::Null}];
     if !left.is_empty() {
-        let never = doc! {KEY: {"$in": &keys}, FROM: {"$in": left}};
+        let never = doc! {KEY: {"$in": &keys}, "$or": left.clauses(FROM)};
         let removed = collection.delete_many(never).await;
         removed.map_err(failed("removing rows that never counted"))?;
-        newest.push(doc! {UNTIL: {"$in": left}});
+        newest.extend(left.clauses(UNTIL));
     }
     let replaced = doc! {KEY: {"$in": keys}, "$or": newest};
     let mark = doc! {"$set": {UNTIL: number}};
@@ -111,34 +114,37 @@ pub(super) async fn forget_replaced(
     database: &Database,
     names: &Names,
     number: i64,
-    unsettled: &[i64],
+    unsettled: &Numbers,
 ) -> Result<(), StoreError> {
+    let mut old = doc! {UNTIL: {"$lte": number}};
+    if !unsettled.is_empty() {
+        old.insert("$nor", unsettled.clauses(UNTIL));
+    }
     for name in names.all() {
-        let mut until = doc! {"$lte": number};
-        if !unsettled.is_empty() {
-            until.insert("$nin", unsettled);
-        }
-        let old = doc! {UNTIL: until};
-        let gone = database.collection::<Document>(name).delete_many(old).await;
+        let collection = database.collection::<Document>(name);
+        let gone = collection.delete_many(old.clone()).await;
         gone.map_err(failed("removing rows that were replaced"))?;
     }
     Ok(())
 }
 
-/// Removes all that these writes, which never counted, left in any of the tables.
+/// Removes all that these writes, which never counted, left in any of the tables. Their commands may
+/// come still, so their numbers never count all the same.
 pub(super) async fn forget_unsettled(
     database: &Database,
     names: &Names,
-    left: &[i64],
+    left: &Numbers,
 ) -> Result<(), StoreError> {
     let doing = "removing rows that never counted";
-    for name in names.all() {
-        let collection = database.collection::<Document>(name);
-        let gone = collection.delete_many(doc! {FROM: {"$in": left}}).await;
-        gone.map_err(failed(doing))?;
-        let marked = doc! {UNTIL: {"$in": left}};
-        let unmarked = collection.update_many(marked, doc! {"$unset": {UNTIL: ""}});
-        unmarked.await.map_err(failed(doing))?;
+    for part in left.parts(RANGES) {
+        for name in names.all() {
+            let collection = database.collection::<Document>(name);
+            let gone = collection.delete_many(doc! {"$or": part.brought()}).await;
+            gone.map_err(failed(doing))?;
+            let marked = doc! {"$or": part.clauses(UNTIL)};
+            let unmarked = collection.update_many(marked, doc! {"$unset": {UNTIL: ""}});
+            unmarked.await.map_err(failed(doing))?;
+        }
     }
     Ok(())
 }

@@ -11,13 +11,14 @@ use hooklog_schemas::Timestamp;
 use mongodb::bson::DateTime;
 
 impl State {
-    /// Notes that the tables of all projections are there, empty.
+    /// Notes that the tables of all projections are there, empty, under names with this suffix.
     pub(in super::super) fn created(
         &mut self,
+        suffix: &str,
         at: &Checkpoint,
         now: DateTime,
     ) -> Result<(), StoreError> {
-        let members = PROJECTIONS.map(|projection| Member::today(projection, ""));
+        let members = PROJECTIONS.map(|projection| Member::today(projection, suffix));
         let mut live = Tables::of(members, self.write, now);
         live.read_up_to(at)?;
         self.sets.insert(LIVE.to_owned(), live);
@@ -39,6 +40,17 @@ impl State {
         built.read_up_to(at)?;
         self.sets.insert(name.clone(), built);
         Ok(name)
+    }
+
+    /// Gives no name up to this number any more: there are tables of that name. They are left of a
+    /// state that is lost.
+    pub(in super::super) fn name_after(&mut self, number: i64) {
+        self.named = self.named.max(number);
+    }
+
+    /// The end of the names of tables that are to be created.
+    pub(in super::super) fn suffix(&mut self) -> String {
+        format!("_{}", self.free("b"))
     }
 
     /// A name that no set had: tables of one that was dropped may come back to life, if a writer that
@@ -66,8 +78,11 @@ impl State {
         let kept = self.sets.remove(LIVE).map(|mut live| {
             let goes = |member: &Member| whole || next.has(&member.projection);
             let (replaced, others): (Vec<_>, _) = live.members.into_iter().partition(goes);
-            next.members.extend(others);
-            next.unsettled.extend(&live.unsettled);
+            if !others.is_empty() {
+                // Where nothing stays, no table has anything of those writes.
+                next.members.extend(others);
+                next.unsettled.join(&live.unsettled);
+            }
             live.members = replaced;
             live
         });

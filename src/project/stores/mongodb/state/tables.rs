@@ -1,5 +1,6 @@
 //! One set of tables, as a state holds it.
 
+use super::super::numbers::Numbers;
 use super::super::unreadable;
 use crate::project::store::{StoreError, Stored};
 use crate::project::stores::names::{self, Member};
@@ -16,8 +17,9 @@ pub(super) struct Tables {
     pub(super) since: DateTime,
     /// The last write that counts.
     pub(super) write: i64,
-    /// Writes that were begun, and did not come to their end as far as is known.
-    pub(super) unsettled: Vec<i64>,
+    /// Writes that were begun, and did not come to their end as far as is known. None is ever taken
+    /// out but by its end: a command of it may come at any time.
+    pub(super) unsettled: Numbers,
     log: String,
     next: Vec<Next>,
     /// Where the tables of each projection are.
@@ -43,7 +45,7 @@ impl Tables {
             kind: String::new(),
             since,
             write,
-            unsettled: Vec::new(),
+            unsettled: Numbers::default(),
             log: String::new(),
             next: Vec::new(),
             members: members.into_iter().collect(),

@@ -23,7 +23,8 @@ fn second(second: i64) -> DateTime {
 
 fn created() -> State {
     let mut state = State::fresh();
-    state.created(&at(0), second(0)).unwrap();
+    let suffix = state.suffix();
+    state.created(&suffix, &at(0), second(0)).unwrap();
     state
 }
 
@@ -55,11 +56,15 @@ fn a_write_counts_from_its_end_on_and_one_that_has_none_never_does() {
     let given_up = state.begin(LIVE, &at(0)).unwrap();
     let write = state.begin(LIVE, &at(0)).unwrap();
     let before = state.moment(LIVE).unwrap();
-    assert!(before.write < given_up && before.unsettled == [given_up, write]);
+    assert!(before.write < given_up);
+    assert_eq!(before.unsettled, [given_up, write][..].into());
     let ends = [&at(0), &at(5)];
     state.commit(LIVE, write, ends).unwrap();
     let moment = state.moment(LIVE).unwrap();
-    assert_eq!((moment.write, moment.unsettled), (write, vec![given_up]));
+    assert_eq!(
+        (moment.write, moment.unsettled),
+        (write, [given_up][..].into())
+    );
     assert_eq!(state.checkpoint(LIVE).unwrap(), Some(at(5)));
     let moved = state.commit(LIVE, given_up, ends);
     assert!(matches!(moved, Err(StoreError::Moved)));
@@ -70,7 +75,7 @@ fn a_write_counts_from_its_end_on_and_one_that_has_none_never_does() {
 #[test]
 fn a_build_counts_for_itself_until_it_is_switched_to() {
     let mut state = created();
-    let given_up = state.begin(LIVE, &at(0)).unwrap();
+    state.begin(LIVE, &at(0)).unwrap();
     let set = state.begin_build(&PROJECTIONS, &at(0), second(0)).unwrap();
     let write = state.begin(&set, &at(0)).unwrap();
     state.commit(&set, write, [&at(0), &at(9)]).unwrap();
@@ -79,25 +84,52 @@ fn a_build_counts_for_itself_until_it_is_switched_to() {
     assert!(matches!(refused, Err(StoreError::NoSet(_))));
     let moved = state.switch(&set, &at(8), second(1));
     assert!(matches!(moved, Err(StoreError::Moved)));
+    let (moment, old) = (state.moment(LIVE).unwrap(), state.names(LIVE));
     let kept = state.switch(&set, &at(9), second(1)).unwrap().unwrap();
     assert_eq!(state.checkpoint(LIVE).unwrap(), Some(at(9)));
-    assert_eq!(state.moment(LIVE).unwrap().unsettled, [given_up]);
+    // The new tables have nothing of what was given up in the old ones, and those still do.
+    assert!(state.moment(LIVE).unwrap().unsettled.is_empty());
+    assert!(!state.moment(&kept).unwrap().unsettled.is_empty());
     let names = state.names(LIVE);
-    assert!(names.all().all(|name| name.ends_with("_b1")));
+    assert!(names.all().all(|name| name.ends_with("_b2")));
     // What was replaced is a set, then it is used for a while, and then it is not.
     assert_eq!(state.beside().unwrap().len(), 1);
     state.drop_set(&kept, second(1)).unwrap();
     assert!(state.beside().unwrap().is_empty());
-    assert_eq!(state.replaced_before(second(1)).count(), 0);
-    let (now, later) = (state.used(second(1)), after(second(1), KEPT));
-    assert_eq!(now.len(), 2 * state.used(later).len());
-    assert_eq!(state.replaced_before(later).count(), now.len() / 2);
-    state.forget(&[], later);
-    assert!(state.replaced.is_empty());
+    assert!(state.prune(0, second(1)).is_empty());
+    let (before, later) = (state.used(), after(second(1), KEPT));
+    assert!(state.has_all_of(&moment, &old));
+    assert_eq!(state.prune(0, later).len(), before.len() / 2);
+    assert_eq!(before.len(), 2 * state.used().len());
+    assert!(!state.has_all_of(&moment, &old));
     assert_eq!(
         state.begin_build(&PROJECTIONS, &at(0), second(2)).unwrap(),
-        "b3"
+        "b4"
     );
+}
+
+#[test]
+fn no_name_is_given_of_which_there_are_tables() {
+    let mut state = State::fresh();
+    state.name_after(7);
+    state.name_after(3);
+    assert_eq!(state.suffix(), "_b8");
+    let build = state.begin_build(&PROJECTIONS, &at(0), second(0));
+    assert_eq!(build.unwrap(), "b9");
+}
+
+#[test]
+fn what_was_given_up_in_tables_that_stay_is_not_forgotten_by_a_switch() {
+    let mut state = created();
+    let first = state.begin(LIVE, &at(0)).unwrap();
+    let set = state.begin_build(&PROJECTIONS[..1], &at(0), second(0));
+    let set = set.unwrap();
+    let settled = state.begin(&set, &at(0)).unwrap();
+    let third = state.begin(LIVE, &at(0)).unwrap();
+    state.commit(&set, settled, [&at(0), &at(0)]).unwrap();
+    state.switch(&set, &at(0), second(1)).unwrap();
+    let unsettled = state.moment(LIVE).unwrap().unsettled;
+    assert_eq!(unsettled, [first, third][..].into());
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What writers leave that stopped, or were superseded, and what of it is removed when.
 
 use super::*;
-use crate::project::stores::mongodb::tidying::UNSETTLED_MAX;
 use hooklog_projections::counts;
 use hooklog_projections::folding::TableChanges;
 use hooklog_schemas::{EventId, Offset, Partition, Position, Topic};
+use mongodb::Collection;
 use std::collections::BTreeSet;
 
 const LONG: Duration = Duration::from_secs(600);
@@ -90,10 +90,15 @@ async fn bring(store: &MongodbStore, changes: &Changes, number: i64, state: &Sta
     brought.await.unwrap();
 }
 
-/// All versions of rows, as they are in the collection.
-async fn versions(store: &mut MongodbStore) -> Vec<Document> {
+async fn collection(store: &mut MongodbStore) -> Collection<Document> {
     let place = store.place().await.unwrap();
     let (collection, _) = store.table(&place, COUNTS).await.unwrap();
+    collection
+}
+
+/// All versions of rows, as they are in the collection.
+async fn versions(store: &mut MongodbStore) -> Vec<Document> {
+    let collection = collection(store).await;
     let found = collection.find(doc! {}).await.unwrap();
     found.try_collect().await.unwrap()
 }
@@ -192,6 +197,31 @@ async fn an_answer_keeps_the_state_that_it_began_with() {
 }
 
 #[tokio::test]
+async fn an_answer_from_what_was_removed_meanwhile_is_none() {
+    let config = config();
+    let mut store = created(&config).await;
+    write(&mut store, changes(vec![row("a", 1)], &[]), 0)
+        .await
+        .unwrap();
+    let tables = MongodbTables::new(&config.mongodb);
+    let mut snapshot = tables.snapshot().await.unwrap();
+    // As if its clock had stood still for the reader.
+    store.forgetting = Forgetting::after(Duration::ZERO, Duration::ZERO);
+    write(&mut store, changes(vec![row("a", 2)], &[]), 1)
+        .await
+        .unwrap();
+    let select = crate::query::Select::oldest(COUNTS, &["source"]);
+    for told in [
+        snapshot.select(&select).await.unwrap_err().to_string(),
+        snapshot.count(&select).await.unwrap_err().to_string(),
+    ] {
+        assert!(told.contains("removed meanwhile"), "{told}");
+    }
+    let mut snapshot = tables.snapshot().await.unwrap();
+    assert_eq!(snapshot.select(&select).await.unwrap(), [row("a", 2)]);
+}
+
+#[tokio::test]
 async fn what_was_replaced_goes_when_nobody_can_read_it_any_more() {
     let config = config();
     let mut store = created(&config).await;
@@ -209,24 +239,51 @@ async fn what_was_replaced_goes_when_nobody_can_read_it_any_more() {
 }
 
 #[tokio::test]
-async fn writes_that_never_counted_do_not_pile_up() {
+async fn what_comes_of_a_write_after_its_leftovers_were_removed_never_counts() {
+    let config = config();
+    let mut store = created(&config).await;
+    let rows = vec![row("a", 1), row("b", 1)];
+    write(&mut store, changes(rows, &[]), 0).await.unwrap();
+    let half = changes(vec![row("a", 2), row("c", 2)], &["b"]);
+    let number = half_written(&mut store, &half, 1).await;
+    let place = store.place().await.unwrap();
+    let state = place.states.newest().await.unwrap().unwrap();
+
+    store.forgetting = Forgetting::after(Duration::ZERO, Duration::ZERO);
+    write(&mut store, changes(vec![row("d", 3)], &[]), 1)
+        .await
+        .unwrap();
+    let expected = [row("a", 1), row("b", 1), row("d", 3)];
+    assert_eq!(rows_of(&mut store).await, expected);
+    let left = versions(&mut store).await;
+    assert!(left.iter().all(|version| !version.contains_key("_until")));
+    assert_eq!(left.len(), expected.len(), "{left:?}");
+
+    // All of it comes again, before and after what was replaced is removed.
+    for turn in 2..5 {
+        bring(&store, &half, number, &state).await;
+        write(&mut store, changes(vec![row("d", 3)], &[]), turn)
+            .await
+            .unwrap();
+        assert_eq!(rows_of(&mut store).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn writes_that_fail_one_after_the_other_do_not_pile_up() {
     let config = config();
     let mut store = created(&config).await;
     for turn in 0..12 {
         half_written(&mut store, &changes(vec![row("a", turn)], &[]), 0).await;
     }
     store.forgetting = Forgetting::after(Duration::ZERO, Duration::ZERO);
-    for turn in 0..4 {
-        write(&mut store, changes(vec![row("b", 1)], &[]), turn)
-            .await
-            .unwrap();
-    }
+    write(&mut store, changes(vec![row("b", 1)], &[]), 0)
+        .await
+        .unwrap();
     let place = store.place().await.unwrap();
     let state = place.states.newest().await.unwrap().unwrap();
-    let unsettled = state.moment(LIVE).unwrap().unsettled;
-    assert!(unsettled.len() <= UNSETTLED_MAX, "{unsettled:?}");
-    let left = versions(&mut store).await;
-    assert!(left.len() <= UNSETTLED_MAX + 1, "{left:?}");
+    assert_eq!(state.moment(LIVE).unwrap().unsettled.ranges(), 1);
+    assert_eq!(versions(&mut store).await.len(), 1);
     assert_eq!(rows_of(&mut store).await, [row("b", 1)]);
 }
 
@@ -248,6 +305,63 @@ async fn tables_of_which_no_state_speaks_do_not_count_and_what_people_keep_stays
         .unwrap();
     assert_eq!(rows_of(&mut store).await, [row("b", 1)]);
     assert_eq!(notes.count_documents(doc! {}).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn tables_that_are_ahead_of_their_state_are_not_written() {
+    let config = config();
+    let mut first = created(&config).await;
+    write(&mut first, changes(vec![row("a", 1)], &[]), 0)
+        .await
+        .unwrap();
+    // What was begun and abandoned is not ahead.
+    let half = changes(vec![row("a", 2)], &[]);
+    let number = half_written(&mut first, &half, 1).await;
+    let state = first.place().await.unwrap().states.newest().await;
+    let state = state.unwrap().unwrap();
+    let mut second = successor(&config, &mut first).await;
+    // Rows of another moment, and then marks of one.
+    for half in [changes(vec![row("b", 1)], &[]), changes(vec![], &["a"])] {
+        bring(&first, &half, number + 1, &state).await;
+        let told = second.acquire("the second", LONG).await.unwrap_err();
+        assert!(!told.may_pass(), "{told}");
+        let told = told.to_string();
+        assert!(told.contains("rows of a later state"), "{told}");
+        assert!(told.contains("hooklog rebuild"), "{told}");
+        let ahead = doc! {"_id": {"$gte": versions::first_id(number + 1)}};
+        let put_right = collection(&mut second).await;
+        put_right.delete_many(ahead).await.unwrap();
+    }
+    // A rebuild replaces them all the same.
+    second.take_over("a rebuild", LONG).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_was_superseded_drops_nothing_that_its_successor_made() {
+    let config = config();
+    let mut first = created(&config).await;
+    let place = first.place().await.unwrap();
+    let old = place.states.newest().await.unwrap().unwrap();
+    let mut second = successor(&config, &mut first).await;
+    let holder = Holder {
+        writer: "a builder",
+        lease: LONG,
+    };
+    let build = second.build(&PROJECTIONS, &at(0), holder).await;
+    drop(build.unwrap());
+    let there = schema::last_named(&place.database).await.unwrap();
+    assert_eq!(there, 2);
+    // It goes on with what it knew.
+    schema::drop_dead(&place.database, old.named(), &old.used())
+        .await
+        .unwrap();
+    let after = schema::last_named(&place.database).await.unwrap();
+    assert_eq!(after, there);
+    // Who knows that nothing uses them drops all of them.
+    schema::drop_dead(&place.database, there, &[])
+        .await
+        .unwrap();
+    assert_eq!(schema::last_named(&place.database).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -286,5 +400,14 @@ async fn states_that_nobody_looks_at_are_removed() {
     let place = store.place().await.unwrap();
     let states = place.database.collection::<Document>(states::NAME);
     assert!(states.count_documents(doc! {}).await.unwrap() < 16);
+    assert_eq!(store.stored().await.unwrap().unwrap().checkpoint, at(0));
+
+    // Who went on from one that is gone is told that it is too late.
+    let passed = place.states.advance(|state, _| {
+        state.number = 1;
+        Ok(())
+    });
+    let told = passed.await.unwrap_err().to_string();
+    assert!(told.contains("stood still"), "{told}");
     assert_eq!(store.stored().await.unwrap().unwrap().checkpoint, at(0));
 }
