@@ -22,6 +22,7 @@ use std::time::Duration;
 pub const OWN: Flavour = Flavour {
     file: "postgres.sql",
     brackets_quote: false,
+    parameters: "$",
 };
 
 /// The tables of one projection of somebody's own.

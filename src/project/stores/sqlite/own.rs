@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 pub const OWN: Flavour = Flavour {
     file: "sqlite.sql",
     brackets_quote: true,
+    parameters: "$?:@#",
 };
 
 /// The tables of one projection of somebody's own.
