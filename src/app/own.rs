@@ -1,7 +1,7 @@
 //! Projections of the operator's own: where their tables are, and a trial of a folder.
 
 use crate::clock;
-use crate::config::{Config, StoreKind};
+use crate::config::{Config, OwnConfig, StoreKind};
 use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::Status;
@@ -16,7 +16,6 @@ use anyhow::{Context as _, bail};
 use hooklog_schemas::Offset;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What keeps them, and what tells of them; nothing where there is no folder for any.
 pub(super) fn keeping(
@@ -46,9 +45,8 @@ fn opening(config: &Config) -> OpenOwn {
     let config = config.clone();
     Arc::new(move |name| match config.project.store {
         StoreKind::Sqlite => {
-            let timeout = Duration::from_millis(config.project.own.timeout_ms);
             let folder = config.data.join(FOLDER);
-            Ok(Box::new(SqliteOwn::new(&folder, name, timeout)))
+            Ok(Box::new(SqliteOwn::new(&folder, name, &config.project.own)))
         }
         StoreKind::Postgres => opening_postgres(&config, name),
         // The configuration says so before it comes to this.
@@ -124,7 +122,7 @@ pub async fn check(folder: &Path) -> anyhow::Result<Tried> {
 async fn run(folder: &Path) -> anyhow::Result<(Definition, String)> {
     let definition = Definition::read(folder, sqlite::OWN)?;
     let away = tempfile::tempdir()?;
-    let mut store = SqliteOwn::new(away.path(), &definition.name, TRIAL);
+    let mut store = SqliteOwn::new(away.path(), &definition.name, &OwnConfig::default());
     let start = Place::start(clock::event_id());
     let stored = OwnStored {
         version: definition.version,
@@ -150,9 +148,6 @@ async fn run(folder: &Path) -> anyhow::Result<(Definition, String)> {
     };
     Ok((definition, told))
 }
-
-/// How long a statement of a trial may take.
-const TRIAL: Duration = Duration::from_secs(30);
 
 #[cfg(feature = "store-postgres")]
 fn read_postgres(folder: &Path) -> anyhow::Result<Option<(Definition, String)>> {

@@ -62,6 +62,7 @@ fn bounds(key: &str) -> RangeInclusive<i64> {
         "deliver.redelivery_window_days" => 1..=365,
         "spool.bytes_max" => 64 << 20..=1 << 50,
         "spool.reserve_bytes" => 0..=1 << 50,
+        "project.own.file_bytes_max" => 1 << 20..=1 << 50,
         "spool.configuration_age_max_hours" => 1..=24 * 366,
         "deliver.excerpt_bytes_max" => 0..=1 << 20,
         key if key.ends_with("_ms") => 1..=24 * 3_600_000,

@@ -13,6 +13,8 @@ pub struct OwnConfig {
     pub batch_events_max: usize,
     /// How long one of their statements may take, in milliseconds.
     pub timeout_ms: u64,
+    /// How large the file of one set of tables may become, in bytes, when `project.store` is SQLite.
+    pub file_bytes_max: u64,
     /// Where their tables are, when `project.store` is PostgreSQL: as `project.postgres.url`, with a
     /// user who has no right on hooklog's own tables.
     pub postgres_url: Option<String>,
@@ -26,6 +28,7 @@ impl Default for OwnConfig {
             folder: None,
             batch_events_max: 1_000,
             timeout_ms: 30_000,
+            file_bytes_max: 10 << 30,
             postgres_url: None,
             postgres_password_file: None,
         }

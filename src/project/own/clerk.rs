@@ -105,10 +105,12 @@ impl OwnClerk {
     }
 
     fn begin(&mut self, name: String, folder: PathBuf) {
-        let store = match (self.parts.open)(&name) {
+        let checked = manifest::check_folder(&name).map_err(|error| error.to_string());
+        let open = || (self.parts.open)(&name).map_err(|error| error.to_string());
+        let store = match checked.and_then(|()| open()) {
             Ok(store) => store,
-            Err(error) => {
-                self.desk.kept().failed.insert(name, error.to_string());
+            Err(told) => {
+                self.desk.kept().failed.insert(name, told);
                 return;
             }
         };

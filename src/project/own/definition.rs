@@ -103,6 +103,7 @@ mod tests {
     const FLAVOUR: Flavour = Flavour {
         file: "some.sql",
         brackets_quote: true,
+        parameters: "$?:@#",
     };
 
     const SQL: &str =

@@ -2,6 +2,7 @@
 
 mod folding;
 mod handle;
+mod sizes;
 mod telling;
 
 pub(super) use folding::Step;
@@ -18,6 +19,7 @@ use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::{Standing, Status};
 use handle::Order;
+use sizes::Sizes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,10 +57,11 @@ pub struct Keeper {
     /// Somebody ordered new tables.
     anew: bool,
     erasures: Erasures,
-    /// Events in the next batch at the most: fewer after one failed, to find which event it is.
-    events_max: usize,
+    sizes: Sizes,
     turn: usize,
     failures: u32,
+    /// Until when the tables that answer stand still after a failure, while others are built.
+    rests: Option<Instant>,
     /// When the log was last asked how far behind the tables are.
     asked: Option<Instant>,
     status: watch::Sender<OwnStatus>,
@@ -81,7 +84,7 @@ impl Keeper {
         let (ordering, orders) = mpsc::channel(8);
         let handle = OwnHandle::new(seen, ordering);
         let keeper = Self {
-            events_max: parts.config.own.batch_events_max,
+            sizes: Sizes::new(parts.config.own.batch_events_max),
             parts,
             definition: None,
             looked: None,
@@ -91,6 +94,7 @@ impl Keeper {
             erasures: Erasures::default(),
             turn: 0,
             failures: 0,
+            rests: None,
             asked: None,
             status,
             orders,
@@ -110,17 +114,25 @@ impl Keeper {
         if !self.leads() {
             return self.stand_by().await;
         }
+        let rested = self.rests;
         match self.step().await {
             Ok(Step::Idle) => self.wait().await,
-            Ok(Step::Folded) => {
-                tokio::time::sleep(Duration::from_millis(self.parts.config.batch_wait_ms)).await;
-            }
+            Ok(Step::Folded) => self.breath().await,
             Err(OwnError::Moved) => tokio::time::sleep(PAUSE).await,
             Err(error) => {
                 self.tell_failure(&error);
-                self.rest().await;
+                // Where those that answer alone have just failed, what is built may be what mends it.
+                match self.rests.is_some() && self.rests != rested {
+                    true => self.breath().await,
+                    false => self.rest().await,
+                }
             }
         }
+    }
+
+    /// What is waited for between two batches.
+    fn breath(&self) -> tokio::time::Sleep {
+        tokio::time::sleep(Duration::from_millis(self.parts.config.batch_wait_ms))
     }
 
     fn leads(&self) -> bool {
@@ -129,7 +141,8 @@ impl Keeper {
     }
 
     async fn stand_by(&mut self) {
-        self.sets = None;
+        (self.sets, self.rests) = (None, None);
+        self.tell_nothing();
         self.status.send_modify(|status| {
             status.state = OwnState::Waits;
             status.error = None;
@@ -159,9 +172,7 @@ impl Keeper {
 
     /// After a failure: until it is time to try again, an order, or other files.
     async fn rest(&mut self) {
-        self.failures = self.failures.saturating_add(1);
-        let doubled = PAUSE.saturating_mul(1 << (self.failures - 1).min(16));
-        let end = Instant::now() + doubled.min(PAUSE_MAX);
+        let end = self.pause();
         while Instant::now() < end {
             self.tell_lag().await;
             let left = end.saturating_duration_since(Instant::now());
@@ -174,6 +185,13 @@ impl Keeper {
                 return;
             }
         }
+    }
+
+    /// Until when it stands still after one more failure.
+    fn pause(&mut self) -> Instant {
+        self.failures = self.failures.saturating_add(1);
+        let doubled = PAUSE.saturating_mul(1 << (self.failures - 1).min(16));
+        Instant::now() + doubled.min(PAUSE_MAX)
     }
 
     fn files_changed(&self) -> bool {

@@ -31,6 +31,13 @@ pub enum ManifestError {
          and single _, does not end with _, and has at most {NAME_MAX} characters"
     )]
     Name(String),
+    /// The folder's name cannot be one of a table's.
+    #[error(
+        "the folder is called {0:?}, and its name is the projection's: it begins with a lower-case \
+         letter, goes on with lower-case letters, digits and single _, does not end with _, and has at \
+         most {NAME_MAX} characters"
+    )]
+    FolderName(String),
     /// The name is another than the folder's.
     #[error("`name` is {name:?}, and its folder is {folder:?}: give both the same name")]
     Folder {
@@ -97,6 +104,14 @@ impl Manifest {
             });
         }
         Ok(())
+    }
+}
+
+/// Whether a folder may be called so. Its name comes into statements before its file is read.
+pub(super) fn check_folder(name: &str) -> Result<(), ManifestError> {
+    match is_name(name) {
+        true => Ok(()),
+        false => Err(ManifestError::FolderName(name.to_owned())),
     }
 }
 

@@ -4,7 +4,7 @@ use super::place::Place;
 use super::store::OwnError;
 use crate::log::{EventLog, ReadError, ReadLimit};
 use hooklog_projections::checkpoint::Checkpoint;
-use hooklog_schemas::{Partition, Position, Record, Topic};
+use hooklog_schemas::{Offset, Partition, Position, Record, Topic};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,8 +12,21 @@ use std::sync::Arc;
 pub(super) struct Read {
     /// In order per partition: those of `control` first, then of `webhooks`, then of `deliveries`.
     pub(super) records: Vec<Arc<Record>>,
-    /// There is probably more.
+    /// Some partition is not read up to where it ended before. Only a [`Reading`] that asks for it
+    /// looks; otherwise it says no more than that some were not read at all.
     pub(super) more: bool,
+}
+
+/// What is read, and how.
+pub(super) struct Reading<'a> {
+    pub(super) topics: &'a BTreeSet<Topic>,
+    /// With which partition it begins, so that large records of one do not keep the others waiting for
+    /// ever.
+    pub(super) turn: usize,
+    /// About how many records at the most. Each partition gets its share.
+    pub(super) records_max: usize,
+    /// Whether to look if that is all there is: some logs must ask others where they end.
+    pub(super) to_the_end: bool,
 }
 
 /// Bytes read at a time, but for a last record that is larger.
@@ -30,20 +43,19 @@ pub(super) fn partitions(log: &dyn EventLog, topics: &BTreeSet<Topic>) -> Vec<(T
         .collect()
 }
 
-/// Reads up to about `records_max` records after `place`. Each partition gets its share; `turn` says
-/// with which to begin, so that large records of one do not keep the others waiting for ever.
+/// Reads records after `place`.
 pub(super) async fn read(
     log: &dyn EventLog,
-    (topics, turn): (&BTreeSet<Topic>, usize),
+    reading: &Reading<'_>,
     place: &Place,
-    records_max: usize,
 ) -> Result<Read, OwnError> {
-    let partitions = partitions(log, topics);
+    let partitions = partitions(log, reading.topics);
     let (count, mut left) = (partitions.len().max(1), BYTES);
-    let share = (records_max / count).max(16);
+    let share = (reading.records_max / count).max(16);
     let (mut records, mut more) = (Vec::new(), false);
     for number in 0..count {
-        let Some((topic, partition)) = partitions.get((turn + number) % count) else {
+        let Some((topic, partition)) = partitions.get(reading.turn.wrapping_add(number) % count)
+        else {
             break;
         };
         if left == 0 {
@@ -54,10 +66,17 @@ pub(super) async fn read(
             records: share,
             bytes: (BYTES / count).min(left),
         };
+        // How much came says nothing about that: a read stops before it would go over its limit.
+        let tail = match reading.to_the_end {
+            true => log.bounds(*topic, *partition).await?.tail,
+            false => Offset(0),
+        };
         let next = place.checkpoint.next(*topic, *partition);
         let some = log.read(next, limit).await?;
-        let bytes: usize = some.iter().map(|record| size(record)).sum();
-        more |= some.len() >= share || bytes >= limit.bytes;
+        // Where nothing comes is the end, also when the last offsets before the tail are gaps.
+        let last = some.last().map(|record| record.position.offset.next());
+        more |= last.is_some_and(|next| next < tail);
+        let bytes: usize = some.iter().map(|record| record.size()).sum();
         left = left.saturating_sub(bytes);
         records.extend(some);
     }
@@ -68,10 +87,6 @@ pub(super) async fn read(
 fn order(position: Position) -> (Option<usize>, Partition, u64) {
     let topic = ORDER.iter().position(|topic| *topic == position.topic);
     (topic, position.partition, position.offset.0)
-}
-
-fn size(record: &Record) -> usize {
-    record.value.as_ref().map_or(0, bytes::Bytes::len)
 }
 
 /// How many records of these topics there are after `checkpoint`.

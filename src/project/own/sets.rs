@@ -21,23 +21,32 @@ pub(super) struct Sets {
 }
 
 impl Sets {
-    /// Looks what is there of `definition`.
+    /// Looks what is there of `definition`. What cannot be read is as good as not there where others
+    /// are built, or are to be built `anew`, in its place.
     pub(super) async fn open(
         log: &dyn EventLog,
         store: &mut dyn OwnStore,
         definition: &Definition,
+        anew: bool,
     ) -> Result<Self, OwnError> {
         let id = feed::log_id(log).await.map_err(read)?;
         let id = id.ok_or(OwnError::Empty)?;
-        let answers = store.stored(Set::Live).await?;
+        let next = match store.stored(Set::Next).await {
+            Err(OwnError::Damaged(_)) => None,
+            next => next?,
+        };
+        let next = usable(log, id, next, definition).await?;
+        let answers = match store.stored(Set::Live).await {
+            Err(OwnError::Damaged(_)) if anew || next.is_some() => None,
+            answers => answers?,
+        };
         if let Some(stored) = &answers {
             check(stored, definition)?;
         }
-        let next = store.stored(Set::Next).await?;
         Ok(Self {
             log: id,
             live: usable(log, id, answers.clone(), definition).await?,
-            next: usable(log, id, next, definition).await?,
+            next,
             answers,
         })
     }

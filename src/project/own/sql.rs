@@ -15,6 +15,8 @@ pub struct Flavour {
     pub file: &'static str,
     /// Whether `[…]` is a name, as in SQLite; elsewhere it is an index.
     pub brackets_quote: bool,
+    /// What a parameter may begin with.
+    pub parameters: &'static str,
 }
 
 /// What a file of SQL says.
@@ -70,6 +72,15 @@ pub enum SqlError {
          far yours are; no statement may name them"
     )]
     Ours(usize),
+    /// A parameter other than the batch.
+    #[error(
+        "line {0}: the only parameter is $1, which no name and no parenthesis may touch; what begins \
+         others, $ and in SQLite ?, :, @ and #, stands in quotes alone"
+    )]
+    Parameter(usize),
+    /// A name in other characters than its own.
+    #[error("line {0}: a name in U&\"…\" could be any name: write it with its own characters")]
+    Spelled(usize),
     /// A quote or a comment that does not end.
     #[error("line {0}: what begins here does not end")]
     Open(usize),
@@ -144,8 +155,13 @@ impl Kind {
                 found: words.join(" "),
             });
         }
-        if statement.text.to_ascii_lowercase().contains("hooklog_") {
+        let text = statement.text.to_ascii_lowercase();
+        if text.contains("hooklog_") {
             return Err(SqlError::Ours(line));
+        }
+        // Also in a quote: where those of PostgreSQL end otherwise than ours, it may be in none.
+        if text.contains("u&\"") {
+            return Err(SqlError::Spelled(line));
         }
         match self {
             Self::Events if !statement.reads_batch => Err(SqlError::NoBatch(line)),

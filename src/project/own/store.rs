@@ -13,6 +13,8 @@ use hooklog_schemas::{DecodeError, Offset};
 /// - Its statements run with no right but on its own tables, and each ends after a limit.
 /// - `apply` is one transaction: the statements and the place, or nothing. It fails with
 ///   [`OwnError::Moved`] when the tables are not where it continues from: another process did it.
+/// - A set that is there and cannot be read, as after damage to the disk, is [`OwnError::Damaged`], and
+///   no obstacle to `begin` and `switch`. A store that does not answer is not damaged.
 /// - `begin` makes tables beside the ones that answer. `switch` puts them in their place in one step,
 ///   as seen by who reads, and keeps what was there by its version; what was kept of the same version
 ///   goes.
@@ -94,6 +96,12 @@ pub enum OwnError {
     /// The files or the store are not fit; the text says what to change.
     #[error("{0}")]
     Refused(String),
+    /// A set of tables is there, and cannot be read.
+    #[error(
+        "its tables do not say any more how far they are: {0}; `hooklog rebuild` with its name builds \
+         others in their place"
+    )]
+    Damaged(String),
     /// The store failed.
     #[error("the store of its tables failed while it was {doing}: {reason}")]
     Failed {

@@ -20,6 +20,7 @@ macro_rules! on_every_sql_store {
     };
 }
 
+mod building;
 mod examples;
 mod failing;
 mod standing;
@@ -62,6 +63,7 @@ impl On {
 struct Room {
     folder: tempfile::TempDir,
     config: ProjectConfig,
+    metrics: Metrics,
     on: On,
 }
 
@@ -78,6 +80,7 @@ impl Room {
         Self {
             folder: tempfile::tempdir().unwrap(),
             config,
+            metrics: Metrics::register(&mut Default::default()),
             on,
         }
     }
@@ -107,8 +110,7 @@ impl Room {
         match self.on {
             On::Sqlite => {
                 use crate::project::stores::sqlite::SqliteOwn;
-                let timeout = std::time::Duration::from_millis(self.config.own.timeout_ms);
-                Box::new(SqliteOwn::new(&self.tables(), name, timeout))
+                Box::new(SqliteOwn::new(&self.tables(), name, &self.config.own))
             }
             #[cfg(feature = "store-postgres")]
             On::Postgres => {
@@ -193,7 +195,7 @@ impl Room {
             folder: self.folder.path().join(&name),
             flavour: self.flavour(),
             config: self.config.clone(),
-            metrics: Metrics::register(&mut Default::default()),
+            metrics: self.metrics.clone(),
             projector,
         })
     }

@@ -26,8 +26,5 @@ pub(super) fn statement_failed(
 
 /// What is stored beside the tables does not read.
 pub(super) fn unreadable(error: impl std::fmt::Display) -> OwnError {
-    OwnError::Failed {
-        doing: "reading how far they are",
-        reason: error.to_string(),
-    }
+    OwnError::Damaged(error.to_string())
 }

@@ -10,11 +10,21 @@ pub(super) async fn within<T>(
     doing: &'static str,
     what: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
+    let silent = |reason| StoreError::Failed { doing, reason };
+    or_else(limit, what, silent).await
+}
+
+/// The same, where a server that does not answer is told in the words of `silent`.
+pub(super) async fn or_else<T, E>(
+    limit: Duration,
+    what: impl Future<Output = Result<T, E>>,
+    silent: impl FnOnce(String) -> E,
+) -> Result<T, E> {
     match tokio::time::timeout(limit, what).await {
         Ok(done) => done,
-        Err(_) => Err(StoreError::Failed {
-            doing,
-            reason: format!("there was no answer within {} s", limit.as_secs_f32()),
-        }),
+        Err(_) => {
+            let limit = limit.as_secs_f32();
+            Err(silent(format!("there was no answer within {limit} s")))
+        }
     }
 }

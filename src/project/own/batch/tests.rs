@@ -2,6 +2,7 @@
 
 use super::super::events::RECEIVED;
 use super::super::handed::examples;
+use super::super::reading::{Reading, read};
 use super::*;
 use crate::log::EventLog;
 use crate::log::memory::MemoryLog;
@@ -62,8 +63,13 @@ async fn handed(appends: Vec<(Topic, Append)>, wanted: &[&str]) -> Vec<Value> {
     let wanted: BTreeSet<String> = wanted.iter().map(|event| (*event).to_owned()).collect();
     let place = Place::start(EventId(Uuid::nil()));
     let topics = Topic::ALL.into_iter().collect();
-    let read = super::super::reading::read(&log, (&topics, 0), &place, 1_000).await;
-    let records = read.unwrap().records;
+    let reading = Reading {
+        topics: &topics,
+        turn: 0,
+        records_max: 1_000,
+        to_the_end: false,
+    };
+    let records = read(&log, &reading, &place).await.unwrap().records;
     let batch = Batch::of(&records, &wanted, &erasures, (&place, 1_000))
         .await
         .unwrap();

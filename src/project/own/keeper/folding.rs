@@ -1,11 +1,12 @@
 //! One batch after the other, into each set of tables.
 
+use super::sizes::Sizes;
 use super::{Keeper, LOOK};
 use crate::project::own::batch::Batch;
 use crate::project::own::definition::Definition;
 use crate::project::own::events;
 use crate::project::own::place::Place;
-use crate::project::own::reading;
+use crate::project::own::reading::{self, Reading};
 use crate::project::own::sets::Sets;
 use crate::project::own::store::{Advance, OwnError, OwnStored, Set};
 use hooklog_schemas::{Position, Topic};
@@ -34,15 +35,48 @@ impl Keeper {
         }
         self.erasures.catch_up(self.parts.log.as_ref()).await?;
         self.open(&definition).await?;
-        let live = self.fold(Set::Live, &definition).await?;
+        let live = self.fold_live(&definition).await;
         let next = self.fold(Set::Next, &definition).await?;
-        if next.is_some_and(Ending::is_at_the_end) {
-            self.switch(&definition).await?;
-        }
+        let live = match next {
+            // Whatever was wrong with those that answered, they do so no more.
+            Some(next) if next.is_at_the_end() => {
+                self.switch(&definition).await?;
+                live.unwrap_or_default()
+            }
+            Some(_) => self.rest_live(live)?,
+            None => live?,
+        };
         let busy = [live, next].into_iter().flatten().any(Ending::is_busy);
         self.tell(&definition, !busy).await?;
-        self.failures = 0;
+        if self.rests.is_none() {
+            self.failures = 0;
+        }
         Ok(if busy { Step::Folded } else { Step::Idle })
+    }
+
+    /// Folds a batch into the tables that answer, unless they stand still while others are built.
+    async fn fold_live(&mut self, definition: &Definition) -> Result<Option<Ending>, OwnError> {
+        let builds = self.sets.as_ref().is_some_and(|sets| sets.next.is_some());
+        let rests = self.rests.is_some_and(|until| Instant::now() < until);
+        if builds && rests {
+            return Ok(None);
+        }
+        let folded = self.fold(Set::Live, definition).await;
+        if folded.is_ok() {
+            self.rests = None;
+        }
+        folded
+    }
+
+    /// Those that answer and failed stand still for a while, and what is built is gone on with.
+    fn rest_live(
+        &mut self,
+        live: Result<Option<Ending>, OwnError>,
+    ) -> Result<Option<Ending>, OwnError> {
+        if matches!(&live, Err(error) if !matches!(error, OwnError::Moved)) {
+            self.rests = Some(self.pause());
+        }
+        live
     }
 
     /// Its files as they are, read now and then.
@@ -57,14 +91,14 @@ impl Keeper {
         let read = match read {
             Ok(read) => Arc::new(read),
             Err(error) => {
-                (self.definition, self.sets) = (None, None);
+                (self.definition, self.sets, self.rests) = (None, None, None);
                 return Err(OwnError::Refused(error.to_string()));
             }
         };
         if self.definition.as_ref() != Some(&read) {
             self.definition = Some(Arc::clone(&read));
-            self.events_max = self.parts.config.own.batch_events_max;
-            self.sets = None;
+            self.sizes = Sizes::new(self.parts.config.own.batch_events_max);
+            (self.sets, self.rests) = (None, None);
         }
         Ok(read)
     }
@@ -76,14 +110,16 @@ impl Keeper {
             Some(sets) => sets,
             None => {
                 let (log, store) = (self.parts.log.as_ref(), self.parts.store.as_mut());
-                Sets::open(log, store, definition).await?
+                Sets::open(log, store, definition, self.anew).await?
             }
         };
         let concerned =
             |stored: &OwnStored| self.erasures.concern(&definition.events, stored.begun);
         let begin = self.anew
             || match (&sets.live, &sets.next) {
-                (_, Some(next)) => concerned(next),
+                // What was ordered since it began is not in what it read after that. It is finished: if
+                // every order began another, none might ever be.
+                (_, Some(_)) => false,
                 (Some(live), None) => concerned(live),
                 (None, None) => true,
             };
@@ -99,6 +135,7 @@ impl Keeper {
         let stored = sets.beginning(definition, self.erasures.read_up_to());
         self.parts.store.begin(definition, &stored).await?;
         sets.next = Some(stored);
+        self.sizes.begun();
         (self.anew, self.asked) = (false, None);
         Ok(())
     }
@@ -108,7 +145,8 @@ impl Keeper {
         let Definition { name, version, .. } = definition;
         tracing::info!(projection = %name, version, "new tables of a projection of your own answer");
         self.sets.iter_mut().for_each(Sets::switched);
-        self.asked = None;
+        self.sizes.switched();
+        (self.asked, self.rests) = (None, None);
         Ok(())
     }
 
@@ -125,13 +163,20 @@ impl Keeper {
         let topics = events::topics(&definition.events);
         self.turn = self.turn.wrapping_add(1);
         let log = self.parts.log.as_ref();
-        let most = self.parts.config.batch_events_max;
-        let most = self.events_max.saturating_mul(UNWANTED).min(most);
-        let read = reading::read(log, (&topics, self.turn), &from, most).await?;
+        let (most, events_max) = (self.parts.config.batch_events_max, self.sizes.of(set));
+        let reading = Reading {
+            topics: &topics,
+            turn: self.turn,
+            records_max: events_max.saturating_mul(UNWANTED).min(most),
+            to_the_end: set == Set::Next,
+        };
+        let read = reading::read(log, &reading, &from).await?;
         if read.records.is_empty() {
             return Ok(Some(Ending::Reached));
         }
-        let limit = (&from, self.events_max);
+        // What was ordered before these were read must be known before they are handed over.
+        self.erasures.catch_up(log).await?;
+        let limit = (&from, events_max);
         let batch = Batch::of(&read.records, &definition.events, &self.erasures, limit).await?;
         let done = self.apply(set, definition, &batch, &from).await?;
         let end = done && !read.more && !batch.left;
@@ -152,14 +197,13 @@ impl Keeper {
         let applied = store.apply(set, definition, text.as_deref(), Advance { from, to });
         match applied.await {
             Ok(()) => {
-                let most = self.parts.config.own.batch_events_max;
-                self.events_max = self.events_max.saturating_mul(2).min(most);
+                self.sizes.grow(set);
                 let sets = self.sets.iter_mut();
                 sets.for_each(|sets| sets.reached(set, to.clone()));
                 Ok(true)
             }
             Err(OwnError::Statement { .. }) if batch.count() > 1 => {
-                self.events_max = batch.count() / 2;
+                self.sizes.halve(set, batch.count());
                 Ok(false)
             }
             Err(error) => {

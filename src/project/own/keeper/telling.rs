@@ -32,9 +32,11 @@ impl Keeper {
         self.asked = Some(Instant::now());
         self.show_lag(lag.or(left).unwrap_or_default());
         let failing = &self.parts.metrics.own_projection_failing;
-        failing.get_or_create(&self.label()).set(0);
+        let fails = self.rests.is_some();
+        failing.get_or_create(&self.label()).set(i64::from(fails));
         self.status.send_modify(|status| {
             status.state = match sets.next {
+                _ if fails => OwnState::Fails,
                 Some(_) => OwnState::Builds,
                 None => OwnState::Follows,
             };
@@ -43,7 +45,9 @@ impl Keeper {
             status.folded = sets.answers.as_ref().map_or(0, folded);
             (status.lag, status.left) = (lag, left);
             status.kept = kept;
-            status.error = None;
+            if !fails {
+                status.error = None;
+            }
         });
         Ok(())
     }
@@ -82,6 +86,13 @@ impl Keeper {
             self.show_lag(lag);
             self.status.send_modify(|status| status.lag = Some(lag));
         }
+    }
+
+    /// Tells nothing any more: whoever keeps it now does.
+    pub(super) fn tell_nothing(&self) {
+        let (metrics, label) = (&self.parts.metrics, self.label());
+        metrics.own_projection_lag.remove(&label);
+        metrics.own_projection_failing.remove(&label);
     }
 
     fn show_lag(&self, lag: u64) {

@@ -1,8 +1,9 @@
 //! Splits SQL at its semicolons, those in quotes and comments left out.
 //!
 //! Nothing may hide here: where a database saw two statements in what is one to us, the second would
-//! not be checked. So quotes and comments end exactly where SQLite's do. PostgreSQL takes one
-//! statement at a time, and refuses a second.
+//! not be checked. So quotes and comments end exactly where SQLite's do, and parameters, of which it
+//! has many kinds, some with anything in parentheses, are refused but for the one that is given.
+//! PostgreSQL takes one statement at a time, and refuses a second.
 
 use super::{Flavour, SqlError};
 
@@ -30,7 +31,7 @@ pub(super) fn statements(
         all: Vec::new(),
     };
     for (number, line) in lines {
-        reader.read(*number, line);
+        reader.read(*number, line)?;
     }
     reader.end()
 }
@@ -54,7 +55,7 @@ enum In {
 }
 
 impl Reader {
-    fn read(&mut self, number: usize, line: &str) {
+    fn read(&mut self, number: usize, line: &str) -> Result<(), SqlError> {
         let mut chars = line.chars().chain(['\n']).peekable();
         while let Some(c) = chars.next() {
             let next = chars.peek().copied();
@@ -74,11 +75,18 @@ impl Reader {
                     (self.state, self.began) = (In::Comment, number);
                 }
                 (In::Code, ';', _) => self.all.extend(self.now.take()),
-                (In::Code, c, next) => {
+                (In::Code, c, _) if self.flavour.parameters.contains(c) => {
+                    let after = (next, chars.clone().nth(1));
+                    if !self.is_the_batch(c, after) {
+                        return Err(SqlError::Parameter(number));
+                    }
+                    self.push(number, c, true);
+                }
+                (In::Code, c, _) => {
                     if let Some(end) = self.closing(c) {
                         (self.state, self.began) = (In::Quotes(end), number);
                     }
-                    self.push(number, c, c == '$' && next == Some('1'));
+                    self.push(number, c, false);
                 }
                 (In::Quotes(end), c, _) => {
                     if c == end {
@@ -88,6 +96,18 @@ impl Reader {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whether this is the `$` of `$1`, and of nothing that goes on: to SQLite all of `$1(…)`, whatever
+    /// is in it, is one parameter.
+    fn is_the_batch(&self, c: char, after: (Option<char>, Option<char>)) -> bool {
+        let (Some(one), Some(end)) = after else {
+            return false;
+        };
+        let before = self.now.as_ref().and_then(|now| now.text.chars().last());
+        let alone = !before.is_some_and(is_of_a_name) && !is_of_a_name(end) && end != '(';
+        (c, one) == ('$', '1') && alone
     }
 
     /// What ends the quote that this begins.
@@ -122,4 +142,9 @@ impl Reader {
         }
         Ok(self.all)
     }
+}
+
+/// Whether names may go on with this, in either store.
+fn is_of_a_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }

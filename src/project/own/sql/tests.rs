@@ -5,11 +5,13 @@ use super::*;
 const BRACKETS: Flavour = Flavour {
     file: "a.sql",
     brackets_quote: true,
+    parameters: "$?:@#",
 };
 
 const INDEXES: Flavour = Flavour {
     file: "b.sql",
     brackets_quote: false,
+    parameters: "$",
 };
 
 const GOOD: &str = "\
@@ -113,6 +115,10 @@ fn what_may_not_stand_there_is_told_with_its_line() {
             "names with `hooklog_`",
         ),
         ("-- hooklog: events\nINSERT INTO a SELECT $1\0", "a NUL"),
+        (
+            "-- hooklog: events\nDELETE FROM U&\"hooklog\\005fcheckpoint\" WHERE $1 = ''",
+            "line 2: a name in U&",
+        ),
     ] {
         let error = Sql::read(text, BRACKETS).unwrap_err().to_string();
         assert!(error.contains(told), "{text:?}: {error}");
@@ -142,4 +148,55 @@ fn an_index_is_no_quote_where_the_store_has_arrays() {
     let text = "-- hooklog: tables\nCREATE TABLE a (b);\n-- hooklog: events\n\
                 INSERT INTO a SELECT (ARRAY['x;y', $1])[1]";
     assert_eq!(Sql::read(text, INDEXES).unwrap().events.len(), 1);
+}
+
+#[test]
+fn no_second_statement_hides_in_a_parameter() {
+    let hidden = "(') ; COMMIT; ATTACH \"../hooklog.sqlite\" AS h; DELETE FROM h.x; BEGIN; --'";
+    let of = |parameter: &str| format!("INSERT INTO t SELECT {parameter}{hidden}");
+    let forms = [
+        "$1", "$1::x", "$11", "$1a", "$a", "$", "$1$", "@a", "@1", ":a", ":1", "#a", "#1", "$1é",
+        "x$1", "$1, ?", "$1, ?1", "$1, $2", "$1, :a", "$1, @a",
+    ];
+    for statement in forms.map(of).into_iter().chain([
+        "INSERT INTO t SELECT $1(')".to_owned(),
+        "INSERT INTO t SELECT $1::x(';')".to_owned(),
+    ]) {
+        for section in ["events", "tables"] {
+            let statement = match section {
+                "tables" => statement.replace("INSERT INTO t", "CREATE VIEW t AS"),
+                _ => statement.clone(),
+            };
+            let text = format!("-- hooklog: {section}\n{statement}");
+            let error = Sql::read(&text, BRACKETS).unwrap_err();
+            assert_eq!(error, SqlError::Parameter(2), "{statement}");
+        }
+    }
+}
+
+#[test]
+fn the_batch_may_stand_wherever_it_is_a_parameter() {
+    let read = |fold: &str, flavour| {
+        let text = format!("-- hooklog: tables\nCREATE TABLE a (b);\n-- hooklog: events\n{fold}");
+        Sql::read(&text, flavour).map(|sql| sql.events.len())
+    };
+    for fold in [
+        "INSERT INTO a SELECT $1",
+        "INSERT INTO a SELECT value FROM json_each($1), '$.a:b', \"?\", [@x]",
+        "INSERT INTO a SELECT b+$1/* ? */FROM x -- :a",
+    ] {
+        assert_eq!(read(fold, BRACKETS), Ok(1), "{fold}");
+    }
+    for fold in [
+        "INSERT INTO a SELECT e #>> '{a}' FROM jsonb_array_elements($1::jsonb) AS e WHERE e ? 'b'",
+        "INSERT INTO a SELECT (b)[1:2] FROM f(x := $1) WHERE c @> $1::jsonb",
+    ] {
+        assert_eq!(read(fold, INDEXES), Ok(1), "{fold}");
+    }
+    for fold in [
+        "INSERT INTO a SELECT $1, $2",
+        "INSERT INTO a SELECT $1, $$b;$$",
+    ] {
+        assert_eq!(read(fold, INDEXES), Err(SqlError::Parameter(4)), "{fold}");
+    }
 }

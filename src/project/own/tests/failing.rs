@@ -8,6 +8,8 @@ on_every_sql_store!(
     a_statement_that_never_ends_is_ended,
     what_is_not_its_own_is_out_of_reach,
     the_event_at_which_it_fails_is_found_and_those_before_are_kept,
+    a_constraint_that_waits_for_the_end_is_told_with_an_event_too,
+    a_folder_with_a_name_for_no_table_is_told_of_and_never_begun,
 );
 
 fn desk(room: &Room, log: &Arc<dyn EventLog>) -> (OwnClerk, OwnDesk) {
@@ -15,11 +17,7 @@ fn desk(room: &Room, log: &Arc<dyn EventLog>) -> (OwnClerk, OwnDesk) {
     let open: OpenOwn = Arc::new(move |name| match on {
         On::Sqlite => {
             use crate::project::stores::sqlite::SqliteOwn;
-            Ok(Box::new(SqliteOwn::new(
-                &tables,
-                name,
-                Duration::from_secs(30),
-            )))
+            Ok(Box::new(SqliteOwn::new(&tables, name, &config.own)))
         }
         #[cfg(feature = "store-postgres")]
         On::Postgres => {
@@ -27,8 +25,6 @@ fn desk(room: &Room, log: &Arc<dyn EventLog>) -> (OwnClerk, OwnDesk) {
             Ok(Box::new(PostgresOwn::new(&config, name).unwrap()))
         }
     });
-    #[cfg(not(feature = "store-postgres"))]
-    drop(config);
     OwnClerk::new(OwnClerkParts {
         folder: room.folder.path().to_owned(),
         flavour: room.flavour(),
@@ -198,4 +194,61 @@ async fn the_event_at_which_it_fails_is_found_and_those_before_are_kept(on: On) 
         .positions()
         .find(|p| p.topic.as_str() == "deliveries" && p.partition.0 == 1);
     assert_eq!(at.unwrap().offset.0 as usize, offset);
+}
+
+async fn a_constraint_that_waits_for_the_end_is_told_with_an_event_too(on: On) {
+    let (_, log) = history_of(134, 200).await;
+    let room = Room::new(on).await;
+    let sql = format!(
+        "-- hooklog: tables\nCREATE TABLE teams (n BIGINT PRIMARY KEY);\n\
+         CREATE TABLE seen (n BIGINT REFERENCES teams (n) DEFERRABLE INITIALLY DEFERRED);\n\
+         -- hooklog: events\nINSERT INTO seen SELECT {};\n",
+        room.count()
+    );
+    room.write("mine", 1, "[\"webhook.routed\"]", &sql);
+    let (mut keeper, _) = room.keeper(&log, "mine");
+    let error = loop {
+        if let Err(error) = keeper.step().await {
+            break error.to_string();
+        }
+    };
+    for part in ["line 5: of the event deliveries/", "foreign key constraint"] {
+        assert!(error.to_lowercase().contains(part), "{error}");
+    }
+}
+
+async fn a_folder_with_a_name_for_no_table_is_told_of_and_never_begun(on: On) {
+    let (_, log) = history_of(135, 30).await;
+    let room = Room::new(on).await;
+    let name = "a; DROP SCHEMA public CASCADE; --\"";
+    let folder = room.folder.path().join(name);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("projection.toml"), "").unwrap();
+    let (clerk, desk) = desk(&room, &log);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(clerk.run(stop.clone()));
+    let status = until(&desk, name, |status| status.error.is_some()).await;
+    let told = status.error.unwrap();
+    assert!(told.contains("begins with a lower-case letter"), "{told}");
+    assert!(!desk.has(name));
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+/// A file has no more room than its limit, also where the disk has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_outgrow_their_file_are_told_of() {
+    let (_, log) = history_of(136, 30).await;
+    let mut room = Room::new(On::Sqlite).await;
+    room.config.own.file_bytes_max = 1 << 20;
+    let fold = "INSERT INTO seen WITH RECURSIVE n(i) AS (SELECT json_array_length($1) UNION ALL \
+                SELECT i + 1 FROM n WHERE i < 300000) SELECT i FROM n";
+    room.write_count(1, fold);
+    let (mut keeper, _) = room.keeper(&log, "mine");
+    let error = loop {
+        if let Err(error) = keeper.step().await {
+            break error.to_string();
+        }
+    };
+    assert!(error.contains("disk is full"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! Of several processes, the one that writes hooklog's tables writes these too.
 
 use super::*;
+use crate::metrics::OwnLabel;
 use crate::project::Standing;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::EventId;
@@ -42,6 +43,25 @@ async fn whoever_does_not_write_hooklog_s_tables_writes_none_of_these(on: On) {
         .ask("mine", "SELECT CAST(sum(n) AS TEXT) FROM seen")
         .await;
     assert_eq!(total, routed(&history).to_string());
+
+    // Who writes no more tells nothing more: nobody here would ever say that it is well again.
+    let label = OwnLabel {
+        projection: room.name("mine"),
+    };
+    let told = || {
+        let (lag, failing) = (
+            &room.metrics.own_projection_lag,
+            &room.metrics.own_projection_failing,
+        );
+        (lag.get(&label).is_some(), failing.get(&label).is_some())
+    };
+    assert_eq!(told(), (true, true));
+    let other = "another process".to_owned();
+    standing.send_replace(Standing::StandsBy { writer: other });
+    while handle.status().state != OwnState::Waits {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(told(), (false, false));
     stop.cancel();
     running.await.unwrap();
 }

@@ -1,27 +1,27 @@
 //! The tables of somebody's own projection in PostgreSQL: schemas of their own, written by a user who
 //! has no right on anything of ours. `own_NAME` is the one that answers.
 
+mod folding;
 mod meta;
 mod rights;
 
 use super::connect::Connector;
 use super::errors::{code, message};
 use crate::config::ProjectConfig;
-use crate::project::own::{
-    Advance, Definition, Flavour, OwnError, OwnStore, OwnStored, Set, Statement,
-};
+use crate::project::own::{Advance, Definition, Flavour, OwnError, OwnStore, OwnStored, Set};
 use crate::project::store::StoreError;
-use crate::project::stores::own::statement_failed;
-use crate::project::stores::patience::within;
+use crate::project::stores::patience::{self, within};
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use std::future::Future;
 use std::time::Duration;
 
 /// What its SQL is called, and how it is read.
 pub const OWN: Flavour = Flavour {
     file: "postgres.sql",
     brackets_quote: false,
+    parameters: "$",
 };
 
 /// The tables of one projection of somebody's own.
@@ -53,13 +53,23 @@ impl PostgresOwn {
     /// The schema of a set. No name has two underscores, so no two have the same.
     fn schema(&self, set: Set) -> String {
         match set {
-            Set::Live => format!("own_{}", self.name),
-            Set::Next => format!("own_{}__next", self.name),
+            Set::Live => quoted(&format!("own_{}", self.name)),
+            Set::Next => quoted(&format!("own_{}__next", self.name)),
         }
     }
 
     fn kept_schema(&self, version: u32) -> String {
-        format!("own_{}__v{version}", self.name)
+        quoted(&format!("own_{}__v{version}", self.name))
+    }
+
+    /// Waits for what the server itself would end in time. One that is gone without a word does not.
+    async fn answered<T>(
+        &self,
+        doing: &'static str,
+        what: impl Future<Output = Result<T, OwnError>>,
+    ) -> Result<T, OwnError> {
+        let silent = |reason| OwnError::Failed { doing, reason };
+        patience::or_else(self.timeout + GRACE, what, silent).await
     }
 
     /// The connection, which is put back when all went well.
@@ -77,80 +87,25 @@ impl PostgresOwn {
         });
         connected.await.map_err(refused)
     }
-
-    /// Runs one of its statements in `schema`. The settings are made anew for each, since a statement
-    /// may change them for the next.
-    async fn run(
-        &self,
-        connection: &mut PgConnection,
-        schema: &str,
-        statement: &Statement,
-        events: Option<&str>,
-    ) -> Result<(), OwnError> {
-        let timeout = self.timeout.as_millis();
-        let settings =
-            format!("SET LOCAL search_path = {schema}; SET LOCAL statement_timeout = {timeout}");
-        execute(connection, settings, "setting its limits").await?;
-        let query = sqlx::query(AssertSqlSafe(statement.text.clone())).persistent(false);
-        let running = async {
-            match events {
-                Some(events) => query.bind(events).execute(&mut *connection).await,
-                None => query.execute(&mut *connection).await,
-            }
-        };
-        // The server ends it in time; this is for one that is gone without a word.
-        match tokio::time::timeout(self.timeout + GRACE, running).await {
-            Ok(done) => done
-                .map(drop)
-                .map_err(|error| self.failed(statement, &error)),
-            Err(_) => Err(OwnError::Failed {
-                doing: "folding",
-                reason: "the server does not answer any more".to_owned(),
-            }),
-        }
-    }
-
-    /// What the database says of the statement is told of it; anything else is of the connection.
-    fn failed(&self, statement: &Statement, error: &sqlx::Error) -> OwnError {
-        match code(error) {
-            Some(code) => {
-                let late = (code == CANCELLED).then_some(self.timeout);
-                statement_failed(OWN.file, statement, message(error), late)
-            }
-            None => failed("folding")(error),
-        }
-    }
 }
 
 /// How much longer than a statement may take its answer is waited for.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The server's code for a statement that it ended.
-const CANCELLED: &str = "57014";
-
 #[async_trait]
 impl OwnStore for PostgresOwn {
     async fn stored(&mut self, set: Set) -> Result<Option<OwnStored>, OwnError> {
         let mut connection = self.connection().await?;
-        let stored = meta::stored(&mut connection, &self.schema(set)).await?;
+        let schema = self.schema(set);
+        let stored = meta::stored(&mut connection, &schema);
+        let stored = self.answered("reading how far they are", stored).await?;
         self.connection = Some(connection);
         Ok(stored)
     }
 
     async fn begin(&mut self, definition: &Definition, stored: &OwnStored) -> Result<(), OwnError> {
-        let failed = failed("beginning");
         let mut connection = self.connection().await?;
-        let schema = self.schema(Set::Next);
-        let mut tx = connection.begin().await.map_err(|error| failed(&error))?;
-        let make = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-        execute(&mut tx, make, "beginning").await?;
-        meta::create(&mut tx, &schema).await?;
-        for statement in &definition.sql.tables {
-            self.run(&mut tx, &schema, statement, None).await?;
-        }
-        meta::note(&mut tx, &schema, stored).await?;
-        meta::reached(&mut tx, &schema, &stored.place).await?;
-        tx.commit().await.map_err(|error| failed(&error))?;
+        self.make(&mut connection, definition, stored).await?;
         self.connection = Some(connection);
         Ok(())
     }
@@ -162,40 +117,21 @@ impl OwnStore for PostgresOwn {
         events: Option<&str>,
         advance: Advance<'_>,
     ) -> Result<(), OwnError> {
-        let failed = failed("folding");
         let mut connection = self.connection().await?;
-        let schema = self.schema(set);
-        let mut tx = connection.begin().await.map_err(|error| failed(&error))?;
-        let stored = meta::held(&mut tx, &schema).await?;
-        if stored.map(|stored| stored.place.checkpoint).as_ref() != Some(&advance.from.checkpoint) {
-            return Err(OwnError::Moved);
-        }
-        for statement in &definition.sql.events {
-            if events.is_some() {
-                self.run(&mut tx, &schema, statement, events).await?;
-            }
-        }
-        meta::reached(&mut tx, &schema, advance.to).await?;
-        tx.commit().await.map_err(|error| failed(&error))?;
+        let batch = (definition, events);
+        self.fold(&mut connection, set, batch, advance).await?;
         self.connection = Some(connection);
         Ok(())
     }
 
     async fn switch(&mut self) -> Result<(), OwnError> {
-        let failed = failed("switching");
+        let before = match self.stored(Set::Live).await {
+            Err(OwnError::Damaged(_)) => Before::Damaged,
+            before => before?.map_or(Before::None, |before| Before::Version(before.version)),
+        };
         let mut connection = self.connection().await?;
-        let (live, next) = (self.schema(Set::Live), self.schema(Set::Next));
-        let mut tx = connection.begin().await.map_err(|error| failed(&error))?;
-        if let Some(before) = meta::stored(&mut tx, &live).await? {
-            let kept = self.kept_schema(before.version);
-            let aside = format!(
-                "DROP SCHEMA IF EXISTS {kept} CASCADE; ALTER SCHEMA {live} RENAME TO {kept}"
-            );
-            execute(&mut tx, aside, "switching").await?;
-        }
-        let turn = format!("ALTER SCHEMA {next} RENAME TO {live}");
-        execute(&mut tx, turn, "switching").await?;
-        tx.commit().await.map_err(|error| failed(&error))?;
+        let turn = self.turn(&mut connection, before);
+        self.answered("switching", turn).await?;
         self.connection = Some(connection);
         Ok(())
     }
@@ -203,13 +139,16 @@ impl OwnStore for PostgresOwn {
     async fn kept(&mut self) -> Result<Vec<u32>, OwnError> {
         let mut connection = self.connection().await?;
         let before = format!("own_{}__v", self.name);
-        let names: Vec<String> = sqlx::query_scalar(
-            "SELECT nspname::text FROM pg_namespace WHERE starts_with(nspname::text, $1)",
-        )
-        .bind(&before)
-        .fetch_all(&mut connection)
-        .await
-        .map_err(|error| failed("looking what is kept")(&error))?;
+        let names = self.answered("looking what is kept", async {
+            sqlx::query_scalar(
+                "SELECT nspname::text FROM pg_namespace WHERE starts_with(nspname::text, $1)",
+            )
+            .bind(&before)
+            .fetch_all(&mut connection)
+            .await
+            .map_err(|error| failed("looking what is kept")(&error))
+        });
+        let names: Vec<String> = names.await?;
         self.connection = Some(connection);
         let version = |name: &String| name.strip_prefix(&before)?.parse().ok();
         let mut versions: Vec<u32> = names.iter().filter_map(version).collect();
@@ -222,10 +161,25 @@ impl OwnStore for PostgresOwn {
         let mut connection = self.connection().await?;
         let schema = self.kept_schema(version);
         let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
-        execute(&mut connection, sql, "dropping tables").await?;
+        let dropped = execute(&mut connection, sql, "dropping tables");
+        self.answered("dropping tables", dropped).await?;
         self.connection = Some(connection);
         Ok(there)
     }
+}
+
+/// What answers before a switch.
+enum Before {
+    None,
+    /// Tables of this version, which are kept.
+    Version(u32),
+    /// What cannot be read, and is not kept.
+    Damaged,
+}
+
+/// A name of the server's, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 async fn execute(
@@ -249,5 +203,20 @@ fn failed(doing: &'static str) -> impl Fn(&sqlx::Error) -> OwnError {
     move |error| OwnError::Failed {
         doing,
         reason: error.to_string(),
+    }
+}
+
+/// The server's codes for tables, columns and rows that are not there, and for damage.
+const DAMAGED: [&str; 4] = ["42P01", "42703", "XX001", "XX002"];
+
+/// What could not be read.
+fn unread(error: &sqlx::Error) -> OwnError {
+    let damaged = match error {
+        sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => true,
+        error => code(error).is_some_and(|code| DAMAGED.contains(&code.as_str())),
+    };
+    match damaged {
+        true => OwnError::Damaged(message(error)),
+        false => failed("reading how far they are")(error),
     }
 }

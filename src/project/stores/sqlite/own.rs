@@ -3,7 +3,9 @@
 
 mod files;
 mod meta;
+mod walls;
 
+use crate::config::OwnConfig;
 use crate::project::own::{
     Advance, Definition, Flavour, OwnError, OwnStore, OwnStored, Set, Statement,
 };
@@ -19,23 +21,26 @@ use std::time::{Duration, Instant};
 pub const OWN: Flavour = Flavour {
     file: "sqlite.sql",
     brackets_quote: true,
+    parameters: "$?:@#",
 };
 
 /// The tables of one projection of somebody's own.
 pub struct SqliteOwn {
     files: Files,
     timeout: Duration,
+    pages_max: u64,
     live: Option<SqliteConnection>,
     next: Option<SqliteConnection>,
 }
 
 impl SqliteOwn {
-    /// Those of `name`, in `folder`. A statement may take `timeout`.
+    /// Those of `name`, in `folder`, within the limits of `config`.
     #[must_use]
-    pub fn new(folder: &Path, name: &str, timeout: Duration) -> Self {
+    pub fn new(folder: &Path, name: &str, config: &OwnConfig) -> Self {
         Self {
             files: Files::new(folder, name),
-            timeout,
+            timeout: Duration::from_millis(config.timeout_ms),
+            pages_max: config.file_bytes_max.div_ceil(u64::from(PAGE)),
             live: None,
             next: None,
         }
@@ -58,9 +63,28 @@ impl SqliteOwn {
             Set::Next => Link::Next,
         };
         match self.files.target(link) {
-            Some(file) => open(&file, false).await.map(Some),
+            Some(file) => {
+                let opened = self.options(&file).connect().await;
+                opened.map(Some).map_err(unread("opening its file"))
+            }
             None => Ok(None),
         }
+    }
+
+    fn options(&self, path: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .page_size(PAGE)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(10))
+            // What a statement sorts may be larger than the memory.
+            .pragma("temp_store", "FILE")
+            .pragma("max_page_count", self.pages_max.to_string())
+            // What views and indexes say runs no function that could reach out of the file.
+            .pragma("trusted_schema", "OFF")
+            .disable_statement_logging()
     }
 
     async fn run(
@@ -70,18 +94,14 @@ impl SqliteOwn {
         events: Option<&str>,
     ) -> Result<(), OwnError> {
         let until = Instant::now() + self.timeout;
-        limit(connection, until).await?;
+        walls::raise(connection, until).await?;
         let sql = AssertSqlSafe(statement.text.clone());
         let query = sqlx::query(sql).persistent(false);
         let done = match events {
             Some(events) => query.bind(events).execute(&mut *connection).await,
             None => query.execute(&mut *connection).await,
         };
-        connection
-            .lock_handle()
-            .await
-            .map_err(failed("folding"))?
-            .remove_progress_handler();
+        walls::lower(connection).await?;
         done.map(drop).map_err(|error| {
             let late = Instant::now() >= until;
             let late = late.then_some(self.timeout);
@@ -105,7 +125,8 @@ impl OwnStore for SqliteOwn {
         close(self.next.take()).await;
         self.files.remove(Link::Next)?;
         let file = self.files.free()?;
-        let mut connection = open(&file, true).await?;
+        let options = self.options(&file).create_if_missing(true);
+        let mut connection = options.connect().await.map_err(failed("beginning"))?;
         let mut tx = connection.begin().await.map_err(failed("beginning"))?;
         meta::create(&mut tx).await?;
         for statement in &definition.sql.tables {
@@ -113,10 +134,11 @@ impl OwnStore for SqliteOwn {
         }
         meta::note(&mut tx, stored).await?;
         meta::reached(&mut tx, &stored.place).await?;
+        walls::check(&mut tx).await?;
         tx.commit().await.map_err(failed("beginning"))?;
-        self.files.point(Link::Next, &file)?;
-        self.next = Some(connection);
-        Ok(())
+        walls::settle(connection).await?;
+        files::sync(&file)?;
+        self.files.point(Link::Next, &file)
     }
 
     async fn apply(
@@ -139,14 +161,20 @@ impl OwnStore for SqliteOwn {
                 self.run(&mut tx, statement, events).await?;
             }
         }
+        walls::check(&mut tx).await?;
         meta::reached(&mut tx, advance.to).await?;
-        tx.commit().await.map_err(failed("folding"))?;
+        let committed = tx.commit().await;
+        committed.map_err(|error| uncommitted(definition, &error))?;
         *self.slot(set) = Some(connection);
         Ok(())
     }
 
     async fn switch(&mut self) -> Result<(), OwnError> {
-        let before = self.stored(Set::Live).await?;
+        let before = match self.stored(Set::Live).await {
+            // There is nothing to keep; the next build finds that nothing names the file.
+            Err(OwnError::Damaged(_)) => None,
+            before => before?,
+        };
         close(self.live.take()).await;
         close(self.next.take()).await;
         match before {
@@ -167,21 +195,8 @@ impl OwnStore for SqliteOwn {
     }
 }
 
-async fn open(path: &Path, new: bool) -> Result<SqliteConnection, OwnError> {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(new)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(10))
-        .pragma("temp_store", "MEMORY")
-        // What views and indexes say runs no function that could reach out of the file.
-        .pragma("trusted_schema", "OFF")
-        .disable_statement_logging()
-        .connect()
-        .await
-        .map_err(failed("opening its file"))
-}
+/// Bytes of a page of a file.
+const PAGE: u32 = 4_096;
 
 async fn close(connection: Option<SqliteConnection>) {
     if let Some(connection) = connection {
@@ -190,14 +205,43 @@ async fn close(connection: Option<SqliteConnection>) {
     }
 }
 
-/// Instructions of the database between two looks at the clock.
-const LOOK_EVERY: i32 = 10_000;
+/// The kinds of what is said of a file that lacks our tables, is damaged, or is no database.
+const DAMAGED: [u8; 3] = [1, 11, 26];
 
-/// Until it is removed, the handler ends whatever runs after `until`.
-async fn limit(connection: &mut SqliteConnection, until: Instant) -> Result<(), OwnError> {
-    let mut handle = connection.lock_handle().await.map_err(failed("folding"))?;
-    handle.set_progress_handler(LOOK_EVERY, move || Instant::now() < until);
-    Ok(())
+/// What could not be read.
+fn unread(doing: &'static str) -> impl Fn(sqlx::Error) -> OwnError {
+    move |error| match &error {
+        sqlx::Error::Database(_) if DAMAGED.iter().any(|of| kind(&error) == Some(*of)) => {
+            OwnError::Damaged(message(&error))
+        }
+        sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
+            OwnError::Damaged(error.to_string())
+        }
+        _ => failed(doing)(error),
+    }
+}
+
+/// That a constraint does not hold.
+const CONSTRAINT: u8 = 19;
+
+/// A constraint that is looked at when all statements have run does not hold: nobody can say which
+/// broke it, so it is told of the last.
+fn uncommitted(definition: &Definition, error: &sqlx::Error) -> OwnError {
+    match definition.sql.events.last() {
+        Some(last) if kind(error) == Some(CONSTRAINT) => {
+            statement_failed(OWN.file, last, message(error), None)
+        }
+        _ => OwnError::Failed {
+            doing: "folding",
+            reason: error.to_string(),
+        },
+    }
+}
+
+/// Of which kind an error is: the low byte of the database's code.
+fn kind(error: &sqlx::Error) -> Option<u8> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    u8::try_from(code & 0xff).ok()
 }
 
 fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> OwnError {
@@ -211,3 +255,6 @@ fn message(error: &sqlx::Error) -> String {
     let said = error.as_database_error();
     said.map_or_else(|| error.to_string(), |said| said.message().to_owned())
 }
+
+#[cfg(test)]
+mod tests;

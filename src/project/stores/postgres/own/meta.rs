@@ -1,6 +1,6 @@
 //! What stands beside the tables: which projection made them, and how far they are.
 
-use super::{execute, failed};
+use super::{execute, failed, unread};
 use crate::project::own::{OwnError, OwnStored, Place};
 use crate::project::stores::own::unreadable;
 use hooklog_schemas::{EventId, Offset, Partition, Position, Topic};
@@ -71,20 +71,19 @@ async fn is_there(connection: &mut PgConnection, schema: &str) -> Result<bool, O
 type Reached = (String, i64, i64, Option<String>);
 
 async fn read(connection: &mut PgConnection, schema: &str) -> Result<OwnStored, OwnError> {
-    let failed = failed("reading how far they are");
     let sql = format!("SELECT version, digest, begun, log::text FROM {schema}.hooklog_projection");
     let (version, digest, begun, log): (i64, String, i64, String) =
         sqlx::query_as(AssertSqlSafe(sql))
             .fetch_one(&mut *connection)
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| unread(&error))?;
     let log = log.parse().map_err(unreadable)?;
     let mut place = Place::start(EventId(log));
     let sql = format!("SELECT topic, partition, next, fences FROM {schema}.hooklog_checkpoint");
     let rows: Vec<Reached> = sqlx::query_as(AssertSqlSafe(sql))
         .fetch_all(connection)
         .await
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| unread(&error))?;
     for row in rows {
         take(row, &mut place)?;
     }

@@ -4,16 +4,18 @@ use crate::project::store::StoreError;
 use crate::project::stores::postgres::errors::{Server, failed};
 use sqlx::postgres::PgConnection;
 
-/// Whether the user is, or may become, one who could change anything or reach out of the database; may
+/// Whether the user is, or may become, one who could change anything, reach out of the database, read
+/// all of it as a replica does, or end what others do; may
 /// use the schema `$1` as itself or as another that it may become; and may make schemas.
 const QUESTION: &str = "
 WITH become AS (
-    SELECT oid, rolname, rolsuper OR rolcreaterole AS rules FROM pg_roles
+    SELECT oid, rolname, rolsuper OR rolcreaterole OR rolreplication AS rules FROM pg_roles
     WHERE pg_has_role(current_user, oid, 'MEMBER')
 )
 SELECT
     EXISTS (SELECT FROM become WHERE rules OR rolname IN
-        ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')),
+        ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',
+            'pg_signal_backend')),
     EXISTS (SELECT FROM become, pg_namespace AS n WHERE n.nspname = $1
         AND (has_schema_privilege(become.oid, n.oid, 'USAGE')
             OR has_schema_privilege(become.oid, n.oid, 'CREATE'))),

@@ -44,6 +44,16 @@ async fn a_user_who_could_touch_our_tables_is_refused() {
 }
 
 #[tokio::test]
+async fn a_user_who_ends_what_others_do_or_copies_the_server_is_refused() {
+    let mut config = config().await;
+    for user in ["signals", "copies"] {
+        config.own.postgres_url = Some(url().replace("//hooklog@", &format!("//{user}@")));
+        let told = refused(&config).await;
+        assert!(told.contains("one who rules the server"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_who_was_let_into_our_schema_is_refused() {
     let config = config().await;
     let schema = &config.postgres.schema;

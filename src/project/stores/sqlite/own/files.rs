@@ -57,7 +57,8 @@ impl Files {
         gone(&new)?;
         let target = file.file_name().unwrap_or_default();
         std::os::unix::fs::symlink(target, &new).map_err(failed)?;
-        std::fs::rename(&new, self.link(link)).map_err(failed)
+        std::fs::rename(&new, self.link(link)).map_err(failed)?;
+        sync(&self.folder)
     }
 
     /// Removes a link, and the file that it names unless another one does: a process may have been
@@ -144,6 +145,13 @@ fn remove_file(file: &Path) -> Result<(), OwnError> {
         gone(Path::new(&path))?;
     }
     Ok(())
+}
+
+/// Has a file, or what a folder lists, on the disk: a link that outlives the end of the power must name
+/// a whole file. Nobody may have the file open in this process, who would lose its locks.
+pub(super) fn sync(path: &Path) -> Result<(), OwnError> {
+    let opened = std::fs::File::open(path).map_err(failed)?;
+    opened.sync_all().map_err(failed)
 }
 
 fn gone(path: &Path) -> Result<(), OwnError> {

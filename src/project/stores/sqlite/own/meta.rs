@@ -1,6 +1,6 @@
 //! What stands beside the tables: which projection made them, and how far they are.
 
-use super::failed;
+use super::{failed, unread};
 use crate::project::own::{OwnError, OwnStored, Place};
 use crate::project::stores::own::unreadable;
 use hooklog_schemas::{EventId, Offset, Partition, Position, Topic};
@@ -39,41 +39,41 @@ pub(super) async fn note(
 }
 
 pub(super) async fn stored(connection: &mut SqliteConnection) -> Result<OwnStored, OwnError> {
-    let failed = failed("reading how far they are");
+    let unread = unread("reading how far they are");
     let row = sqlx::query("SELECT version, digest, begun, log FROM hooklog_projection")
         .fetch_one(&mut *connection)
         .await
-        .map_err(&failed)?;
-    let log: Vec<u8> = row.try_get(3).map_err(&failed)?;
+        .map_err(&unread)?;
+    let log: Vec<u8> = row.try_get(3).map_err(&unread)?;
     let log = uuid::Uuid::from_slice(&log).map_err(unreadable)?;
     let mut place = Place::start(EventId(log));
     let rows = sqlx::query("SELECT topic, partition, next, fences FROM hooklog_checkpoint")
         .fetch_all(connection)
         .await
-        .map_err(&failed)?;
+        .map_err(&unread)?;
     for row in rows {
         take(&row, &mut place)?;
     }
     Ok(OwnStored {
-        version: row.try_get(0).map_err(&failed)?,
-        digest: row.try_get(1).map_err(&failed)?,
-        begun: offset(row.try_get(2).map_err(&failed)?)?,
+        version: row.try_get(0).map_err(&unread)?,
+        digest: row.try_get(1).map_err(&unread)?,
+        begun: offset(row.try_get(2).map_err(&unread)?)?,
         place,
     })
 }
 
 fn take(row: &SqliteRow, place: &mut Place) -> Result<(), OwnError> {
-    let failed = failed("reading how far they are");
+    let unread = unread("reading how far they are");
     let topic: Topic = row
         .try_get::<String, _>(0)
-        .map_err(&failed)?
+        .map_err(&unread)?
         .parse()
         .map_err(unreadable)?;
-    let partition = Partition(row.try_get(1).map_err(&failed)?);
-    let next = offset(row.try_get(2).map_err(&failed)?)?;
+    let partition = Partition(row.try_get(1).map_err(&unread)?);
+    let next = offset(row.try_get(2).map_err(&unread)?)?;
     let at = Position::new(topic, partition, next);
     place.checkpoint.read_up_to(at);
-    match row.try_get::<Option<String>, _>(3).map_err(&failed)? {
+    match row.try_get::<Option<String>, _>(3).map_err(&unread)? {
         Some(note) if !place.take(partition, &note) => Err(unreadable(note)),
         _ => Ok(()),
     }
