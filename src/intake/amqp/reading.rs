@@ -56,9 +56,7 @@ impl Reading {
 
     pub(super) async fn receive(&self, limit: usize) -> Result<Vec<Received>, IntakeError> {
         let consumer = self.consumer().await?;
-        let beginning = consumer
-            .inbox
-            .get_or_try_init(|| Inbox::open(&consumer.connection, &self.queue, self.prefetch));
+        let beginning = consumer.inbox.get_or_try_init(|| self.begin(&consumer));
         let inbox = self.in_time(beginning).await?;
         let received = inbox.receive(limit).await?;
         let named = received.into_iter().map(|(tag, bytes)| Received {
@@ -66,6 +64,16 @@ impl Reading {
             token: Token::new(format!("{}.{tag}", consumer.number)),
         });
         Ok(named.collect())
+    }
+
+    /// Begins to consume, on a task of its own: who drops a receive meanwhile must not leave something
+    /// half begun, to which the broker gives messages that nobody ever sees.
+    async fn begin(&self, consumer: &Arc<Consumer>) -> Result<Inbox, IntakeError> {
+        let (consumer, queue, prefetch) = (Arc::clone(consumer), self.queue.clone(), self.prefetch);
+        let begun =
+            tokio::spawn(async move { Inbox::open(&consumer.connection, &queue, prefetch).await });
+        let begun = begun.await;
+        begun.unwrap_or_else(|error| Err(IntakeError::Unavailable(error.to_string())))
     }
 
     /// Tokens of a consumer that is gone are forgotten: those messages come again.
