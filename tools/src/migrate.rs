@@ -5,7 +5,7 @@ mod readers;
 
 use crate::backlog::subscribe_healthy;
 use crate::load::{self, Latencies, Plan};
-use crate::server::{Api, Server, Setup, Usage};
+use crate::server::{Api, Reply, Server, Setup, Usage};
 use crate::traffic::Traffic;
 use anyhow::{Result, bail};
 use database::Database;
@@ -183,13 +183,16 @@ async fn records(api: &Api) -> Result<u64> {
 /// Switches to the tables that were replaced last, and tells how long that took.
 async fn switch(api: &Api, database: &Database, server: &mut Server, version: u32) -> Result<f64> {
     let start = Instant::now();
-    let path = "projections/switch";
     // The job before says that it is done a moment after its switch.
-    while let Err(error) = api.call(Method::POST, path, Some(json!({}))).await {
-        if start.elapsed() > PATIENCE {
-            return Err(error);
+    loop {
+        let asked = api
+            .ask(Method::POST, "projections/switch", Some(json!({})))
+            .await;
+        match asked {
+            Reply::Answer(202, _) => break,
+            _ if start.elapsed() < PATIENCE => tokio::time::sleep(Duration::from_millis(100)).await,
+            other => bail!("projections/switch: {other:?}"),
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     switched(database, server, version).await?;
     Ok(start.elapsed().as_secs_f64())

@@ -84,10 +84,10 @@ impl Database {
 
     /// The version and the suffix of the live tables of `deliveries`.
     async fn active(&self) -> Result<(u32, String)> {
-        let sql = "SELECT version || ' ' || suffix FROM active WHERE projection = 'deliveries'";
+        let sql = "SELECT version || '|' || suffix FROM active WHERE projection = 'deliveries'";
         let row = self.ask(sql).await?;
         let (version, suffix) = row
-            .split_once(' ')
+            .split_once('|')
             .context("no table of deliveries is active")?;
         Ok((version.parse()?, suffix.to_owned()))
     }

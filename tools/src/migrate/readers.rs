@@ -42,7 +42,7 @@ impl Readers {
         let questions = [
             "deliveries?limit=50".to_owned(),
             "deliveries?limit=50&state=open".to_owned(),
-            "deliveries?limit=50&as_of=deliveries/0@1000".to_owned(),
+            "deliveries?limit=50&as_of=deliveries/0@100".to_owned(),
             "webhooks?limit=50".to_owned(),
             "counts".to_owned(),
             format!("timeline/{guid}"),
