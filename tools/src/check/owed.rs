@@ -65,7 +65,7 @@ fn unfinished(log: &Log, id: DeliveryId, delivery: &Delivery) -> Option<Violatio
     }
     let (Some(max), Some(last)) = (
         log.attempts_max.get(&delivery.subscription),
-        delivery.attempts.last(),
+        delivery.last_try(),
     ) else {
         return None;
     };

@@ -102,6 +102,13 @@ impl Delivery {
         self.steps.last().map_or(State::Open, |last| last.state)
     }
 
+    /// The attempt that led to where it stands, or the last before that. What a former owner tells
+    /// later decided nothing.
+    pub(crate) fn last_try(&self) -> Option<&Try> {
+        let stands = self.steps.last()?.offset;
+        self.attempts.iter().rfind(|one| one.offset <= stands)
+    }
+
     /// The last step before an offset.
     pub(crate) fn step_before(&self, offset: u64) -> Option<&Step> {
         self.steps.iter().rev().find(|step| step.offset < offset)

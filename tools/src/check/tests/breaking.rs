@@ -147,6 +147,35 @@ fn tables_that_follow_a_decision_of_a_former_owner_are_found() {
     assert_eq!(rules(&evidence), ["tables are the log"]);
 }
 
+#[test]
+fn what_a_former_owner_tells_of_an_attempt_later_is_not_the_one_that_gave_it_up() {
+    let retry = json!({"retry": {"at": 9}});
+    let dead = json!({"dead_lettered": {"reason": "attempts_exhausted"}});
+    let told = |second: u32| {
+        let mut evidence = evidence(&[
+            webhook(0, BODY),
+            acquired(0),
+            routed(1, 0),
+            acquired(2),
+            attempted(3, 2, 1, 500, &retry),
+            attempted(4, 2, second, 500, &dead),
+            attempted(5, 0, 1, 500, &retry),
+        ]);
+        let subscription = evidence
+            .log
+            .deliveries
+            .values()
+            .next()
+            .unwrap()
+            .subscription;
+        evidence.log.attempts_max.insert(subscription, 2);
+        evidence.tables.as_mut().unwrap()[0].state = "dead".into();
+        rules(&evidence).contains(&"given up too early")
+    };
+    assert!(!told(2));
+    assert!(told(1));
+}
+
 /// Two webhooks of one receiver in one partition: the log has the second first.
 fn two_requests(first_answered: i64) -> Evidence {
     let other = webhook(0, BODY)
