@@ -4,12 +4,10 @@
 //! ordered to be erased counts as gone from the moment of the order.
 
 use super::PointError;
+use crate::log::copy::is_filler;
 use crate::log::{EventLog, ReadLimit};
 use hooklog_projections::configuration::Configuration;
 use hooklog_schemas::{DecodeError, Event, Offset, Position, Record, Topic};
-
-/// The type of what holds the place of such a record in a copy.
-const FILLER: &str = "log.filler";
 
 /// Whether a cleaner takes this record, took its value already, or took it before a copy was made.
 pub(super) fn goes(record: &Record, configuration: &Configuration) -> Result<bool, DecodeError> {
@@ -18,7 +16,7 @@ pub(super) fn goes(record: &Record, configuration: &Configuration) -> Result<boo
         partition,
         offset,
     } = record.position;
-    if record.value.is_none() || record.event_type.as_str() == FILLER {
+    if record.value.is_none() || is_filler(record) {
         return Ok(true);
     }
     Ok(match topic {
