@@ -90,7 +90,8 @@ impl Erased {
         })
     }
 
-    pub(super) fn add(&mut self, order: &ErasureRequested) {
+    /// Notes what an order names.
+    pub fn add(&mut self, order: &ErasureRequested) {
         let blank = Blank::ordered(order.repository_id.is_some(), order.sender_id.is_some());
         let mut top = Layer::default();
         for named in &order.receipts {

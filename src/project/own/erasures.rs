@@ -4,7 +4,7 @@
 use super::events::RECEIVED;
 use super::store::OwnError;
 use crate::log::{EventLog, ReadLimit};
-use hooklog_projections::configuration::{Configuration, Erased};
+use hooklog_projections::configuration::Erased;
 use hooklog_schemas::{Event, Offset, Partition, Position, ReceiptId, Record, Topic};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// Every order up to the end of `control`.
 #[derive(Default)]
 pub(super) struct Erasures {
-    configuration: Configuration,
+    erased: Erased,
     next: Offset,
     last: Option<Offset>,
 }
@@ -32,13 +32,14 @@ impl Erasures {
             let Some(last) = records.last() else {
                 return Ok(());
             };
-            for record in &records {
-                let event = Event::decode(record)?;
-                if record.event_type.as_str() == ORDER {
+            for record in records
+                .iter()
+                .filter(|one| one.event_type.as_str() == ORDER)
+            {
+                if let Event::ErasureRequested(order) = Event::decode(record)? {
+                    self.erased.add(&order);
                     self.last = Some(record.position.offset);
                 }
-                self.configuration
-                    .fold(record.position.offset, record.event_id, &event);
             }
             self.next = last.position.offset.next();
         }
@@ -59,7 +60,7 @@ impl Erasures {
     /// Blanks in `data`, the body of `record`, what orders name; nothing is left of what goes as a
     /// whole. It makes no difference whether the bytes are gone already.
     pub(super) fn blank(&self, record: &Record, mut data: Value) -> Option<Value> {
-        let erased = &self.configuration.erased;
+        let erased = &self.erased;
         let receipt = data["receipt"].as_str().and_then(|id| id.parse().ok());
         let Some(receipt) = receipt else {
             return Some(data);
