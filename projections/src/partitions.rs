@@ -80,17 +80,32 @@ impl Fences {
     /// The row of `partition`.
     #[must_use]
     pub fn row(&self, partition: u32) -> Row {
-        let gaps: Vec<_> = self
-            .routed_gaps
-            .iter()
-            .map(|(first, last)| format!("{first}-{last}"))
-            .collect();
         vec![
             Value::Int(i64::from(partition)),
             self.epoch.map_or(Value::Null, Value::count),
             Value::count(self.routed_next),
-            Value::text(&gaps.join(" ")),
+            Value::text(&self.gaps_text()),
         ]
+    }
+
+    /// The gaps as text: `3-5 9-9`.
+    #[must_use]
+    pub fn gaps_text(&self) -> String {
+        let gaps = self.routed_gaps.iter();
+        let gaps: Vec<_> = gaps
+            .map(|(first, last)| format!("{first}-{last}"))
+            .collect();
+        gaps.join(" ")
+    }
+
+    /// The gaps that [`Self::gaps_text`] wrote; `None` if it did not.
+    #[must_use]
+    pub fn read_gaps(text: &str) -> Option<Vec<(u64, u64)>> {
+        let range = |text: &str| {
+            let (first, last) = text.split_once('-')?;
+            Some((first.parse().ok()?, last.parse().ok()?))
+        };
+        text.split_whitespace().map(range).collect()
     }
 
     /// The partition and the fences of a row; `None` if it is not a row of this table.
@@ -100,18 +115,10 @@ impl Fences {
             return None;
         };
         let number = |value: &Value| u64::try_from(value.as_int()?).ok();
-        let range = |text: &str| {
-            let (first, last) = text.split_once('-')?;
-            Some((first.parse().ok()?, last.parse().ok()?))
-        };
         let fences = Self {
             epoch: number(epoch),
             routed_next: number(next)?,
-            routed_gaps: gaps
-                .as_text()?
-                .split_whitespace()
-                .map(range)
-                .collect::<Option<_>>()?,
+            routed_gaps: Self::read_gaps(gaps.as_text()?)?,
         };
         Some((u32::try_from(partition.as_int()?).ok()?, fences))
     }

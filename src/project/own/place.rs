@@ -32,12 +32,9 @@ impl Place {
         let epoch = fences
             .epoch
             .map_or_else(String::new, |epoch| epoch.to_string());
-        let gaps = fences.routed_gaps.iter();
-        let gaps: Vec<_> = gaps
-            .map(|(first, last)| format!("{first}-{last}"))
-            .collect();
+        let gaps = fences.gaps_text();
         let of_deliveries = position.topic == Topic::Deliveries;
-        of_deliveries.then(|| format!("{epoch};{};{}", fences.routed_next, gaps.join(",")))
+        of_deliveries.then(|| format!("{epoch};{};{gaps}", fences.routed_next))
     }
 
     /// Takes in what a store noted; false if it is nothing that was ever noted.
@@ -53,18 +50,13 @@ impl Place {
 fn fences(note: &str) -> Option<Fences> {
     let mut parts = note.split(';');
     let (epoch, next, gaps) = (parts.next()?, parts.next()?, parts.next()?);
-    let gap = |text: &str| {
-        let (first, last) = text.split_once('-')?;
-        Some((first.parse().ok()?, last.parse().ok()?))
-    };
-    let gaps = gaps.split(',').filter(|text| !text.is_empty());
     Some(Fences {
         epoch: match epoch {
             "" => None,
             epoch => Some(epoch.parse().ok()?),
         },
         routed_next: next.parse().ok()?,
-        routed_gaps: gaps.map(gap).collect::<Option<_>>()?,
+        routed_gaps: Fences::read_gaps(gaps)?,
     })
 }
 
