@@ -237,6 +237,22 @@ events! {
     WebhooksRejected(control::WebhooksRejected) = "webhooks.rejected" v 1;
 }
 
+/// The types of events that stand in `deliveries`, causes before effects. Beside these and
+/// `webhook.received` all stand in `control`.
+pub const DELIVERIES: [&str; 11] = [
+    "webhook.routed",
+    "delivery.attempted",
+    "delivery.answered",
+    "delivery.requeued",
+    "delivery.cancelled",
+    "partition.acquired",
+    "command.applied",
+    "body.read",
+    "replay.started",
+    "replay.progressed",
+    "replay.finished",
+];
+
 /// The name of every type that this release knows, with the current version of its schema.
 pub fn known_types() -> impl Iterator<Item = (&'static str, u16)> {
     KNOWN.iter().copied()

@@ -30,7 +30,7 @@ pub use format::{FORMAT, FORMAT_FIRST};
 mod event;
 #[cfg(feature = "json-schema")]
 pub use event::json_schemas;
-pub use event::{DecodeError, Event, EventType, example, known_types};
+pub use event::{DELIVERIES, DecodeError, Event, EventType, example, known_types};
 
 mod sealed;
 pub use sealed::Sealed;

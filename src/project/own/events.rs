@@ -1,23 +1,8 @@
 //! Which types of events there are, and on which topic each stands.
 
 use crate::config::distance;
-use hooklog_schemas::{Topic, known_types};
+use hooklog_schemas::{DELIVERIES, Topic, known_types};
 use std::collections::BTreeSet;
-
-/// The types of `deliveries`. What is neither here nor of `webhooks` is of `control`.
-const DELIVERIES: [&str; 11] = [
-    "webhook.routed",
-    "delivery.attempted",
-    "delivery.answered",
-    "delivery.requeued",
-    "delivery.cancelled",
-    "partition.acquired",
-    "command.applied",
-    "replay.started",
-    "replay.progressed",
-    "replay.finished",
-    "body.read",
-];
 
 /// The type of a receipt's record, the only one of `webhooks`.
 pub(super) const RECEIVED: &str = "webhook.received";

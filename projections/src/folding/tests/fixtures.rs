@@ -2,26 +2,11 @@
 
 use super::super::*;
 use hooklog_schemas::{
-    EventId, EventType, Key, Offset, Partition, Position, Record, Timestamp, Topic,
+    DELIVERIES, EventId, EventType, Key, Offset, Partition, Position, Record, Timestamp, Topic,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
 use uuid::Uuid;
-
-/// The types that stand in `deliveries`; all others stand in `control`.
-const DELIVERIES: [&str; 11] = [
-    "webhook.routed",
-    "delivery.attempted",
-    "delivery.answered",
-    "delivery.requeued",
-    "delivery.cancelled",
-    "partition.acquired",
-    "command.applied",
-    "body.read",
-    "replay.started",
-    "replay.progressed",
-    "replay.finished",
-];
 
 /// The golden bodies, but that of a receipt, which no table folds, in the order of this list or of
 /// their names; by type and version.
