@@ -110,16 +110,19 @@ impl ListQuery {
 
     /// When it happened, when it was appended, when it was first attempted.
     fn times(&self) -> Result<[Between; 3], Problem> {
+        let both = |from: (&str, &Option<String>), to: (&str, &Option<String>)| {
+            between((from.0, from.1.as_deref()), (to.0, to.1.as_deref()))
+        };
         Ok([
-            between(
+            both(
                 ("event_from", &self.event_from),
                 ("event_to", &self.event_to),
             )?,
-            between(
+            both(
                 ("appended_from", &self.appended_from),
                 ("appended_to", &self.appended_to),
             )?,
-            between(
+            both(
                 ("attempted_from", &self.attempted_from),
                 ("attempted_to", &self.attempted_to),
             )?,
@@ -208,21 +211,17 @@ pub(super) fn range(
     from: Option<&str>,
     to: Option<&str>,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    let Between { from, to } = between(("from", &owned(from)), ("to", &owned(to)))?;
+    let Between { from, to } = between(("from", from), ("to", to))?;
     Ok((from, to))
 }
 
 /// The same of two fields with these names.
 fn between(
-    (from_name, from): (&str, &Option<String>),
-    (to_name, to): (&str, &Option<String>),
+    (from_name, from): (&str, Option<&str>),
+    (to_name, to): (&str, Option<&str>),
 ) -> Result<Between, Problem> {
-    let from = from
-        .as_deref()
-        .map(|text| time(from_name, text))
-        .transpose()?;
-    let to = to.as_deref().map(|text| time(to_name, text)).transpose()?;
+    let from = from.map(|text| time(from_name, text)).transpose()?;
+    let to = to.map(|text| time(to_name, text)).transpose()?;
     match (from, to) {
         (Some(start), Some(end)) if start >= end => Err(Problem::bad_value(format!(
             "`{from_name}` ({start}) is not before `{to_name}` ({end}), so nothing is in between"

@@ -3,7 +3,9 @@
 use super::events::{RECEIVED, topic};
 use super::store::OwnError;
 use hooklog_schemas::webhook::{Received, form_payload};
-use hooklog_schemas::{Event, Position, Record, example, known_types};
+use hooklog_schemas::{
+    Event, EventId, Offset, Partition, Position, Record, Timestamp, example, known_types,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -33,19 +35,31 @@ fn parsed(text: &[u8]) -> Value {
 
 /// The object of an event.
 pub(super) fn event(record: &Record, version: u16, data: Value) -> Value {
-    let Position {
-        topic,
-        partition,
-        offset,
-    } = record.position;
+    let (id, event) = (record.event_id, record.event_type.as_str());
+    object(
+        record.position,
+        id,
+        (event, version),
+        record.appended_at,
+        data,
+    )
+}
+
+fn object(
+    position: Position,
+    id: EventId,
+    (event, version): (&str, u16),
+    appended_at: Timestamp,
+    data: Value,
+) -> Value {
     json!({
-        "topic": topic.as_str(),
-        "partition": partition.0,
-        "offset": offset.0,
-        "id": record.event_id.to_string(),
-        "type": record.event_type.as_str(),
+        "topic": position.topic.as_str(),
+        "partition": position.partition.0,
+        "offset": position.offset.0,
+        "id": id.to_string(),
+        "type": event,
         "version": version,
-        "appended_at": record.appended_at.0,
+        "appended_at": appended_at.0,
         "data": fit(data),
     })
 }
@@ -84,16 +98,10 @@ pub fn examples(wanted: &BTreeSet<String>) -> String {
         if event == RECEIVED {
             data["body"] = json!({"ref": "refs/heads/main"});
         }
-        json!({
-            "topic": topic(event).as_str(),
-            "partition": 0,
-            "offset": offset,
-            "id": uuid::Uuid::nil().to_string(),
-            "type": event,
-            "version": version,
-            "appended_at": 1_764_547_200_000_000_i64,
-            "data": fit(data),
-        })
+        let position = Position::new(topic(event), Partition(0), Offset(offset));
+        let appended_at = Timestamp::from_secs(1_764_547_200);
+        let id = EventId(uuid::Uuid::nil());
+        object(position, id, (event, version), appended_at, data)
     });
     Value::from_iter(events).to_string()
 }
