@@ -2,7 +2,7 @@
 
 use crate::deliveries::COLUMNS;
 use crate::projection::Projection;
-use crate::table::{Column, Kind, Row, Table, Value, column};
+use crate::table::{Kind, Row, Table, Value, column, joined};
 
 /// The projection.
 pub const PROJECTION: Projection = Projection {
@@ -17,17 +17,7 @@ pub const PROJECTION: Projection = Projection {
 pub const TABLE: Table = Table {
     name: "dead_letters",
     key: 1,
-    columns: &ALL,
-};
-
-const ALL: [Column; COLUMNS.len() + 1] = {
-    let mut all = [column("died_at", Kind::Integer); COLUMNS.len() + 1];
-    let mut place = 0;
-    while place < COLUMNS.len() {
-        all[place] = COLUMNS[place];
-        place += 1;
-    }
-    all
+    columns: &joined::<{ COLUMNS.len() + 1 }>(&[&COLUMNS, &[column("died_at", Kind::Integer)]]),
 };
 
 /// The row of a delivery that died at `died_at`.

@@ -2,7 +2,7 @@
 
 use crate::delivery::State;
 use crate::projection::{Earlier, Projection};
-use crate::table::{Kind, Row, Table, Value, column, optional};
+use crate::table::{Kind, Row, Table, Value, column, joined, optional};
 use crate::webhooks::{Shared, clean, shared};
 use hooklog_schemas::Timestamp;
 use hooklog_schemas::deliveries::{Because, DeadReason, Match, Outcome, Routed};
@@ -24,16 +24,13 @@ pub const PROJECTION: Projection = Projection {
 pub const TABLE: Table = Table {
     name: "deliveries",
     key: 1,
-    columns: &{
-        let mut all = [optional("first_attempt_at", Kind::Integer); COLUMNS.len() + 2];
-        all[COLUMNS.len() + 1] = optional("decision_offset", Kind::Integer);
-        let mut place = 0;
-        while place < COLUMNS.len() {
-            all[place] = COLUMNS[place];
-            place += 1;
-        }
-        all
-    },
+    columns: &joined::<{ COLUMNS.len() + 2 }>(&[
+        &COLUMNS,
+        &[
+            optional("first_attempt_at", Kind::Integer),
+            optional("decision_offset", Kind::Integer),
+        ],
+    ]),
 };
 
 /// [`TABLE`] before it told when the first attempt began, and where it was first owed.

@@ -46,6 +46,24 @@ pub const fn optional(name: &'static str, kind: Kind) -> Column {
     }
 }
 
+/// The columns of `parts`, one part after the other; there must be `N` of them.
+pub(crate) const fn joined<const N: usize>(parts: &[&[Column]]) -> [Column; N] {
+    let mut all = [column("", Kind::Integer); N];
+    let mut place = 0;
+    let mut part = 0;
+    while part < parts.len() {
+        let mut next = 0;
+        while next < parts[part].len() {
+            all[place] = parts[part][next];
+            place += 1;
+            next += 1;
+        }
+        part += 1;
+    }
+    assert!(place == N, "there are fewer columns than that");
+    all
+}
+
 /// A table. Its first `key` columns are the primary key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
