@@ -5,6 +5,7 @@ mod rebuilding;
 mod running;
 #[cfg(any(feature = "store-mongodb", feature = "store-postgres"))]
 mod standby;
+mod watched;
 
 use super::conformance::Place;
 use super::*;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use watched::{Watch, Watched};
 
 const PARTITIONS: u32 = 3;
 
@@ -35,34 +37,34 @@ pub(crate) async fn log_of(appends: &[(Topic, Append)]) -> Arc<dyn EventLog> {
     Arc::new(log)
 }
 
-/// Makes a test of every sentence, on every store.
-macro_rules! on_every_store {
-    ($($name:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::project::tests::On::Sqlite).await;
-            })*
-        }
-
+/// Makes a test of every sentence, on each of these stores: a function that takes an `On`.
+macro_rules! on_stores {
+    ($store:ident $(, $more:ident)*; $($name:ident),* $(,)?) => {
+        $crate::project::tests::on_stores!(@ $store [$($name)*]);
+        $crate::project::tests::on_stores!($($more),*; $($name),*);
+    };
+    (; $($name:ident),*) => {};
+    (@ Sqlite $names:tt) => {
+        $crate::project::tests::on_stores!(@ on_sqlite Sqlite $names);
+    };
+    (@ Postgres $names:tt) => {
         #[cfg(feature = "store-postgres")]
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::project::tests::On::Postgres).await;
-            })*
-        }
-
+        $crate::project::tests::on_stores!(@ on_postgres Postgres $names);
+    };
+    (@ Mongodb $names:tt) => {
         #[cfg(feature = "store-mongodb")]
-        mod on_mongodb {
+        $crate::project::tests::on_stores!(@ on_mongodb Mongodb $names);
+    };
+    (@ $module:ident $store:ident [$($name:ident)*]) => {
+        mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name($crate::project::tests::On::Mongodb).await;
+                super::$name(super::On::$store).await;
             })*
         }
     };
 }
-pub(crate) use on_every_store;
+pub(crate) use on_stores;
 
 /// What keeps the tables of a test.
 #[derive(Clone, Copy, Debug)]
@@ -184,7 +186,8 @@ async fn dump_of(place: &dyn Place) -> String {
     text
 }
 
-on_every_store!(
+on_stores!(
+    Sqlite, Postgres, Mongodb;
     rebuilt_equals_live_whatever_the_batches_and_the_order_of_partitions,
     a_projector_that_starts_again_between_batches_goes_on_where_it_was,
     each_projection_can_be_rebuilt_alone_and_stays_the_same,

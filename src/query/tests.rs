@@ -11,14 +11,15 @@ use super::*;
 use crate::log::EventLog;
 use crate::log::memory::MemoryLog;
 use crate::project::conformance::Place;
-use crate::project::tests::{On, catch_up, on_every_store, place};
+use crate::project::tests::{On, catch_up, on_stores, place};
 use given::{Given, SECOND, START, SUBSCRIPTION, dead, delivery, receipt, retry};
 use hooklog_schemas::control::{LogCreated, Scope};
 use hooklog_schemas::deliveries::{MatchOutcome, Verdict};
 use hooklog_schemas::{EventId, SourceId, SubscriptionId, Timestamp, Topic};
 use uuid::Uuid;
 
-on_every_store!(
+on_stores!(
+    Sqlite, Postgres, Mongodb;
     before_there_are_tables_the_answer_says_so,
     a_timeline_tells_the_whole_life_of_an_event_and_up_to_where_it_knows,
     what_was_erased_is_blank_in_every_answer,

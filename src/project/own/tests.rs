@@ -1,25 +1,5 @@
 //! Projections of somebody's own on every store: the worked examples, and what goes wrong.
 
-/// Makes a test of every sentence, on every store that speaks SQL.
-macro_rules! on_every_sql_store {
-    ($($name:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::project::own::tests::On::Sqlite).await;
-            })*
-        }
-
-        #[cfg(feature = "store-postgres")]
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::project::own::tests::On::Postgres).await;
-            })*
-        }
-    };
-}
-
 mod building;
 mod examples;
 mod failing;
@@ -32,7 +12,7 @@ use crate::log::EventLog;
 use crate::metrics::Metrics;
 use crate::project::Status;
 use crate::project::tests::history::History;
-use crate::project::tests::{self, log_of};
+use crate::project::tests::{self, log_of, on_stores};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

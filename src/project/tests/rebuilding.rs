@@ -3,7 +3,8 @@
 use super::*;
 use crate::project::conformance::Aged;
 
-on_every_store!(
+on_stores!(
+    Sqlite, Postgres, Mongodb;
     a_rebuild_that_is_stopped_ten_times_equals_the_tables_that_lived,
     a_rebuild_that_is_killed_at_any_moment_loses_and_repeats_nothing,
     a_rebuild_begins_anew_when_it_is_told_to,

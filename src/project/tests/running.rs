@@ -5,7 +5,8 @@ use crate::log::{AppendError, Bounds, ReadError, ReadLimit};
 use hooklog_schemas::{Offset, Record};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-on_every_store!(
+on_stores!(
+    Sqlite, Postgres, Mongodb;
     tables_of_another_log_are_refused_and_a_rebuild_replaces_them,
     a_checkpoint_beyond_the_end_of_the_log_is_refused,
     an_empty_log_and_an_unknown_name_are_told,
@@ -198,9 +199,9 @@ async fn a_projector_that_is_killed_at_any_moment_loses_and_repeats_nothing(on: 
     assert_eq!(dump_of(tables.as_ref()).await, rebuilt(&log).await);
 }
 
-/// A store that fails now and then, before or after it has done what was asked.
+/// A store fails now and then, before or after it has done what was asked.
+#[derive(Default)]
 struct Flaky {
-    inner: Box<dyn ProjectionStore>,
     calls: u32,
 }
 
@@ -218,71 +219,15 @@ impl Flaky {
 }
 
 #[async_trait::async_trait]
-impl ProjectionStore for Flaky {
-    async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
-        self.inner.acquire(writer, lease).await
+impl Watch for Flaky {
+    async fn before_load(&mut self) -> Result<(), StoreError> {
+        self.fails(0)
     }
-    async fn take_over(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
-        self.inner.take_over(writer, lease).await
+    async fn before_write(&mut self) -> Result<(), StoreError> {
+        self.fails(2)
     }
-    async fn renew(&mut self) -> Result<(), StoreError> {
-        self.inner.renew().await
-    }
-    async fn release(&mut self) -> Result<(), StoreError> {
-        self.inner.release().await
-    }
-    async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
-        self.inner.stored().await
-    }
-    async fn create(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.inner.create(checkpoint).await
-    }
-    async fn load(&mut self, wanted: &Wanted) -> Result<Vec<Row>, StoreError> {
-        self.fails(0)?;
-        self.inner.load(wanted).await
-    }
-    async fn write(&mut self, changes: Changes, advance: Advance<'_>) -> Result<(), StoreError> {
-        self.fails(2)?;
-        self.inner.write(changes, advance).await?;
+    async fn after_write(&mut self) -> Result<(), StoreError> {
         self.fails(5)
-    }
-    async fn scan(
-        &mut self,
-        table: &'static Table,
-        after: Option<&[Value]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.inner.scan(table, after, limit).await
-    }
-    async fn freeze(&mut self) -> Result<Option<Box<dyn ProjectionStore>>, StoreError> {
-        self.inner.freeze().await
-    }
-    async fn sets(&mut self) -> Result<Vec<TableSet>, StoreError> {
-        self.inner.sets().await
-    }
-    async fn build(
-        &mut self,
-        projections: &[&'static Projection],
-        checkpoint: &Checkpoint,
-        holder: Holder<'_>,
-    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        self.inner.build(projections, checkpoint, holder).await
-    }
-    async fn reopen(
-        &mut self,
-        set: &str,
-        holder: Holder<'_>,
-    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        self.inner.reopen(set, holder).await
-    }
-    async fn finish(&mut self) -> Result<(), StoreError> {
-        self.inner.finish().await
-    }
-    async fn switch(&mut self, set: &str, at: &Checkpoint) -> Result<Option<String>, StoreError> {
-        self.inner.switch(set, at).await
-    }
-    async fn drop_set(&mut self, set: &str, holder: Holder<'_>) -> Result<(), StoreError> {
-        self.inner.drop_set(set, holder).await
     }
 }
 
@@ -294,7 +239,10 @@ async fn a_store_that_fails_now_and_then_ends_with_the_same_tables(on: On) {
     let inner = tables.open().await;
     let store = tables.open().await;
     let mut parts = parts(&log, store, 60);
-    parts.store = Box::new(Flaky { inner, calls: 0 });
+    parts.store = Box::new(Watched {
+        inner,
+        watch: Flaky::default(),
+    });
     let projector = Projector::open(parts).await.unwrap();
     let status = projector.status();
     let shutdown = CancellationToken::new();

@@ -4,12 +4,7 @@ use super::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// A store whose process is paused in front of a write, when it is told to, until it goes on.
-struct Paused {
-    inner: Box<dyn ProjectionStore>,
-    gate: Arc<Gate>,
-}
-
+/// The process of a store is paused in front of a write, when it is told to, until it goes on.
 #[derive(Default)]
 struct Gate {
     closed: AtomicBool,
@@ -18,97 +13,18 @@ struct Gate {
 }
 
 #[async_trait::async_trait]
-impl ProjectionStore for Paused {
-    async fn acquire(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
-        self.inner.acquire(writer, lease).await
-    }
-    async fn take_over(&mut self, writer: &str, lease: Duration) -> Result<(), StoreError> {
-        self.inner.take_over(writer, lease).await
-    }
-    async fn renew(&mut self) -> Result<(), StoreError> {
-        self.inner.renew().await
-    }
-    async fn release(&mut self) -> Result<(), StoreError> {
-        self.inner.release().await
-    }
-    async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
-        self.inner.stored().await
-    }
-    async fn create(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.inner.create(checkpoint).await
-    }
-    async fn load(&mut self, wanted: &Wanted) -> Result<Vec<Row>, StoreError> {
-        self.inner.load(wanted).await
-    }
-    async fn write(&mut self, changes: Changes, advance: Advance<'_>) -> Result<(), StoreError> {
-        if self.gate.closed.swap(false, Ordering::SeqCst) {
-            self.gate.reached.notify_one();
-            self.gate.opened.notified().await;
+impl Watch for Arc<Gate> {
+    async fn before_write(&mut self) -> Result<(), StoreError> {
+        if self.closed.swap(false, Ordering::SeqCst) {
+            self.reached.notify_one();
+            self.opened.notified().await;
         }
-        self.inner.write(changes, advance).await
-    }
-    async fn scan(
-        &mut self,
-        table: &'static Table,
-        after: Option<&[Value]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.inner.scan(table, after, limit).await
-    }
-    async fn freeze(&mut self) -> Result<Option<Box<dyn ProjectionStore>>, StoreError> {
-        self.inner.freeze().await
-    }
-    async fn sets(&mut self) -> Result<Vec<TableSet>, StoreError> {
-        self.inner.sets().await
-    }
-    async fn build(
-        &mut self,
-        projections: &[&'static Projection],
-        checkpoint: &Checkpoint,
-        holder: Holder<'_>,
-    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        self.inner.build(projections, checkpoint, holder).await
-    }
-    async fn reopen(
-        &mut self,
-        set: &str,
-        holder: Holder<'_>,
-    ) -> Result<Box<dyn ProjectionStore>, StoreError> {
-        self.inner.reopen(set, holder).await
-    }
-    async fn finish(&mut self) -> Result<(), StoreError> {
-        self.inner.finish().await
-    }
-    async fn switch(&mut self, set: &str, at: &Checkpoint) -> Result<Option<String>, StoreError> {
-        self.inner.switch(set, at).await
-    }
-    async fn drop_set(&mut self, set: &str, holder: Holder<'_>) -> Result<(), StoreError> {
-        self.inner.drop_set(set, holder).await
+        Ok(())
     }
 }
 
-/// Makes a test of every sentence, on every server.
-macro_rules! on_every_server {
-    ($($name:ident),* $(,)?) => {
-        #[cfg(feature = "store-postgres")]
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::project::tests::On::Postgres).await;
-            })*
-        }
-
-        #[cfg(feature = "store-mongodb")]
-        mod on_mongodb {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::project::tests::On::Mongodb).await;
-            })*
-        }
-    };
-}
-
-on_every_server!(
+on_stores!(
+    Postgres, Mongodb;
     a_projector_that_was_paused_past_its_lease_writes_nothing_and_stands_by,
     of_three_projectors_one_writes_and_the_next_takes_over_when_it_stops,
     connections_that_end_at_any_moment_lose_and_repeat_nothing,
@@ -148,9 +64,9 @@ async fn a_projector_that_was_paused_past_its_lease_writes_nothing_and_stands_by
     let log = log_of(&history.appends).await;
     let tables = place(on).await;
     let gate = Arc::new(Gate::default());
-    let store = Paused {
+    let store = Watched {
         inner: tables.open().await,
-        gate: Arc::clone(&gate),
+        watch: Arc::clone(&gate),
     };
     gate.closed.store(true, Ordering::SeqCst);
     let (first, _stop) = running(&log, Box::new(store), "the first").await;

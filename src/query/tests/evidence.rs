@@ -4,7 +4,8 @@ use super::given::{SECOND, START, SUBSCRIPTION, dead, receipt, retry};
 use super::*;
 use hooklog_schemas::deliveries::BodyRead;
 
-on_every_store!(
+on_stores!(
+    Sqlite, Postgres, Mongodb;
     looks_at_bodies_come_latest_first_in_pages_and_say_at_what,
     a_webhook_names_its_recipients_the_deciding_attempt_and_who_looked,
     the_history_of_a_subscription_is_read_from_any_offset_on,

@@ -3,7 +3,8 @@
 use super::given::{SECOND, START, SUBSCRIPTION, dead, delivery, matched, receipt};
 use super::*;
 
-on_every_store!(
+on_stores!(
+    Sqlite, Postgres, Mongodb;
     webhooks_come_newest_first_in_pages_that_miss_and_repeat_nothing,
     filters_of_webhooks_hold_together,
     deliveries_are_listed_by_state_and_subscription,

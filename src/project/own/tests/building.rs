@@ -11,7 +11,8 @@ use hooklog_schemas::{
 use std::sync::Mutex;
 use uuid::Uuid;
 
-on_every_sql_store!(
+on_stores!(
+    Sqlite, Postgres;
     tables_answer_when_all_is_in_them_however_large_the_bodies_are,
     those_that_fail_do_not_hold_back_those_that_are_built,
     an_order_to_erase_lets_a_build_finish_and_begins_another,

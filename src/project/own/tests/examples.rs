@@ -5,7 +5,8 @@ use crate::project::tests::{catch_up as catch_up_ours, place};
 use hooklog_projections::deliveries::TABLE;
 use hooklog_projections::table::{Row, Value};
 
-on_every_sql_store!(
+on_stores!(
+    Sqlite, Postgres;
     the_worked_examples_hold_what_hooklog_s_tables_hold,
     what_is_built_anew_equals_what_lived,
     names_that_are_to_be_erased_are_gone_from_rows_that_were_there,

@@ -3,7 +3,8 @@
 use super::*;
 use std::time::{Duration, Instant};
 
-on_every_sql_store!(
+on_stores!(
+    Sqlite, Postgres;
     one_that_fails_says_why_and_holds_nobody_back,
     a_statement_that_never_ends_is_ended,
     what_is_not_its_own_is_out_of_reach,
@@ -155,7 +156,10 @@ async fn what_is_not_its_own_is_out_of_reach(on: On) {
 }
 
 async fn the_event_at_which_it_fails_is_found_and_those_before_are_kept(on: On) {
-    let (history, log) = history_of(133, 400).await;
+    // On a good day each decision counts, and is handed over.
+    let mut history = History::calm(133, PARTITIONS);
+    history.write(400);
+    let log = log_of(&history.appends).await;
     let room = Room::new(on).await;
     let fold = match on {
         On::Sqlite => {
@@ -193,7 +197,12 @@ async fn the_event_at_which_it_fails_is_found_and_those_before_are_kept(on: On) 
         .checkpoint
         .positions()
         .find(|p| p.topic.as_str() == "deliveries" && p.partition.0 == 1);
-    assert_eq!(at.unwrap().offset.0 as usize, offset);
+    let at = at.unwrap().offset.0 as usize;
+    assert!(at <= offset, "{at}, {error}");
+    assert!(
+        !types[at..offset].contains(&"webhook.routed"),
+        "{at}, {error}"
+    );
 }
 
 async fn a_constraint_that_waits_for_the_end_is_told_with_an_event_too(on: On) {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-on_every_sql_store!(
+on_stores!(
+    Sqlite, Postgres;
     whoever_does_not_write_hooklog_s_tables_writes_none_of_these,
     of_two_that_write_at_once_each_event_is_in_the_tables_once,
 );

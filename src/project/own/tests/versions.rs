@@ -2,7 +2,8 @@
 
 use super::*;
 
-on_every_sql_store!(
+on_stores!(
+    Sqlite, Postgres;
     files_that_changed_need_a_new_version_and_get_new_tables,
     tables_of_another_log_are_built_again,
     every_event_is_in_the_tables_once_whenever_it_is_killed,
