@@ -2,16 +2,19 @@
 
 use crate::changes::{COLUMNS, json};
 use crate::configuration::Replay;
-use crate::projection::Projection;
-use crate::table::{Kind, Row, Table, Value, column, optional};
+use crate::projection::{Earlier, Projection};
+use crate::table::{Column, Kind, Row, Table, Value, column, joined, optional};
 
 /// The projection.
 pub const PROJECTION: Projection = Projection {
     name: "replays",
-    version: 1,
-    tables: &[&TABLE, &HISTORY, &PROGRESS],
+    version: 2,
+    tables: &[&TABLE, &HISTORY, &PROGRESS, &STEPS],
     reads: &["partitions", "deliveries"],
-    earlier: &[],
+    earlier: &[Earlier {
+        version: 1,
+        tables: &[&TABLE, &HISTORY, &PROGRESS_V1],
+    }],
 };
 
 /// One row a replay, cancelled ones too.
@@ -43,23 +46,43 @@ pub const HISTORY: Table = Table {
 pub const PROGRESS: Table = Table {
     name: "replay_progress",
     key: 2,
-    columns: &[
-        column("replay", Kind::Id),
-        column("partition", Kind::Integer),
-        column("next_offset", Kind::Integer),
-        column("filtered", Kind::Integer),
-        column("unmatched", Kind::Integer),
-        column("repeats", Kind::Integer),
-        column("skipped", Kind::Integer),
-        column("left_out", Kind::Integer),
-        column("owed", Kind::Integer),
-        column("delivered", Kind::Integer),
-        column("dead", Kind::Integer),
-        column("cancelled", Kind::Integer),
-        optional("started_at", Kind::Integer),
-        optional("finished_at", Kind::Integer),
-    ],
+    columns: &joined::<15>(&[&KEY, &COUNTS, &[optional("changed_offset", Kind::Integer)]]),
 };
+
+/// [`PROGRESS`] before it told which record changed it last.
+const PROGRESS_V1: Table = Table {
+    name: "replay_progress",
+    key: 2,
+    columns: &joined::<14>(&[&KEY, &COUNTS]),
+};
+
+/// One row a record that moved a replay: its row of [`PROGRESS`] after that. They are never changed,
+/// so they tell how far it was at a point of the past.
+pub const STEPS: Table = Table {
+    name: "replay_steps",
+    key: 3,
+    columns: &joined::<15>(&[&KEY, &[column("record_offset", Kind::Integer)], &COUNTS]),
+};
+
+const KEY: [Column; 2] = [
+    column("replay", Kind::Id),
+    column("partition", Kind::Integer),
+];
+
+const COUNTS: [Column; 12] = [
+    column("next_offset", Kind::Integer),
+    column("filtered", Kind::Integer),
+    column("unmatched", Kind::Integer),
+    column("repeats", Kind::Integer),
+    column("skipped", Kind::Integer),
+    column("left_out", Kind::Integer),
+    column("owed", Kind::Integer),
+    column("delivered", Kind::Integer),
+    column("dead", Kind::Integer),
+    column("cancelled", Kind::Integer),
+    optional("started_at", Kind::Integer),
+    optional("finished_at", Kind::Integer),
+];
 
 /// The row of a replay as it stands.
 pub(crate) fn row(replay: &Replay) -> Row {
@@ -91,7 +114,7 @@ pub(crate) enum Replayed {
     Cancelled,
 }
 
-/// How far a partition has come, or what a batch adds to that.
+/// How far a partition has come, or what a record adds to that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub(crate) next: u64,
@@ -123,19 +146,34 @@ impl Progress {
         self.started_at = self.started_at.or(later.started_at);
         self.finished_at = self.finished_at.or(later.finished_at);
     }
+
+    /// In the order of the tables' columns.
+    fn values(&self) -> impl Iterator<Item = Value> {
+        let passed = self.passed.map(Value::count);
+        let times = [self.started_at, self.finished_at].map(Value::int_or_null);
+        let counts = self.counts.map(Value::Int);
+        let next = Value::count(self.next);
+        [next].into_iter().chain(passed).chain(counts).chain(times)
+    }
 }
 
 pub(crate) fn progress_key((replay, partition): ProgressKey) -> Row {
     vec![Value::Id(replay), Value::Int(i64::from(partition))]
 }
 
-pub(crate) fn progress_row(key: ProgressKey, progress: &Progress) -> Row {
+/// The row of [`PROGRESS`], which the record at `changed` changed last.
+pub(crate) fn progress_row(key: ProgressKey, changed: u64, progress: &Progress) -> Row {
     let mut row = progress_key(key);
-    row.push(Value::count(progress.next));
-    row.extend(progress.passed.iter().copied().map(Value::count));
-    row.extend(progress.counts.iter().copied().map(Value::Int));
-    row.push(Value::int_or_null(progress.started_at));
-    row.push(Value::int_or_null(progress.finished_at));
+    row.extend(progress.values());
+    row.push(Value::count(changed));
+    row
+}
+
+/// The row of [`STEPS`]: `progress` after the record at `offset`.
+pub(crate) fn step_row(key: ProgressKey, offset: u64, progress: &Progress) -> Row {
+    let mut row = progress_key(key);
+    row.push(Value::count(offset));
+    row.extend(progress.values());
     row
 }
 
@@ -168,7 +206,7 @@ mod tests {
         progress.reached(9, [1, 2, 3]);
         progress.count(Replayed::Owed, 2);
         assert_eq!(
-            read_progress(&progress_row(key, &progress)),
+            read_progress(&progress_row(key, 4, &progress)),
             Some((key, progress.clone()))
         );
         let mut later = Progress {

@@ -9,6 +9,7 @@ use super::extract::{Json, Name, Query};
 use super::paging::PageQuery;
 use super::problem::Problem;
 use super::timeline::CATCH_UP;
+use super::view::AsOfQuery;
 use super::{Api, Shared, check};
 use crate::query::{ChangeRow, Page, Paged, ReplayRow};
 use crate::replay;
@@ -64,24 +65,30 @@ async fn list(
     State(api): State<Shared>,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ReplayRow>>, Problem> {
-    ensure_present(query.as_of.as_deref())?;
     let page = query.page()?;
-    Ok(axum::Json(api.parts.queries.replays(&page).await?))
+    let view = api.view(query.as_of.as_deref()).await?;
+    Ok(axum::Json(view.queries.replays(&page).await?))
 }
 
 /// Shows one replay and how far it has come.
-#[utoipa::path(get, path = "/replays/{id}", tag = "replay", params(("id" = String, Path)),
-    responses((status = 200, body = ReplayRow), (status = 404, body = Problem), (status = 503, body = Problem)))]
+#[utoipa::path(get, path = "/replays/{id}", tag = "replay", 
+    params(("id" = String, Path), AsOfQuery), responses((status = 200, body = ReplayRow), (status = 404, body = Problem), (status = 503, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<ReplayRow>, Problem> {
     let id: ReplayId = name.id("replay")?;
-    // One that was just asked for is to be found.
-    api.catch_up(CATCH_UP).await?;
-    let found = api.parts.queries.replay(id).await?;
-    found.map(axum::Json).ok_or_else(|| missing(id))
+    if query.as_of.is_none() {
+        // One that was just asked for is to be found.
+        api.catch_up(CATCH_UP).await?;
+    }
+    let view = api.view(query.as_of.as_deref()).await?;
+    let found = view.queries.replay(id).await?;
+    found
+        .map(axum::Json)
+        .ok_or_else(|| missing(id, &view.then()))
 }
 
 /// Lists who asked for a replay, paused, resumed or cancelled it; the latest first.
@@ -95,7 +102,7 @@ async fn history(
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
     let page = query.page()?;
     let view = api.view(query.as_of.as_deref()).await?;
-    let id = find_in(&*view.configuration().await?, &name)?.id;
+    let id = find_in(&*view.configuration().await?, &name, &view.then())?.id;
     Ok(axum::Json(view.queries.replay_history(id, &page).await?))
 }
 
@@ -184,7 +191,7 @@ async fn switch(
     is_so: impl Fn(&Replay) -> bool,
     event: impl FnOnce(ReplayId, EventId, By) -> Event,
 ) -> Result<axum::Json<Changed>, Problem> {
-    let replay = find_in(&api.parts.control.current(), name)?;
+    let replay = find_in(&api.parts.control.current(), name, "")?;
     let reason = check::reason(given.reason)?;
     let id = replay.id;
     if replay.cancelled {
@@ -206,27 +213,15 @@ async fn switch(
     Ok(axum::Json(api.submit(event).await?.into()))
 }
 
-fn find_in(configuration: &Configuration, name: &Name) -> Result<Arc<Replay>, Problem> {
+/// `then` says of which time the configuration is.
+fn find_in(configuration: &Configuration, name: &Name, then: &str) -> Result<Arc<Replay>, Problem> {
     let id: ReplayId = name.id("replay")?;
     let found = configuration.replays.get(&id).cloned();
-    found.ok_or_else(|| missing(id))
+    found.ok_or_else(|| missing(id, then))
 }
 
-fn missing(id: ReplayId) -> Problem {
-    Problem::not_found(format!("there is no replay {id}"))
-}
-
-/// How far a replay had come at a point of the past is not kept.
-fn ensure_present(as_of: Option<&str>) -> Result<(), Problem> {
-    match as_of {
-        None => Ok(()),
-        Some(point) => Err(check::wrong(
-            "as_of",
-            point,
-            "how far replays were is not kept; `replay history` and `delivery list --replay` answer \
-             as of a point",
-        )),
-    }
+fn missing(id: ReplayId, then: &str) -> Problem {
+    Problem::not_found(format!("there is no replay {id}{then}"))
 }
 
 /// The replay as it would be if it were asked for now.

@@ -7,6 +7,7 @@ use super::args::{Because, Paging, with_reason};
 use super::confirm::ask;
 use super::object::is_unchanged;
 use super::out::Out;
+use super::point::AsOf;
 use super::row::{NOTHING, Row, counted, cut};
 use super::session::{Answer, Session};
 use super::table::{self, Column};
@@ -50,8 +51,10 @@ pub(crate) enum ReplayCommand {
         /// Its id, as `replay list` shows it
         replay: String,
         /// Go on showing how far it is, until nothing of it is left to do
-        #[arg(long)]
+        #[arg(long, conflicts_with = "as_of")]
         follow: bool,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Hold a replay back: nothing of it is decided or tried
     Pause(Named),
@@ -98,11 +101,14 @@ pub(super) async fn run(
                 .list(&["replays"], Vec::new(), &paging, &COLUMNS, EMPTY)
                 .await
         }
-        ReplayCommand::Show { replay, follow } => {
-            if follow {
-                return follow::run(&replay, session).await;
-            }
-            let reply = session.api.get(&["replays", &replay], &Vec::new()).await?;
+        ReplayCommand::Show {
+            replay,
+            follow: true,
+            ..
+        } => follow::run(&replay, session).await,
+        ReplayCommand::Show { replay, as_of, .. } => {
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&["replays", &replay], &query).await?;
             session.show(&reply, tell)
         }
         ReplayCommand::Pause(named) => switch("pause", "it is held back", &named, session).await,

@@ -1,14 +1,16 @@
 //! Which replays there are, and how far each has come.
 
-use super::fields::Fields;
+mod progress;
+mod stored;
+
+use super::cut::Cut;
 use super::page::Key;
 use super::{ChangeRow, Condition, Page, Paged, Queries, QueryError, Select, Snapshot};
 use hooklog_projections::replays;
-use hooklog_projections::table::{Row, Value};
-use hooklog_schemas::control::{ReplayMode, ReplaySpec};
+use hooklog_projections::table::Value;
 use hooklog_schemas::{EventId, ReplayId};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use stored::Stored;
 use utoipa::ToSchema;
 
 /// A replay, and how far it has come.
@@ -66,9 +68,6 @@ pub struct ReplayRow {
     pub finished_at: Option<i64>,
 }
 
-/// The state of one that may go on, before its partitions are asked how far they are.
-const ACTIVE: &str = "active";
-
 impl Queries {
     /// Replays, the latest first.
     ///
@@ -81,7 +80,7 @@ impl Queries {
             .and_if(after)
             .limit(page.limit() + 1);
         let (mut snapshot, _timer) = self.begin("replays").await?;
-        let rows = read(snapshot.as_mut(), &select).await?;
+        let rows = read(snapshot.as_mut(), self.cut.as_ref(), select).await?;
         Ok(Paged::cut(rows, page.limit(), |row| Key {
             number: row.offset,
             ..Key::default()
@@ -96,7 +95,8 @@ impl Queries {
         let (mut snapshot, _timer) = self.begin("replay").await?;
         let select = Select::newest(&replays::TABLE, &[])
             .and(Condition::Is("id", Value::Id(id.0.into_bytes())));
-        Ok(read(snapshot.as_mut(), &select).await?.pop())
+        let rows = read(snapshot.as_mut(), self.cut.as_ref(), select).await?;
+        Ok(rows.into_iter().next())
     }
 
     /// Who asked for a replay, paused, resumed or cancelled it; the latest first.
@@ -112,149 +112,24 @@ impl Queries {
     }
 }
 
-async fn read(snapshot: &mut dyn Snapshot, select: &Select) -> Result<Vec<ReplayRow>, QueryError> {
-    let rows = snapshot.select(select).await?;
-    let found: Vec<_> = rows.into_iter().map(replay).collect::<Result<_, _>>()?;
-    let mut progress: HashMap<ReplayId, Vec<Progress>> = HashMap::new();
-    let ids: Vec<_> = found
-        .iter()
-        .map(|(row, _)| Value::Id(row.id.0.into_bytes()))
-        .collect();
-    let select = Select::oldest(&replays::PROGRESS, &["replay", "partition"])
-        .and(Condition::OneOf("replay", ids));
-    for row in snapshot.select(&select).await? {
-        let part = part(row)?;
-        progress.entry(part.replay).or_default().push(part);
+/// The replays of `select`, as they were.
+async fn read(
+    snapshot: &mut dyn Snapshot,
+    cut: Option<&Cut>,
+    select: Select,
+) -> Result<Vec<ReplayRow>, QueryError> {
+    let there = cut.map(|cut| cut.inside_control("control_offset"));
+    let rows = snapshot.select(&select.and_if(there)).await?;
+    let stored = rows.into_iter().map(Stored::read);
+    let mut found: Vec<_> = stored.collect::<Result<_, _>>()?;
+    if let Some(cut) = cut {
+        stored::go_back(snapshot, cut, &mut found).await?;
     }
-    let with_progress = |(mut row, spec): (ReplayRow, ReplaySpec)| {
-        row.add(&spec, &progress.remove(&row.id).unwrap_or_default());
-        row
+    let ids: Vec<_> = found.iter().map(|found| found.row.id).collect();
+    let mut progress = progress::read(snapshot, cut, &ids).await?;
+    let told = |found: Stored| {
+        let parts = progress.remove(&found.row.id).unwrap_or_default();
+        found.told(&parts)
     };
-    Ok(found.into_iter().map(with_progress).collect())
-}
-
-impl ReplayRow {
-    /// Adds what the partitions say, and what follows from it.
-    fn add(&mut self, spec: &ReplaySpec, parts: &[Progress]) {
-        for part in parts {
-            let range = usize::try_from(part.partition).ok();
-            let range = range.and_then(|place| spec.range.get(place));
-            let (from, to) = range.map_or((0, 0), |range| (range.from.0, range.to.0));
-            let next = part.finished_at.map_or(part.next, |_| to);
-            self.looked_at += i64::try_from(next.saturating_sub(from)).unwrap_or(i64::MAX);
-            let sums = [
-                &mut self.filtered,
-                &mut self.unmatched,
-                &mut self.repeats,
-                &mut self.skipped,
-                &mut self.left_out,
-                &mut self.owed,
-                &mut self.delivered,
-                &mut self.dead,
-                &mut self.cancelled,
-            ];
-            for (sum, count) in sums.into_iter().zip(part.counts) {
-                *sum += count;
-            }
-        }
-        self.open = self.owed - self.delivered - self.dead - self.cancelled;
-        self.started_at = parts.iter().filter_map(|part| part.started_at).min();
-        let wanted = spec.range.iter().filter(|range| !range.is_empty()).count();
-        let ended: Vec<_> = parts.iter().filter_map(|part| part.finished_at).collect();
-        if ended.len() >= wanted {
-            self.finished_at = ended.into_iter().max().or(Some(self.requested_at));
-        }
-        if self.state == ACTIVE {
-            let state = match (self.finished_at, self.started_at) {
-                (Some(_), _) => "finished",
-                (None, Some(_)) => "running",
-                (None, None) => "waiting",
-            };
-            state.clone_into(&mut self.state);
-        }
-    }
-}
-
-fn replay(row: Row) -> Result<(ReplayRow, ReplaySpec), QueryError> {
-    let mut f = Fields::of(row);
-    let id = ReplayId(f.id()?);
-    let offset = f.int()?;
-    let version = EventId(f.id()?);
-    let (paused, cancelled) = (f.int()? != 0, f.int()? != 0);
-    let requested_at = f.int()?;
-    let actor = f.text()?;
-    let why = f.text_or_none()?;
-    let webhooks = f.int()?;
-    let text = f.text()?;
-    let unreadable = |_| {
-        let said = "a replay is not what its table says; run `hooklog rebuild`";
-        QueryError::Unavailable(said.to_owned())
-    };
-    let spec: ReplaySpec = serde_json::from_str(&text).map_err(unreadable)?;
-    let state = match (cancelled, paused) {
-        (true, _) => "cancelled",
-        (false, true) => "paused",
-        (false, false) => ACTIVE,
-    };
-    let mode = match spec.mode {
-        ReplayMode::OriginalTargets => "original_targets",
-        ReplayMode::CurrentRouting => "current_routing",
-        ReplayMode::AsOfRouting { .. } => "as_of_routing",
-    };
-    let row = ReplayRow {
-        id,
-        state: state.to_owned(),
-        mode: mode.to_owned(),
-        spec: serde_json::from_str(&text).map_err(unreadable)?,
-        version,
-        requested_at,
-        actor,
-        why,
-        offset,
-        webhooks,
-        looked_at: 0,
-        filtered: 0,
-        unmatched: 0,
-        repeats: 0,
-        skipped: 0,
-        left_out: 0,
-        owed: 0,
-        open: 0,
-        delivered: 0,
-        dead: 0,
-        cancelled: 0,
-        started_at: None,
-        finished_at: None,
-    };
-    Ok((row, spec))
-}
-
-/// What one partition says.
-struct Progress {
-    replay: ReplayId,
-    partition: i64,
-    next: u64,
-    /// In the order of the table's columns.
-    counts: [i64; 9],
-    started_at: Option<i64>,
-    finished_at: Option<i64>,
-}
-
-fn part(row: Row) -> Result<Progress, QueryError> {
-    let mut f = Fields::of(row);
-    let replay = ReplayId(f.id()?);
-    let partition = f.int()?;
-    let next = u64::try_from(f.int()?).unwrap_or_default();
-    let mut counts = [0; 9];
-    for count in &mut counts {
-        *count = f.int()?;
-    }
-    Ok(Progress {
-        replay,
-        partition,
-        next,
-        counts,
-        started_at: f.int_or_none()?,
-        finished_at: f.int_or_none()?,
-    })
+    Ok(found.into_iter().map(told).collect())
 }

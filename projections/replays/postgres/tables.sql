@@ -39,5 +39,24 @@ CREATE TABLE {replay_progress} (
     cancelled BIGINT NOT NULL,
     started_at BIGINT,
     finished_at BIGINT,
+    changed_offset BIGINT,
     PRIMARY KEY (replay, partition)
+);
+CREATE TABLE {replay_steps} (
+    replay BYTEA NOT NULL,
+    partition BIGINT NOT NULL,
+    record_offset BIGINT NOT NULL,
+    next_offset BIGINT NOT NULL,
+    filtered BIGINT NOT NULL,
+    unmatched BIGINT NOT NULL,
+    repeats BIGINT NOT NULL,
+    skipped BIGINT NOT NULL,
+    left_out BIGINT NOT NULL,
+    owed BIGINT NOT NULL,
+    delivered BIGINT NOT NULL,
+    dead BIGINT NOT NULL,
+    cancelled BIGINT NOT NULL,
+    started_at BIGINT,
+    finished_at BIGINT,
+    PRIMARY KEY (replay, partition, record_offset)
 );

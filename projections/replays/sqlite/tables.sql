@@ -39,5 +39,24 @@ CREATE TABLE {replay_progress} (
     cancelled INTEGER NOT NULL,
     started_at INTEGER,
     finished_at INTEGER,
+    changed_offset INTEGER,
     PRIMARY KEY (replay, partition)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE {replay_steps} (
+    replay BLOB NOT NULL,
+    partition INTEGER NOT NULL,
+    record_offset INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL,
+    filtered INTEGER NOT NULL,
+    unmatched INTEGER NOT NULL,
+    repeats INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,
+    left_out INTEGER NOT NULL,
+    owed INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    dead INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    PRIMARY KEY (replay, partition, record_offset)
 ) STRICT, WITHOUT ROWID;

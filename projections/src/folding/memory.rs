@@ -1,7 +1,7 @@
 //! The rows that the fold has in hand: what changed, and what it may need again soon.
 
 use super::Decoded;
-use super::output::Owed;
+use super::output::{Moved, Owed};
 use crate::counts::{self, CountKey, Counted, Counts};
 use crate::deliveries::{self, Delivery};
 use crate::delivery::State;
@@ -55,7 +55,8 @@ pub(super) struct Memory {
     stored_counts: BTreeMap<CountKey, Counts>,
     new_counts: BTreeMap<CountKey, Counts>,
     stored_progress: BTreeMap<ProgressKey, Progress>,
-    pub(super) new_progress: BTreeMap<ProgressKey, Progress>,
+    /// What each record added, by its offset.
+    new_progress: BTreeMap<ProgressKey, BTreeMap<u64, Progress>>,
 }
 
 /// Whether the deliveries that `routed` owes are new. Those of a replay, or of a receipt that
@@ -103,6 +104,12 @@ impl Memory {
     pub(super) fn count(&mut self, key: CountKey, what: Counted) {
         let counts = self.new_counts.entry(key).or_default();
         counts[what as usize] += 1;
+    }
+
+    /// What the record at `offset` adds to a replay in a partition.
+    pub(super) fn replayed(&mut self, key: ProgressKey, offset: u64) -> &mut Progress {
+        let steps = self.new_progress.entry(key).or_default();
+        steps.entry(offset).or_default()
     }
 
     pub(super) fn wanted_deliveries(&self, batch: &[Decoded]) -> Wanted {
@@ -223,17 +230,23 @@ impl Memory {
         rows
     }
 
-    pub(super) fn take_progress(&mut self) -> Vec<Row> {
+    pub(super) fn take_progress(&mut self) -> Moved {
         if self.stored_progress.len() > PROGRESS_MAX {
             let new = &self.new_progress;
             self.stored_progress.retain(|key, _| new.contains_key(key));
         }
-        let mut rows = Vec::with_capacity(self.new_progress.len());
-        for (key, new) in std::mem::take(&mut self.new_progress) {
+        let mut moved = Moved::default();
+        for (key, steps) in std::mem::take(&mut self.new_progress) {
             let progress = self.stored_progress.entry(key).or_default();
-            progress.add(&new);
-            rows.push(replays::progress_row(key, progress));
+            let mut changed = 0;
+            for (offset, step) in steps {
+                progress.add(&step);
+                moved.steps.push(replays::step_row(key, offset, progress));
+                changed = offset;
+            }
+            let row = replays::progress_row(key, changed, progress);
+            moved.progress.push(row);
         }
-        rows
+        moved
     }
 }

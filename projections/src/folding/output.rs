@@ -46,6 +46,13 @@ pub(super) struct Owed {
     pub(super) changed: Vec<Row>,
 }
 
+/// Rows of replays that moved: how far they are, and each step.
+#[derive(Default)]
+pub(super) struct Moved {
+    pub(super) progress: Vec<Row>,
+    pub(super) steps: Vec<Row>,
+}
+
 /// Rows that the fold has made, and does not need to see again.
 #[derive(Default)]
 pub(super) struct Output {
@@ -69,7 +76,7 @@ pub(super) struct Taken {
     pub(super) fences: Vec<Row>,
     pub(super) owed: Owed,
     pub(super) counted: Vec<Row>,
-    pub(super) replayed: Vec<Row>,
+    pub(super) replayed: Moved,
 }
 
 impl Output {
@@ -114,7 +121,8 @@ impl Output {
             put(&reads::TABLE, self.reads),
             put(&replays::TABLE, self.replays.into_values().collect()),
             put(&replays::HISTORY, self.replay_changes),
-            put(&replays::PROGRESS, replayed),
+            put(&replays::PROGRESS, replayed.progress),
+            new(&replays::STEPS, replayed.steps),
         ];
         let changed = tables
             .into_iter()

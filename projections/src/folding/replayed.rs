@@ -38,11 +38,13 @@ impl Folding {
         };
         let gone = |outcome| outcome == MatchOutcome::SubscriptionDeleted;
         let left_out = routed.matches.iter().filter(|m| gone(m.outcome)).count();
-        let skipped = i64::from(routed.error.is_some());
-        let progress = self.replayed(decoded, replay);
-        progress.count(Replayed::Skipped, skipped);
         let left_out = i64::try_from(left_out).unwrap_or(i64::MAX);
-        progress.count(Replayed::LeftOut, left_out);
+        let skipped = i64::from(routed.error.is_some());
+        if left_out + skipped > 0 {
+            let progress = self.replayed(decoded, replay);
+            progress.count(Replayed::Skipped, skipped);
+            progress.count(Replayed::LeftOut, left_out);
+        }
     }
 
     /// A delivery became what it is now; it was `before`, or was not there.
@@ -59,23 +61,23 @@ impl Folding {
         let Some(replay) = replay_of(&held.delivery.cause) else {
             return;
         };
+        let (was, is) = (before.and_then(ended), ended(after));
+        let owed = before.is_none().then_some(Replayed::Owed);
+        if was == is && owed.is_none() {
+            return;
+        }
         let progress = self.replayed(decoded, replay);
-        match before {
-            None => progress.count(Replayed::Owed, 1),
-            Some(before) => {
-                if let Some(was) = ended(before) {
-                    progress.count(was, -1);
-                }
-                if let Some(is) = ended(after) {
-                    progress.count(is, 1);
-                }
+        for (what, by) in [(owed, 1), (was, -1), (is, 1)] {
+            if let Some(what) = what {
+                progress.count(what, by);
             }
         }
     }
 
     fn replayed(&mut self, decoded: &Decoded, replay: ReplayId) -> &mut Progress {
-        let key = (replay.0.into_bytes(), decoded.position.partition.0);
-        self.memory.new_progress.entry(key).or_default()
+        let position = decoded.position;
+        let key = (replay.0.into_bytes(), position.partition.0);
+        self.memory.replayed(key, position.offset.0)
     }
 }
 

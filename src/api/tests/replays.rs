@@ -97,6 +97,46 @@ async fn a_replay_is_asked_for_with_a_reason_paused_resumed_and_cancelled() {
 }
 
 #[tokio::test]
+async fn a_replay_is_shown_and_listed_as_it_was_at_a_point() {
+    let story = Story::tell().await;
+    let id = asked(
+        &story,
+        json!({"mode": "original_targets", "subscription": "wanted", "reason": "they lost it"}),
+    )
+    .await;
+    let path = format!("{PATH}/{id}");
+    let asked_at = story.api.get(ADMIN, &path).await.json["offset"]
+        .as_u64()
+        .unwrap();
+    let mut states = vec![(asked_at, "waiting")];
+    for (verb, state) in [
+        ("pause", "paused"),
+        ("resume", "waiting"),
+        ("cancel", "cancelled"),
+    ] {
+        let answer = post(&story, &format!("{path}/{verb}"), json!({})).await;
+        states.push((answer.json["offset"].as_u64().unwrap(), state));
+    }
+    story.api.project().await;
+    for (offset, state) in states {
+        let then = format!("as_of=control/0@{offset}");
+        let shown = story.api.get(ADMIN, &format!("{path}?{then}")).await.json;
+        assert_eq!(shown["state"], state, "{then}");
+        let listed = story.api.get(ADMIN, &format!("{PATH}?{then}")).await.json;
+        assert_eq!(listed["items"], json!([shown]), "{then}");
+    }
+    let before = format!("as_of=control/0@{}", asked_at - 1);
+    let listed = story.api.get(ADMIN, &format!("{PATH}?{before}")).await.json;
+    assert_eq!(listed["items"], json!([]));
+    let missing = story
+        .api
+        .text(ADMIN, "GET", &format!("{path}?{before}"), "")
+        .await;
+    assert_eq!(missing.status, 404);
+    assert!(missing.text.contains("as of"), "{}", missing.text);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_replay_is_told() {
     let story = Story::tell().await;
     for (body, said) in [

@@ -30,6 +30,8 @@ pub(crate) struct History {
     ids: u128,
     now: i64,
     subscriptions: Vec<(SubscriptionId, EventId)>,
+    /// The events that changed them last; what was not asked for has a nil one.
+    replays: [EventId; REPLAYS.len()],
     epochs: Vec<Vec<u64>>,
     webhooks: Vec<u64>,
     owed: Vec<Owed>,
@@ -49,6 +51,8 @@ struct Owed {
 
 const START: i64 = 1_790_000_000_000_000;
 const SOURCE: u128 = 77;
+/// The replays of histories that have some.
+const REPLAYS: [u128; 2] = [0xaa, 0xab];
 
 impl History {
     /// The beginning of a history: a log, a source, a few subscriptions, and owners.
@@ -61,6 +65,7 @@ impl History {
             ids: u128::from(seed) << 64,
             now: START,
             subscriptions: Vec::new(),
+            replays: [EventId(Uuid::nil()); REPLAYS.len()],
             epochs: vec![Vec::new(); partitions as usize],
             webhooks: vec![0; partitions as usize],
             owed: Vec::new(),
@@ -95,7 +100,7 @@ impl History {
                 93..95 => self.tombstone(),
                 95..96 => self.read_body(),
                 96..97 => self.change(),
-                97 => self.replay(),
+                97..99 => self.replay(),
                 _ => self.erase(),
             }
         }

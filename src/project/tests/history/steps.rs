@@ -1,9 +1,9 @@
 //! What happens in a history, one step a function.
 
-use super::{History, Owed, SOURCE, dead, error, spec_of};
+use super::{History, Owed, REPLAYS, SOURCE, dead, error, spec_of};
 use hooklog_schemas::control::{
-    ErasedReceipt, ErasureRequested, ReplayFilter, ReplayMode, ReplayPaused, ReplayRange,
-    ReplayRequested, ReplaySpec, SourcePaused, SubscriptionChanged,
+    ErasedReceipt, ErasureRequested, ReplayCancelled, ReplayFilter, ReplayMode, ReplayPaused,
+    ReplayRange, ReplayRequested, ReplayResumed, ReplaySpec, SourcePaused, SubscriptionChanged,
 };
 use hooklog_schemas::deliveries::{
     Acquired, Answered, Attempted, Because, BodyRead, Cancelled, Match, MatchOutcome, Outcome,
@@ -11,21 +11,46 @@ use hooklog_schemas::deliveries::{
     Verdict,
 };
 use hooklog_schemas::{
-    Append, DeliveryId, EventId, EventType, Key, Offset, Partition, ReceiptId, ReplayId, SourceId,
-    Timestamp, Topic,
+    Append, DeliveryId, Event, EventId, EventType, Key, Offset, Partition, ReceiptId, ReplayId,
+    SourceId, Timestamp, Topic,
 };
 use rand::RngExt;
 use uuid::Uuid;
 
-/// The replay of every history that has one.
-const REPLAY: &str = "00000000-0000-0000-0000-0000000000aa";
-
 impl History {
-    /// An operator asks for the replay, or does something to it; a partition tells how far it is.
+    /// An operator asks for a replay, or does something to it; or a partition tells how far it is.
     pub(super) fn replay(&mut self) {
-        let replay = ReplayId(Uuid::from_u128(0xaa));
+        let place = self.rng.random_range(0..REPLAYS.len());
+        match self.chance(40) {
+            true => self.order_replay(place),
+            false => self.go_on_with(ReplayId(Uuid::from_u128(REPLAYS[place]))),
+        }
+    }
+
+    fn order_replay(&mut self, place: usize) {
+        let id = ReplayId(Uuid::from_u128(REPLAYS[place]));
         let by = self.by();
-        let expected = EventId(self.id());
+        let conflict = self.chance(20);
+        let expected = match conflict {
+            true => EventId(self.id()),
+            false => self.replays[place],
+        };
+        let event = match self.rng.random_range(0..20) {
+            _ if self.replays[place].0.is_nil() => {
+                let spec = replayed(self.partitions);
+                self.replays[place] = self.control(ReplayRequested { id, spec, by });
+                return;
+            }
+            0..9 => self.control(ReplayPaused { id, expected, by }),
+            9..18 => self.control(ReplayResumed { id, expected, by }),
+            _ => self.control(ReplayCancelled { id, expected, by }),
+        };
+        if !conflict {
+            self.replays[place] = event;
+        }
+    }
+
+    fn go_on_with(&mut self, replay: ReplayId) {
         let partition = self.partition();
         let epoch = self.epoch(partition);
         let at = Timestamp(self.now);
@@ -35,42 +60,23 @@ impl History {
             unmatched: next / 2,
             repeats: next / 3,
         };
-        let number = self.rng.random_range(0..8);
-        match number {
-            0 => {
-                let spec = replayed();
-                let id = replay;
-                self.control(ReplayRequested { id, spec, by });
+        let event = match self.rng.random_range(0..6) {
+            0 => Event::from(ReplayStarted {
+                replay,
+                from: Offset(0),
+                to: Offset(50),
+                at,
+            }),
+            1 => ReplayFinished { replay, passed, at }.into(),
+            _ => ReplayProgressed {
+                replay,
+                next: Offset(next),
+                passed,
+                at,
             }
-            1 => {
-                let id = replay;
-                self.control(ReplayPaused { id, expected, by });
-            }
-            2 => {
-                let (from, to) = (Offset(0), Offset(50));
-                let started = ReplayStarted {
-                    replay,
-                    from,
-                    to,
-                    at,
-                };
-                self.deliveries(partition, epoch, started);
-            }
-            3 => {
-                let finished = ReplayFinished { replay, passed, at };
-                self.deliveries(partition, epoch, finished);
-            }
-            _ => {
-                let next = Offset(next);
-                let further = ReplayProgressed {
-                    replay,
-                    next,
-                    passed,
-                    at,
-                };
-                self.deliveries(partition, epoch, further);
-            }
-        }
+            .into(),
+        };
+        self.deliveries(partition, epoch, event);
     }
 
     pub(super) fn route(&mut self) {
@@ -120,8 +126,10 @@ impl History {
         webhook: u64,
         repeats: Option<Repeats>,
     ) -> Routed {
-        let replay = self.odd && self.chance(5);
-        let cause = if replay { REPLAY } else { "live" };
+        let cause = match self.odd && self.chance(5) {
+            true => Uuid::from_u128(REPLAYS[self.rng.random_range(0..REPLAYS.len())]).to_string(),
+            false => "live".to_owned(),
+        };
         let count = if self.odd {
             self.rng.random_range(0..4)
         } else {
@@ -135,7 +143,7 @@ impl History {
                 team: "default".into(),
                 destination: format!("https://subscriber-{n}.example/hooks"),
                 set_by: None,
-                delivery: DeliveryId::derive(receipt, subscription, cause),
+                delivery: DeliveryId::derive(receipt, subscription, &cause),
                 outcome: match n {
                     2 => MatchOutcome::AlreadyDelivered,
                     _ => MatchOutcome::Owed,
@@ -147,7 +155,7 @@ impl History {
         Routed {
             receipt,
             webhook: Offset(webhook),
-            cause: cause.into(),
+            cause,
             at: Timestamp(self.now),
             received_at: Timestamp(self.now - 1_500),
             source: SourceId(Uuid::from_u128(SOURCE)),
@@ -371,7 +379,11 @@ impl History {
     }
 }
 
-fn replayed() -> ReplaySpec {
+fn replayed(partitions: u32) -> ReplaySpec {
+    let range = ReplayRange {
+        from: Offset(0),
+        to: Offset(50),
+    };
     ReplaySpec {
         mode: ReplayMode::AsOfRouting {
             control: Offset(3),
@@ -380,10 +392,7 @@ fn replayed() -> ReplaySpec {
         subscription: None,
         to: Some("https://debug.example/".into()),
         filter: ReplayFilter::default(),
-        range: vec![ReplayRange {
-            from: Offset(0),
-            to: Offset(50),
-        }],
+        range: vec![range; partitions as usize],
         rate_per_second: 10,
         counted: Some(7),
     }
