@@ -4,8 +4,8 @@ mod slice;
 
 use super::cut::Cut;
 use super::fields::Fields;
-use super::{CountRow, CountsFilter, Queries, QueryError, Select, Snapshot};
-use hooklog_projections::counts::{Counted, Counts, SLICE, TABLE};
+use super::{Condition, CountRow, CountsFilter, Queries, QueryError, Select, Snapshot};
+use hooklog_projections::counts::{Counts, SLICE, TABLE};
 use std::collections::BTreeMap;
 
 /// Rows read at the most: a day of twelve partitions and six sources or so.
@@ -27,7 +27,9 @@ impl Queries {
         let mut sums = Sums::default();
         let cut_off = self.sum(snapshot.as_mut(), filter, &mut sums).await?;
         if let Some(cut) = &self.cut {
-            sums.add_cut_slices(snapshot.as_mut(), filter, cut).await?;
+            for partition in partitions(cut) {
+                sums.move_to(snapshot.as_mut(), filter, &partition).await?;
+            }
         }
         let whole = |row: &CountRow| cut_off.is_none_or(|oldest| row.minute_at > oldest);
         Ok(sums.rows().rev().filter(whole).collect())
@@ -42,7 +44,10 @@ impl Queries {
     ) -> Result<Option<i64>, QueryError> {
         let mut select = Select::newest(&TABLE, &["minute_at"]).limit(ROWS_MAX);
         select.conditions = filter.conditions();
-        let slices = self.cut.as_ref().map(|cut| cut.runs_inside("slice", SLICE));
+        let slices = self.cut.as_ref().map(|cut| {
+            let whole = partitions(cut).into_iter().map(|part| part.slices);
+            Condition::Inside("slice", whole.collect())
+        });
         let rows = snapshot.select(&select.and_if(slices)).await?;
         let cut_off = rows.len() == ROWS_MAX;
         for row in rows {
@@ -59,27 +64,50 @@ impl Queries {
     }
 }
 
+/// Where a cut goes through a partition: how many slices are summed as wholes, and how far behind or
+/// before the end of these it is.
+struct Partition {
+    number: i64,
+    slices: i64,
+    end: i64,
+}
+
+/// Slices are summed up to the boundary that is nearest to the cut: at most half a slice is read
+/// record by record, and added or taken away.
+fn partitions(cut: &Cut) -> Vec<Partition> {
+    let partition = |(number, &end): (i64, &i64)| Partition {
+        number,
+        slices: end.saturating_add(LENGTH / 2) / LENGTH,
+        end,
+    };
+    (0..).zip(cut.ends().iter()).map(partition).collect()
+}
+
+/// [`SLICE`], as offsets stand in tables.
+const LENGTH: i64 = SLICE.cast_signed();
+
 impl Sums {
-    /// Adds what was counted in the last slice of each partition before the cut.
-    async fn add_cut_slices(
+    /// From the boundary of the slices that were summed to the cut.
+    async fn move_to(
         &mut self,
         snapshot: &mut dyn Snapshot,
         filter: &CountsFilter,
-        cut: &Cut,
+        partition: &Partition,
     ) -> Result<(), QueryError> {
-        for (partition, end) in (0..).zip(cut.ends().iter().copied()) {
-            let slice = slice::read(snapshot, partition, end).await?;
-            for (minute, source, counted) in slice {
-                if filter.shows(minute, &source) {
-                    self.count((minute, source), counted);
-                }
+        let (boundary, end) = (partition.slices.saturating_mul(LENGTH), partition.end);
+        let (part, by) = match end < boundary {
+            true => (end..boundary, -1),
+            false => (boundary..end, 1),
+        };
+        for (minute, source, counted) in slice::read(snapshot, partition.number, part).await? {
+            if filter.shows(minute, &source) {
+                let counts = self.0.entry((minute, source)).or_default();
+                counts[counted as usize] += by;
             }
         }
+        // Of a minute that only began behind the cut nothing is left.
+        self.0.retain(|_, counts| *counts != Counts::default());
         Ok(())
-    }
-
-    fn count(&mut self, key: (i64, String), counted: Counted) {
-        self.0.entry(key).or_default()[counted as usize] += 1;
     }
 
     fn rows(self) -> impl DoubleEndedIterator<Item = CountRow> {

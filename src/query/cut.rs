@@ -33,12 +33,6 @@ impl Cut {
         Condition::Outside(offset, Arc::clone(&self.ends))
     }
 
-    /// This column holds a number of whole runs of `length` offsets that lie inside.
-    pub(super) fn runs_inside(&self, column: &'static str, length: u64) -> Condition {
-        let length = i64::try_from(length).unwrap_or(i64::MAX).max(1);
-        Condition::Inside(column, self.ends.iter().map(|end| end / length).collect())
-    }
-
     /// This column of a history lies inside `control`.
     pub(super) fn inside_control(&self, offset: &'static str) -> Condition {
         Condition::Below(offset, Value::count(self.point.control.0))

@@ -1,11 +1,12 @@
-//! What the last slice of a partition before a cut had counted, from the tables that only grow.
+//! What happened in a part of a partition, from the tables that only grow.
 
 use super::super::fields::Fields;
 use super::super::{Condition, QueryError, Select, Snapshot};
-use hooklog_projections::counts::{Counted, SLICE, minute};
+use hooklog_projections::counts::{Counted, minute};
 use hooklog_projections::table::{Row, Table, Value};
 use hooklog_projections::{attempts, deliveries, webhooks};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// One thing that counts: its minute, its source, and what it is.
 type Happened = (i64, String, Counted);
@@ -13,19 +14,14 @@ type Happened = (i64, String, Counted);
 /// Deliveries asked for at once.
 const DELIVERIES: usize = 500;
 
-/// What happened in `partition` between the beginning of the slice that `end` cuts, and `end`.
+/// What happened in `offsets` of `partition`.
 pub(super) async fn read(
     snapshot: &mut dyn Snapshot,
     partition: i64,
-    end: i64,
+    offsets: Range<i64>,
 ) -> Result<Vec<Happened>, QueryError> {
-    let length = i64::try_from(SLICE).unwrap_or(i64::MAX);
-    let part = Part {
-        partition,
-        from: end - end % length,
-        end,
-    };
-    if part.from == end {
+    let part = Part { partition, offsets };
+    if part.offsets.is_empty() {
         return Ok(Vec::new());
     }
     let mut happened = Vec::new();
@@ -54,8 +50,7 @@ pub(super) async fn read(
 /// A part of a partition of `deliveries`.
 struct Part {
     partition: i64,
-    from: i64,
-    end: i64,
+    offsets: Range<i64>,
 }
 
 /// Something that a record said about a delivery.
@@ -75,8 +70,8 @@ impl Part {
     ) -> Result<Vec<Row>, QueryError> {
         let select = Select::oldest(table, &[])
             .and(Condition::Is("partition", Value::Int(self.partition)))
-            .and(Condition::AtLeast(offset, Value::Int(self.from)))
-            .and(Condition::Below(offset, Value::Int(self.end)));
+            .and(Condition::AtLeast(offset, Value::Int(self.offsets.start)))
+            .and(Condition::Below(offset, Value::Int(self.offsets.end)));
         snapshot.select(&select).await
     }
 

@@ -7,8 +7,9 @@ use crate::log::memory::MemoryLog;
 use crate::project::conformance::Place;
 use crate::project::dump;
 use crate::project::tests::history::History;
-use crate::project::tests::{On, catch_up, on_every_store, place};
+use crate::project::tests::{On, catch_up, on_stores, place};
 use crate::query::{Between, CountsFilter, Filter, Page, Queries, QueryError, ReadsFilter};
+use hooklog_projections::counts;
 use hooklog_schemas::{
     Append, DeliveryId, Event, EventId, Offset, Partition, Point, Position, Record, SourceId,
     SubscriptionId, Timestamp, Topic,
@@ -19,7 +20,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-on_every_store!(
+on_stores!(
+    Sqlite, Postgres, Mongodb;
     an_answer_as_of_a_point_is_that_of_the_fold_of_its_prefix,
     tables_that_have_not_read_all_of_a_point_say_so,
     a_point_of_another_log_is_refused,
@@ -30,7 +32,7 @@ const PARTITIONS: u32 = 3;
 const EVENTS: usize = 700;
 
 /// Histories, events and points of each: 200 points in all where a fold is cheap.
-const fn counts(on: On) -> (u64, usize, usize) {
+const fn amounts(on: On) -> (u64, usize, usize) {
     match on {
         On::Sqlite => (4, EVENTS, 50),
         #[cfg(feature = "store-postgres")]
@@ -41,7 +43,7 @@ const fn counts(on: On) -> (u64, usize, usize) {
 }
 
 async fn an_answer_as_of_a_point_is_that_of_the_fold_of_its_prefix(on: On) {
-    let (histories, events, points) = counts(on);
+    let (histories, events, points) = amounts(on);
     for seed in 1..=histories {
         let mut history = History::begin(seed, PARTITIONS);
         history.write(events);
@@ -61,6 +63,35 @@ async fn an_answer_as_of_a_point_is_that_of_the_fold_of_its_prefix(on: On) {
                 assert_eq!(*answer, expected, "seed {seed}, {point:?}, {question}");
             }
         }
+    }
+}
+
+/// Points before, in and behind the middle of the slices that counts are summed in.
+#[tokio::test]
+async fn counts_as_of_any_place_in_a_slice_are_those_of_the_fold_of_the_prefix() {
+    let mut history = History::begin(3, PARTITIONS);
+    history.write(6 * counts::SLICE as usize);
+    let appends = history.appends;
+    let (log, tables) = folded(On::Sqlite, &appends).await;
+    let now = queries(tables.as_ref());
+    let mut rng = StdRng::seed_from_u64(3);
+    for filter in [CountsFilter::default(), some_minutes(&now).await] {
+        for _ in 0..8 {
+            let point = random_point(&log, &mut rng).await;
+            let (_prefix, fresh) = folded(On::Sqlite, &prefix(&appends, &point, &Topic::ALL)).await;
+            let expected = queries(fresh.as_ref()).counts(&filter).await.unwrap();
+            let answered = now.at(Arc::new(point.clone())).counts(&filter).await;
+            assert_eq!(answered.unwrap(), expected, "{point:?}, {filter:?}");
+        }
+    }
+}
+
+async fn some_minutes(now: &Queries) -> CountsFilter {
+    let all = now.counts(&CountsFilter::default()).await.unwrap();
+    CountsFilter {
+        from: Some(Timestamp(all[all.len() * 2 / 3].minute_at)),
+        to: Some(Timestamp(all[all.len() / 3].minute_at)),
+        source: None,
     }
 }
 
@@ -299,6 +330,8 @@ impl Asked {
         let counts = of.counts(&CountsFilter::default()).await;
         tell("counts".into(), format!("{counts:?}"));
         let page = Page::first();
+        let replays = of.replays(&page).await;
+        tell("replays".into(), format!("{replays:?}"));
         let history = of.subscription_history(self.subscription, &page).await;
         tell("subscription".into(), format!("{history:?}"));
         let source = SourceId(Uuid::from_u128(77));
