@@ -41,6 +41,7 @@ use crate::metrics::{Metrics, NameLabel};
 use cut::Cut;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_schemas::{EventId, Point, Position};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,6 +51,14 @@ pub struct Queries {
     tables: Arc<dyn Tables>,
     metrics: Metrics,
     cut: Option<Cut>,
+}
+
+/// The tables that answer now.
+pub struct Standing {
+    /// Up to where they have read the log.
+    pub read: Vec<ReadUpTo>,
+    /// The versions of the projections.
+    pub versions: BTreeMap<String, u32>,
 }
 
 /// Why there is no answer.
@@ -107,8 +116,19 @@ impl Queries {
     /// # Errors
     /// When the tables are away.
     pub async fn as_of(&self) -> Result<Vec<ReadUpTo>, QueryError> {
+        Ok(self.standing().await?.read)
+    }
+
+    /// Up to where the tables have read the log, and which tables they are.
+    ///
+    /// # Errors
+    /// When the tables are away.
+    pub async fn standing(&self) -> Result<Standing, QueryError> {
         let mut snapshot = self.tables.snapshot().await?;
-        Ok(read_up_to(&snapshot.checkpoint().await?))
+        Ok(Standing {
+            read: read_up_to(&snapshot.checkpoint().await?),
+            versions: snapshot.versions().clone(),
+        })
     }
 
     /// Begins an answer that is timed under `name` until the timer is dropped.

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::{Api, Shared, schema};
 use crate::health::PartStatus;
 use crate::project::own::OwnStatus;
-use crate::query::ReadUpTo;
+use crate::query::{ReadUpTo, Standing};
 use axum::extract::State;
 use hooklog_projections::projection::{PROJECTIONS, Projection};
 use hooklog_schemas::control::Role;
@@ -74,8 +74,10 @@ pub(crate) struct PartitionStatus {
 pub(crate) struct ProjectionStatus {
     /// Its name.
     name: &'static str,
-    /// Its version.
-    version: u32,
+    /// The version of its tables that answer; none if there are none.
+    version: Option<u32>,
+    /// The version that this release makes: `hooklog rebuild` builds it.
+    latest: u32,
     /// Records that it has not folded yet.
     lag: u64,
 }
@@ -89,13 +91,13 @@ async fn show(
 ) -> Result<axum::Json<Status>, Problem> {
     let configuration = api.parts.control.current();
     let partitions = partitions(&api).await?;
-    let read = api.parts.queries.as_of().await.ok();
+    let tables = api.parts.queries.standing().await.ok();
     Ok(axum::Json(Status {
         build: api.parts.build.clone(),
         log_id: configuration.log.map(|(id, _)| id),
         configuration_offset: configuration.version.map(|version| version.offset),
         deliveries_paused: configuration.deliveries_paused,
-        projections: read.map_or_else(Vec::new, |read| projections(&partitions, &read)),
+        projections: tables.map_or_else(Vec::new, |tables| projections(&partitions, &tables)),
         partitions,
         own_projections: api.parts.own.statuses(),
         parts: api.parts.health.look().await,
@@ -123,10 +125,10 @@ async fn partitions(api: &Api) -> Result<Vec<PartitionStatus>, Problem> {
 }
 
 /// All projections share one checkpoint, so they share its lag.
-fn projections(partitions: &[PartitionStatus], read: &[ReadUpTo]) -> Vec<ProjectionStatus> {
+fn projections(partitions: &[PartitionStatus], tables: &Standing) -> Vec<ProjectionStatus> {
     let unread = |partition: &PartitionStatus| {
         let same = |r: &&ReadUpTo| r.topic == partition.topic && r.partition == partition.partition;
-        let next = read.iter().find(same).map_or(0, |read| read.next);
+        let next = tables.read.iter().find(same).map_or(0, |read| read.next);
         partition.tail.0.saturating_sub(next)
     };
     let webhooks = Topic::Webhooks.as_str();
@@ -136,7 +138,8 @@ fn projections(partitions: &[PartitionStatus], read: &[ReadUpTo]) -> Vec<Project
     let lag = folded.map(unread).sum();
     let status = |projection: &&Projection| ProjectionStatus {
         name: projection.name,
-        version: projection.version,
+        version: tables.versions.get(projection.name).copied(),
+        latest: projection.version,
         lag,
     };
     PROJECTIONS.iter().map(status).collect()

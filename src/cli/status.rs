@@ -11,7 +11,7 @@ use std::io;
 
 const PROJECTIONS: [Column; 3] = [
     ("PROJECTION", |row, _| row.text("name")),
-    ("VERSION", |row, _| row.text("version")),
+    ("VERSION", |row, _| version(*row)),
     ("LAG", |row, _| row.text("lag")),
 ];
 const TOPICS: [Column; 3] = [
@@ -51,6 +51,18 @@ fn tell(out: &mut Out<'_>, row: Row<'_>, now: Timestamp) -> io::Result<()> {
     table::write(out, &TOPICS, &topics, now)
 }
 
+/// `1`, or `1 (2 by hooklog rebuild NAME)`: tables of an earlier release are still written and read.
+fn version(row: Row<'_>) -> String {
+    let (version, latest) = (row.text("version"), row.text("latest"));
+    match version == latest {
+        true => version,
+        false => format!(
+            "{version} ({latest} by hooklog rebuild {})",
+            row.text("name")
+        ),
+    }
+}
+
 /// One row a topic: there are too many partitions to look at; scripts get each of them.
 fn topics(partitions: &[Row<'_>]) -> Vec<Value> {
     let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
@@ -84,6 +96,17 @@ fn unready(row: Row<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_of_an_earlier_version_say_what_builds_the_latest() {
+        let told = |version: Option<u32>| {
+            let row = json!({"name": "counts", "version": version, "latest": 2});
+            super::version(Row(&row))
+        };
+        assert_eq!(told(Some(2)), "2");
+        assert_eq!(told(Some(1)), "1 (2 by hooklog rebuild counts)");
+        assert_eq!(told(None), "– (2 by hooklog rebuild counts)");
+    }
 
     #[test]
     fn partitions_are_summed_by_topic_for_people() {

@@ -4,6 +4,7 @@ use super::QueryError;
 use async_trait::async_trait;
 use hooklog_projections::checkpoint::Checkpoint;
 use hooklog_projections::table::{Row, Table, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Tables that can be asked.
@@ -26,6 +27,9 @@ pub trait Snapshot: Send {
 
     /// How many rows meet the conditions of `select`; order and limit do not matter.
     async fn count(&mut self, select: &Select) -> Result<u64, QueryError>;
+
+    /// In which versions the projections are in these tables.
+    fn versions(&self) -> &BTreeMap<String, u32>;
 
     /// Up to where the log is in these tables.
     async fn checkpoint(&mut self) -> Result<Checkpoint, QueryError>;

@@ -275,7 +275,8 @@ async fn the_status_tells_partitions_lag_and_readiness() {
     let status = story.get("status").await;
     assert_eq!(status["log_id"], Uuid::from_u128(1).to_string());
     assert_eq!(status["partitions"].as_array().unwrap().len(), 5);
-    assert_eq!(status["projections"][0]["lag"], 0);
+    let first = json!({"name": "partitions", "version": 1, "latest": 1, "lag": 0});
+    assert_eq!(status["projections"][0], first);
     let work = json!({"name": "work", "ready": false, "reason": "not ready yet"});
     assert_eq!(status["parts"][1], work);
     let history = story.get("subscriptions/wanted/history").await;

@@ -163,6 +163,12 @@ fn build(status: Row<'_>) -> Check {
 fn projections(status: Row<'_>) -> Check {
     let rows = status.rows("projections");
     let lag = |row: &Row<'_>| row.number("lag").unwrap_or_default();
+    let is_old = |row: &&Row<'_>| row.number("version") < row.number("latest");
+    let old: Vec<_> = rows
+        .iter()
+        .filter(is_old)
+        .map(|row| row.text("name"))
+        .collect();
     match rows.iter().max_by_key(|row| lag(row)) {
         Some(worst) if lag(worst) > LAG_WARNS => Check::warn(
             "tables",
@@ -172,6 +178,11 @@ fn projections(status: Row<'_>) -> Check {
                 counted(lag(worst), "record", "records")
             ),
             "answers are of the past until it has caught up; if it does not, look at the disk",
+        ),
+        Some(_) if !old.is_empty() => Check::warn(
+            "tables",
+            format!("{} of an earlier version", old.join(", ")),
+            "what they lack is answered once `hooklog rebuild` has built those of this release",
         ),
         Some(worst) => {
             let behind = counted(lag(worst), "record", "records");

@@ -78,25 +78,23 @@ pub(super) fn versions(members: &[Member]) -> BTreeMap<String, u32> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     tables: BTreeMap<&'static str, (String, &'static Table)>,
-    /// What this release cannot use, by projection.
-    newer: BTreeMap<String, u32>,
+    /// The versions of the projections, those that this release cannot use too.
+    versions: BTreeMap<String, u32>,
 }
 
 impl Names {
     /// Those of these members.
     pub(super) fn of(members: &[Member]) -> Self {
-        let mut names = Self::default();
+        let mut names = Self {
+            versions: versions(members),
+            ..Self::default()
+        };
         for member in members {
             let projection = Projection::named(&member.projection);
             let tables = projection.and_then(|p| p.tables_in(member.version));
             for table in tables.unwrap_or_default() {
                 let name = named(table, member.version, &member.suffix);
                 names.tables.insert(table.name, (name, table));
-            }
-            if projection.is_none_or(|p| p.version < member.version) {
-                names
-                    .newer
-                    .insert(member.projection.clone(), member.version);
             }
         }
         names
@@ -146,14 +144,19 @@ impl Names {
     }
 
     fn lacks(&self, projection: &'static Projection) -> StoreError {
-        match self.newer.get(projection.name) {
-            Some(stored) => StoreError::Newer {
+        match self.versions.get(projection.name) {
+            Some(&stored) if stored > projection.version => StoreError::Newer {
                 projection: projection.name.to_owned(),
-                stored: *stored,
+                stored,
                 version: projection.version,
             },
-            None => StoreError::NotBuilt(projection.name),
+            _ => StoreError::NotBuilt(projection.name),
         }
+    }
+
+    /// The versions of the projections.
+    pub(super) const fn versions(&self) -> &BTreeMap<String, u32> {
+        &self.versions
     }
 
     /// All names, in the order of those in the fold.

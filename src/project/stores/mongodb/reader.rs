@@ -23,6 +23,7 @@ use hooklog_projections::table::{Row, Table};
 use mongodb::bson::Document;
 use mongodb::options::FindOptions;
 use mongodb::{Collection, Cursor};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -129,6 +130,10 @@ impl Snapshot for Reading {
             None => self.within(self.number(select, Vec::new())).await,
             Some(joined) => self.within(self.number_joined(select, &joined)).await,
         }
+    }
+
+    fn versions(&self) -> &BTreeMap<String, u32> {
+        self.names.versions()
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, QueryError> {

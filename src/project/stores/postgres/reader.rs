@@ -16,6 +16,7 @@ use hooklog_projections::table::Row;
 use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, Row as _, Transaction};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One state of all tables, and no lock but against dropping them.
@@ -149,6 +150,10 @@ impl Snapshot for Reading {
         });
         let count = count.await.map_err(from_store)?;
         Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    fn versions(&self) -> &BTreeMap<String, u32> {
+        self.names.versions()
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, QueryError> {

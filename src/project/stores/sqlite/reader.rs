@@ -12,6 +12,7 @@ use hooklog_projections::table::Row;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -67,6 +68,10 @@ impl Snapshot for Reading {
         let row = query.fetch_one(&mut *self.tx).await.map_err(unavailable)?;
         let count: i64 = row.try_get(0).map_err(unavailable)?;
         Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    fn versions(&self) -> &BTreeMap<String, u32> {
+        self.names.versions()
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, QueryError> {
