@@ -5,6 +5,7 @@ use super::change::Changed;
 use super::extract::{Json, Name, Query};
 use super::paging::PageQuery;
 use super::problem::Problem;
+use super::view::AsOfQuery;
 use super::{Shared, check, schema};
 use crate::query::Paged;
 use axum::extract::State;
@@ -98,17 +99,22 @@ async fn list(
 }
 
 /// Shows one bookmark, with its point.
-#[utoipa::path(get, path = "/bookmarks/{name}", tag = "bookmark", params(("name" = String, Path)),
+#[utoipa::path(get, path = "/bookmarks/{name}", tag = "bookmark",
+    params(("name" = String, Path), AsOfQuery),
     responses((status = 200, body = BookmarkView), (status = 404, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,
     name: Name,
+    Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<BookmarkView>, Problem> {
-    let configuration = api.parts.control.current();
+    let view = api.view(query.as_of.as_deref()).await?;
+    let configuration = view.configuration().await?;
     let bookmark = configuration.bookmarks.get(&name.0);
-    let view = bookmark.map(|bookmark| BookmarkView::from(&**bookmark));
-    view.map(axum::Json).ok_or_else(|| missing(&name.0))
+    let shown = bookmark.map(|bookmark| BookmarkView::from(&**bookmark));
+    shown
+        .map(axum::Json)
+        .ok_or_else(|| missing(&name.0, &view.then()))
 }
 
 /// Gives a point a name. It keeps its meaning until it is deleted, whatever is appended meanwhile.
@@ -151,7 +157,7 @@ async fn delete(
     Query(query): Query<DeleteQuery>,
 ) -> Result<axum::Json<Changed>, Problem> {
     if api.parts.control.current().bookmarks.get(&name.0).is_none() {
-        return Err(missing(&name.0));
+        return Err(missing(&name.0, ""));
     }
     let deleted = BookmarkDeleted {
         name: name.0,
@@ -160,6 +166,7 @@ async fn delete(
     Ok(axum::Json(api.submit(deleted).await?.into()))
 }
 
-fn missing(name: &str) -> Problem {
-    Problem::not_found(format!("there is no bookmark {name:?}"))
+/// `then` says as of which time there is none.
+fn missing(name: &str, then: &str) -> Problem {
+    Problem::not_found(format!("there is no bookmark {name:?}{then}"))
 }

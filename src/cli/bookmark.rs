@@ -3,7 +3,7 @@
 use super::args::{Paging, with_given, with_reason};
 use super::confirm::ask;
 use super::out::Out;
-use super::point::Moment;
+use super::point::{AsOf, Moment};
 use super::row::Row;
 use super::session::{Answer, Session};
 use super::table::{self, Column};
@@ -30,6 +30,8 @@ pub(crate) enum BookmarkCommand {
     Show {
         /// Its name
         name: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Give a point of the log a name, which keeps its meaning for ever
     #[command(
@@ -78,8 +80,9 @@ pub(super) async fn run(
                 .list(&["bookmarks"], Vec::new(), &paging, &COLUMNS, EMPTY)
                 .await
         }
-        BookmarkCommand::Show { name } => {
-            let reply = session.api.get(&["bookmarks", &name], &Vec::new()).await?;
+        BookmarkCommand::Show { name, as_of } => {
+            let query = as_of.query(session.now);
+            let reply = session.api.get(&["bookmarks", &name], &query).await?;
             session.show(&reply, tell)
         }
         BookmarkCommand::Create(args) => create(args, session).await,
