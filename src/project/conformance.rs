@@ -79,35 +79,77 @@ pub(crate) trait Place: Send + Sync {
 /// What another release would have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Aged {
-    /// The tables of `deliveries` as they were in version 1: without `first_attempt_at`.
-    DeliveriesOfVersionOne,
+    /// Tables of version 1 of a projection that has version 2.
+    VersionOne(&'static VersionOne),
     /// No tables of `counts`.
     WithoutCounts,
     /// Tables of `counts` that are said to be of version 99.
     CountsOfVersion99,
 }
 
+/// The tables of a projection in version 1.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct VersionOne {
+    /// The projection.
+    pub(crate) projection: &'static str,
+    /// Its tables then, each with a column that came later.
+    pub(crate) tables: &'static [(&'static str, Option<&'static str>)],
+    /// A table that came later.
+    pub(crate) later: Option<&'static str>,
+}
+
+/// `deliveries` before it told when the first attempt began.
+pub(crate) const DELIVERIES_V1: VersionOne = VersionOne {
+    projection: "deliveries",
+    tables: &[
+        ("deliveries", Some("first_attempt_at")),
+        ("transitions", None),
+    ],
+    later: None,
+};
+
+/// `replays` before it had steps.
+pub(crate) const REPLAYS_V1: VersionOne = VersionOne {
+    projection: "replays",
+    tables: &[
+        ("replays", None),
+        ("replay_changes", None),
+        ("replay_progress", Some("changed_offset")),
+    ],
+    later: Some("replay_steps"),
+};
+
+impl VersionOne {
+    /// The names of the tables, separated by spaces.
+    pub(crate) fn names(&self, suffix: &str) -> String {
+        let name = |(table, _): &(&str, _)| format!("{table}_v1{suffix}");
+        let names: Vec<_> = self.tables.iter().map(name).collect();
+        names.join(" ")
+    }
+
+    fn sql(&self, suffix: &str) -> String {
+        let mut sql = String::new();
+        for (table, later) in self.tables {
+            sql += &format!("ALTER TABLE {table}_v2{suffix} RENAME TO {table}_v1{suffix};");
+            if let Some(column) = later {
+                sql += &format!("ALTER TABLE {table}_v1{suffix} DROP COLUMN {column};");
+            }
+        }
+        if let Some(table) = self.later {
+            sql += &format!("DROP TABLE {table}_v2{suffix};");
+        }
+        let (names, projection) = (self.names(suffix), self.projection);
+        sql + &format!(
+            "UPDATE active SET version = 1, tables = '{names}' WHERE projection = '{projection}';"
+        )
+    }
+}
+
 impl Aged {
     /// The statements for stores that speak SQL; `suffix` is that of the live tables.
     pub(crate) fn sql(self, suffix: &str) -> String {
-        let deliveries = |table: &str, rest: &str| {
-            format!("ALTER TABLE {table}_v2{suffix} RENAME TO {table}_v1{suffix};{rest}")
-        };
         match self {
-            Self::DeliveriesOfVersionOne => {
-                let drop =
-                    format!("ALTER TABLE deliveries_v1{suffix} DROP COLUMN first_attempt_at;");
-                [
-                    deliveries("deliveries", &drop),
-                    deliveries("transitions", ""),
-                    format!(
-                        "UPDATE active SET version = 1, \
-                         tables = 'deliveries_v1{suffix} transitions_v1{suffix}' \
-                         WHERE projection = 'deliveries';"
-                    ),
-                ]
-                .concat()
-            }
+            Self::VersionOne(older) => older.sql(suffix),
             Self::WithoutCounts => format!(
                 "DROP TABLE counts_v2{suffix}; DELETE FROM active WHERE projection = 'counts';"
             ),

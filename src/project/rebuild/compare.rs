@@ -27,7 +27,7 @@ pub enum Found {
         rows: u64,
         /// SHA-256 of the canonical dump of what was compared, in hex.
         sha256: String,
-        /// Columns that the old tables do not have, which could not be compared.
+        /// Tables and columns that the old ones do not have, which could not be compared.
         added: Vec<String>,
     },
     /// They differ. The log is right, so the new tables are; the old ones are kept to look at.
@@ -86,7 +86,12 @@ impl Pair<'_> {
     ) -> Result<Found, StoreError> {
         let mut rows = 0;
         let mut hash = Sha256::new();
-        let mut added = Vec::new();
+        let is_new = |table: &&&Table| old.iter().all(|other| other.name != table.name);
+        let mut added: Vec<_> = new
+            .iter()
+            .filter(is_new)
+            .map(|table| table.name.to_owned())
+            .collect();
         for table in old {
             let Some(other) = new.iter().find(|other| other.name == table.name) else {
                 continue;

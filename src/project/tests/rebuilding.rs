@@ -1,7 +1,10 @@
 //! Rebuilds: interrupted, beside a projector, of another version, and back.
 
 use super::*;
-use crate::project::conformance::Aged;
+use crate::project::conformance::{Aged, DELIVERIES_V1, REPLAYS_V1};
+use crate::query::{Page, Queries};
+use hooklog_schemas::{Offset, Point};
+use prometheus_client::registry::Registry;
 
 on_stores!(
     Sqlite, Postgres, Mongodb;
@@ -11,6 +14,7 @@ on_stores!(
     a_schema_changes_and_changes_back_beside_a_projector_and_its_readers,
     what_was_replaced_answers_rightly_after_a_switch_back,
     tables_of_an_earlier_version_are_written_until_new_ones_are_there,
+    a_table_that_an_earlier_version_lacks_is_built_and_answers_for_the_past,
     a_projection_that_is_not_there_yet_is_built_beside_the_others,
     tables_of_a_newer_version_are_left_alone_and_told,
     a_difference_between_old_and_new_tables_is_told,
@@ -116,7 +120,7 @@ async fn a_schema_changes_and_changes_back_beside_a_projector_and_its_readers(on
     let log = log_of(&history.appends).await;
     let live = place(on).await;
     catch_up(&log, live.as_ref(), 1_000).await;
-    live.age(Aged::DeliveriesOfVersionOne).await;
+    live.age(Aged::VersionOne(&DELIVERIES_V1)).await;
     let projector = Projector::open(parts(&log, live.open().await, 50))
         .await
         .unwrap();
@@ -157,7 +161,7 @@ async fn a_schema_changes_and_changes_back_beside_a_projector_and_its_readers(on
     assert!(reader.await.unwrap() > 0);
     let fresh = place(on).await;
     rebuild_at(&log, fresh.as_ref(), &[]).await;
-    fresh.age(Aged::DeliveriesOfVersionOne).await;
+    fresh.age(Aged::VersionOne(&DELIVERIES_V1)).await;
     assert_eq!(dump_of(live.as_ref()).await, dump_of(fresh.as_ref()).await);
 }
 
@@ -242,7 +246,7 @@ async fn tables_of_an_earlier_version_are_written_until_new_ones_are_there(on: O
     let log = log_of(&history.appends).await;
     rebuild_at(&log, fresh.as_ref(), &[]).await;
     let expected = dump_of(fresh.as_ref()).await;
-    fresh.age(Aged::DeliveriesOfVersionOne).await;
+    fresh.age(Aged::VersionOne(&DELIVERIES_V1)).await;
     let expected_before = dump_of(fresh.as_ref()).await;
     assert!(
         expected_before.contains("# deliveries v1"),
@@ -252,7 +256,7 @@ async fn tables_of_an_earlier_version_are_written_until_new_ones_are_there(on: O
     let tables = place(on).await;
     let shorter = log_of(&history.appends[..half]).await;
     catch_up(&shorter, tables.as_ref(), 100).await;
-    tables.age(Aged::DeliveriesOfVersionOne).await;
+    tables.age(Aged::VersionOne(&DELIVERIES_V1)).await;
     catch_up(&log, tables.as_ref(), 100).await;
     assert_eq!(dump_of(tables.as_ref()).await, expected_before);
     let stop = CancellationToken::new();
@@ -282,6 +286,61 @@ async fn tables_of_an_earlier_version_are_written_until_new_ones_are_there(on: O
     assert_eq!(dump_of(tables.as_ref()).await, expected_before);
     stop.cancel();
     assert!(reader.await.unwrap() > 0);
+}
+
+async fn a_table_that_an_earlier_version_lacks_is_built_and_answers_for_the_past(on: On) {
+    let mut history = History::begin(96, PARTITIONS);
+    history.write(on.events(2_400));
+    let half = history.appends.len() / 2;
+    let log = log_of(&history.appends).await;
+    let fresh = place(on).await;
+    rebuild_at(&log, fresh.as_ref(), &[]).await;
+    let expected = dump_of(fresh.as_ref()).await;
+    let tables = place(on).await;
+    catch_up(
+        &log_of(&history.appends[..half]).await,
+        tables.as_ref(),
+        100,
+    )
+    .await;
+    let point = Arc::new(point_of(tables.as_ref()).await);
+    tables.age(Aged::VersionOne(&REPLAYS_V1)).await;
+    catch_up(&log, tables.as_ref(), 100).await;
+
+    let now = Queries::new(tables.tables(), Metrics::register(&mut Registry::default()));
+    assert!(!now.replays(&Page::first()).await.unwrap().items.is_empty());
+    let then = now.at(point);
+    let told = then.replays(&Page::first()).await.unwrap_err().to_string();
+    assert!(
+        told.contains("replays") && told.contains("hooklog rebuild"),
+        "{told}"
+    );
+
+    let order = of(&["replays"]);
+    let rebuilt = rebuild(parts(&log, tables.open().await, 100), &order, |_| {})
+        .await
+        .unwrap();
+    let replays = rebuilt.compared.iter().find(|c| c.projection == "replays");
+    let Some(Found::Same { added, .. }) = replays.map(|compared| &compared.found) else {
+        panic!("{rebuilt:?}");
+    };
+    assert_eq!(*added, ["replay_steps", "replay_progress.changed_offset"]);
+    assert_eq!(dump_of(tables.as_ref()).await, expected);
+    assert!(!then.replays(&Page::first()).await.unwrap().items.is_empty());
+}
+
+/// Where these tables are.
+async fn point_of(place: &dyn Place) -> Point {
+    let stored = place.open().await.stored().await.unwrap().unwrap();
+    let end = |topic, partition| stored.checkpoint.next(topic, Partition(partition)).offset;
+    Point {
+        log: stored.checkpoint.log,
+        webhooks: vec![Offset(0); PARTITIONS as usize],
+        deliveries: (0..PARTITIONS)
+            .map(|number| end(Topic::Deliveries, number))
+            .collect(),
+        control: end(Topic::Control, 0),
+    }
 }
 
 async fn a_projection_that_is_not_there_yet_is_built_beside_the_others(on: On) {

@@ -36,7 +36,7 @@ const fn amounts(on: On) -> (u64, usize, usize) {
     match on {
         On::Sqlite => (4, EVENTS, 50),
         #[cfg(feature = "store-postgres")]
-        On::Postgres => (1, EVENTS, 40),
+        On::Postgres => (4, EVENTS, 50),
         #[cfg(feature = "store-mongodb")]
         On::Mongodb => (1, EVENTS / 4, 3),
     }

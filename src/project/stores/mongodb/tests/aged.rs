@@ -1,7 +1,7 @@
 //! Makes the live tables what another release would have left.
 
 use super::*;
-use crate::project::conformance::Aged;
+use crate::project::conformance::{Aged, VersionOne};
 use mongodb::bson::{Bson, deserialize_from_document, serialize_to_document};
 
 /// The live members of the newest state, as they are written.
@@ -18,8 +18,8 @@ fn is(member: &Bson, projection: &str) -> bool {
 
 pub(super) async fn age(config: &ProjectConfig, how: Aged) {
     let place = MongodbStore::new(config).place().await.unwrap();
-    if how == Aged::DeliveriesOfVersionOne {
-        make_older(&place).await;
+    if let Aged::VersionOne(older) = how {
+        make_older(&place, older).await;
     }
     let aged = place.states.advance(|state, _| {
         let mut document = serialize_to_document(state).unwrap();
@@ -27,12 +27,12 @@ pub(super) async fn age(config: &ProjectConfig, how: Aged) {
         match how {
             Aged::WithoutCounts => members.retain(|member| !is(member, "counts")),
             Aged::CountsOfVersion99 => set(members, "counts", &[("version", Bson::Int64(99))]),
-            Aged::DeliveriesOfVersionOne => {
-                let member = members.iter().find(|m| is(m, "deliveries")).unwrap();
-                let tables = member.as_document().unwrap().get_str("tables").unwrap();
-                let tables = Bson::String(tables.replace("_v2", "_v1"));
-                let older = [("version", Bson::Int64(1)), ("tables", tables)];
-                set(members, "deliveries", &older);
+            Aged::VersionOne(older) => {
+                let member = members.iter().find(|m| is(m, older.projection)).unwrap();
+                let suffix = member.as_document().unwrap().get_str("suffix").unwrap();
+                let tables = Bson::String(older.names(suffix));
+                let fields = [("version", Bson::Int64(1)), ("tables", tables)];
+                set(members, older.projection, &fields);
             }
         }
         *state = deserialize_from_document(document).unwrap();
@@ -51,25 +51,27 @@ fn set(members: &mut [Bson], projection: &str, fields: &[(&str, Bson)]) {
     }
 }
 
-/// Copies the tables of `deliveries` to where version 1 had them, without what it did not have.
-async fn make_older(place: &Place) {
+/// Copies the tables to where version 1 had them, without what it did not have.
+async fn make_older(place: &Place, older: &VersionOne) {
     let state = place.states.newest().await.unwrap().unwrap();
     let names = state.names(LIVE);
     for name in names.all() {
         let Some((table, suffix)) = name.split_once("_v2") else {
             continue;
         };
+        let Some((_, later)) = older.tables.iter().find(|(name, _)| *name == table) else {
+            continue;
+        };
         let newer = place.database.collection::<Document>(name);
         let rows = newer.find(doc! {}).await.unwrap();
         let mut rows: Vec<Document> = rows.try_collect().await.unwrap();
-        for row in &mut rows {
-            row.remove("first_attempt_at");
-            row.remove("decision_offset");
+        if let Some(column) = later {
+            rows.iter_mut().for_each(|row| drop(row.remove(column)));
         }
-        let older = format!("{table}_v1{suffix}");
-        let older = place.database.collection::<Document>(&older);
+        let name = format!("{table}_v1{suffix}");
+        let collection = place.database.collection::<Document>(&name);
         if !rows.is_empty() {
-            older.insert_many(rows).await.unwrap();
+            collection.insert_many(rows).await.unwrap();
         }
     }
 }

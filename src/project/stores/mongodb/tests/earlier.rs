@@ -1,7 +1,7 @@
 //! Tables of an earlier version, which lack columns: the server does not say so.
 
 use super::*;
-use crate::project::conformance::Aged;
+use crate::project::conformance::{Aged, DELIVERIES_V1};
 use crate::query::{Condition, Select};
 use hooklog_projections::deliveries;
 use hooklog_schemas::EventId;
@@ -16,7 +16,7 @@ async fn what_tables_of_an_earlier_version_lack_is_told_and_not_guessed() {
         .unwrap();
     let start = Checkpoint::start(EventId(Uuid::nil()));
     store.create(&start).await.unwrap();
-    aged::age(&config, Aged::DeliveriesOfVersionOne).await;
+    aged::age(&config, Aged::VersionOne(&DELIVERIES_V1)).await;
     let tables = MongodbTables::new(&config.mongodb);
     let mut snapshot = tables.snapshot().await.unwrap();
     let all = Select::newest(&deliveries::TABLE, &["received_at"]);
