@@ -42,6 +42,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where API, console, health and metrics are served.
     pub api_listen: SocketAddr,
+    /// Whether the console is served beside the API.
+    pub console: bool,
     /// The key file; `key` in the data folder unless set.
     pub key_file: Option<PathBuf>,
     /// The longest time in which a stopping server finishes what it began, in milliseconds.
@@ -67,6 +69,7 @@ impl Default for Config {
             data: PathBuf::from("data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             api_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            console: true,
             key_file: None,
             // GitHub waits for 10 s; one second is left for the network.
             shutdown_ms: 9_000,

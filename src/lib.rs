@@ -47,6 +47,9 @@ pub mod hindsight;
 // REST over queries (reads) and the log (commands).
 pub mod api;
 
+// Pages for people, in the browser, over the API.
+pub mod console;
+
 // Whether the roles of a process are ready, for machines.
 pub mod health;
 

@@ -201,12 +201,14 @@ async fn a_process_without_the_api_tells_its_health_and_who_to_ask() {
     for path in ["/healthz", "/metrics"] {
         assert_eq!(ask(path).await.0, 200, "{path}");
     }
-    let (status, body) = ask("/api/v1/status").await;
-    assert_eq!(status, 404);
-    assert!(
-        body.contains("has not the role `api`, only `receive`"),
-        "{body}"
-    );
+    for path in ["/api/v1/status", "/", "/console/"] {
+        let (status, body) = ask(path).await;
+        assert_eq!(status, 404, "{path}");
+        assert!(
+            body.contains("has not the role `api`, only `receive`"),
+            "{body}"
+        );
+    }
 }
 
 #[tokio::test]

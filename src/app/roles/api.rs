@@ -1,4 +1,4 @@
-//! The role `api`: answers questions from tables, and takes commands. A process without it serves
+//! The role `api`: answers questions from tables, takes commands, and serves the console. A process without it serves
 //! health and metrics all the same.
 
 use super::Parts;
@@ -7,6 +7,7 @@ use crate::api::{self, ApiParts, CheckTarget};
 use crate::app::tables;
 use crate::app::tasks::Stage;
 use crate::config::Role;
+use crate::console;
 use crate::deliver::egress::{Egress, EgressError};
 use crate::health::{Health, Part};
 use crate::http::{self, HttpLimits};
@@ -85,6 +86,7 @@ pub(super) fn start(
         stop: stage.token(),
         build: env!("CARGO_PKG_VERSION").into(),
     });
+    let app = console::beside(app, parts.config.console);
     serve(parts, stage, listener, app)
 }
 

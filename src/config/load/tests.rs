@@ -75,6 +75,7 @@ fn every_type_can_come_from_the_environment() {
         &[
             ("HOOKLOG_DATA", "12"),
             ("HOOKLOG_KEY_FILE", "/etc/hooklog.key"),
+            ("HOOKLOG_CONSOLE", "false"),
             ("HOOKLOG_API_LISTEN", "[::1]:9000"),
             ("HOOKLOG_DELIVER__ALLOW", "127.0.0.0/8, ::1/128"),
             ("HOOKLOG_DELIVER__PORTS", "[443, 9443]"),
@@ -90,6 +91,7 @@ fn every_type_can_come_from_the_environment() {
     assert_eq!(config.data, PathBuf::from("12"));
     assert_eq!(config.key_file, Some(PathBuf::from("/etc/hooklog.key")));
     assert_eq!(config.api_listen.port(), 9000);
+    assert!(!config.console);
     assert_eq!(config.deliver.allow.len(), 2);
     assert_eq!(config.deliver.ports, [443, 9443]);
     assert!(config.receive.proxy_protocol);
@@ -99,6 +101,7 @@ fn every_type_can_come_from_the_environment() {
 fn an_unknown_key_is_refused_with_its_line_and_the_nearest_key() {
     for (text, line, key, nearest) in [
         ("\n\nlisen = 'x'", "hooklog.toml:3:", "`lisen`", "`listen`"),
+        ("consol = false", "hooklog.toml:1:", "`consol`", "`console`"),
         (
             "[receive]\nbody_byte_max = 1",
             "hooklog.toml:2:",
