@@ -127,6 +127,8 @@ hooklog demo: webhooks come in at http://{webhooks}/webhooks/github, about one a
   deploy-bot   wants push and workflow_run, and fails at first
   old-ci       wants pull_request, and always fails: its deliveries end as dead letters
 
+In a browser: http://{api}/ with the token {token}
+
 Try in another terminal:
 
   export HOOKLOG_SERVER=http://{api} HOOKLOG_TOKEN={token}

@@ -33,9 +33,7 @@ const columns = (page) => [
   mayOperate() && ["Command", (row) => redrive(page, row)],
 ];
 
-const empty =
-  "No dead letter fits. " +
-  "That is good news, unless a filter or a point of time hides them.";
+const empty = "No dead letter fits. That is good news, unless a filter or a point of time hides them.";
 
 export const deadLetters = {
   title: () => "Dead letters",

@@ -33,15 +33,14 @@ export const deliveryColumns = [
   ["Repository", (row) => row.repository ?? quiet("none")],
   ["Subscription", subscription],
   ["Attempts", (row) => row.attempts_made, "number"],
-  ["Why", (row) => why(row), "less"],
+  ["Why", (row) => why(row)],
   ["Delivery", (row) => id(row.id, { href: link(["deliveries", row.id]) }), "less"],
   ["Changed", (row) => time(row.changed_at)],
   ["Received", (row) => time(row.received_at), "less"],
 ];
 
 const empty =
-  "No delivery fits. " +
-  "Widen the filter, or look at another point of time; a webhook that nobody wants has no delivery.";
+  "No delivery fits. Widen the filter, or look at another point of time. What nobody wants has no delivery.";
 
 export const deliveries = {
   title: () => "Deliveries",

@@ -106,7 +106,6 @@ function behind(lag) {
 const latest = ({ items }) =>
   table({
     rows: items,
-   
     caption: "Latest dead letters",
     empty: "No dead letters. Deliveries that are given up stand here, with the reason.",
     columns: [

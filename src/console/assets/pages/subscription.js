@@ -103,9 +103,8 @@ const RECEIVED = [
 
 function received(page, path, name) {
   const { from, to } = state.query;
-  const missing = go("not received", ["subscriptions", name], { tab: "missed" });
-  const empty = ["It received nothing in this range. What it did not get, and why: ", missing, "."];
-  const look = { key: (row) => row.id, caption: "What it received", columns: RECEIVED, empty };
+  const empty = "It received nothing in this range. What it did not get, and why, is under “Not received”.";
+  const look = { caption: "What it received", columns: RECEIVED, empty };
   return [
     filters(["subscriptions", name], [FROM, TO], { tab: "received" }),
     list(page, { path: `${path}/received`, query: { from, to }, ...look }),

@@ -37,9 +37,8 @@ const columns = [
 ];
 
 const empty =
-  "No webhook fits. " +
-  "Widen the filter, or look at another point of time; without a filter: nothing came in yet, so " +
-  "see whether a source exists.";
+  "No webhook fits. Widen the filter, or look at another point of time. Where there is no filter, nothing came in: " +
+  "see whether there is a source.";
 
 export const webhooks = {
   title: () => "Webhooks",
