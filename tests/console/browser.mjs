@@ -138,6 +138,9 @@ const steps = {
   async "a webhook tells its life, why not, and who looked at its body"() {
     await visit(`/console/webhooks/${stage.pull}`);
     await text("Decided: 2 subscriptions match");
+    await page.getByRole("button", { name: `Copy ${stage.pull}` }).click();
+    await page.context().grantPermissions(["clipboard-read"]);
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), stage.pull);
     assert.equal(await page.locator(".life .retry").count(), 1);
     await page.getByLabel("For subscription").fill("broken");
     await button("Explain").click();
@@ -175,6 +178,8 @@ const steps = {
     assert.match(page.url(), /as_of=deliveries\/\d+@\d+$/);
     assert.equal(await page.evaluate(() => document.body.dataset.time), "past");
     await text("You are looking at");
+    // When that record was appended is known from the page before, so one can step from it.
+    assert.equal(await button("+1 min").isEnabled(), true);
     // Every link stays there, and nothing can be commanded there.
     await page.getByRole("link", { name: "Subscriptions", exact: true }).click();
     await settled();
@@ -257,6 +262,22 @@ const steps = {
     });
   },
 
+  async "a replay tells how far it is, and is paused and given up"() {
+    const asked = { mode: "current_routing", subscription: "ok", from: "2026-01-01T00:00:00Z", rate_per_second: 1, reason: "the queue was dropped" };
+    stage.replay = (await stage.api("POST", "/replays", asked)).replay;
+    await visit("/console/replays");
+    await page.getByRole("row", { name: /current routing.*the queue was dropped/ }).waitFor();
+    await visit(`/console/replays/${stage.replay}`);
+    await page.locator(".lead .badge.running").waitFor();
+    await button("Pause").click();
+    await confirm("Pause", { reason: "in the way" });
+    await page.locator(".lead .badge.paused").waitFor();
+    await button("Cancel").click();
+    await confirm("Cancel", { reason: "not needed" });
+    await page.locator(".lead .badge.cancelled").waitFor();
+    await page.getByRole("row", { name: /replay\.cancelled bootstrap.*not needed/ }).waitFor();
+  },
+
   async "what is hostile is text"() {
     const { id } = await stage.delivery("ok", stage.hostile);
     const { id: broken } = await stage.delivery("broken", stage.issue);
@@ -334,7 +355,7 @@ const steps = {
 
   async "every page is accessible, now and in the past, light and dark, and fits a narrow window"() {
     const { id } = await stage.delivery("flaky", stage.pull);
-    const details = [`webhooks/${stage.pull}?why=broken`, `webhooks/${stage.hostile}`, `deliveries/${id}?first=1&second=2`, "sources/github"];
+    const details = [`webhooks/${stage.pull}?why=broken`, `webhooks/${stage.hostile}`, `deliveries/${id}?first=1&second=2`, "sources/github", `replays/${stage.replay}`];
     const tabs = ["", "?tab=blame", "?tab=history", "?tab=received", "?tab=missed"].map((tab) => `subscriptions/ok${tab}`);
     const lists = ["", "webhooks", "deliveries", "dead-letters", "subscriptions", "sources", "replays", "changes?from=@incident-42", "system"];
     const pages = [...lists, ...details, ...tabs].map((path) => `/console/${path}`);

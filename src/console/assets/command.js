@@ -18,7 +18,7 @@ export function command({ label, danger, ...what }) {
 function dialog({ label, title, text, fields = [], act, done }) {
   const trouble = h("div", { class: "trouble", role: "alert" });
   const go = h("button", { type: "submit", class: "primary" }, label);
-  const close = h("button", { type: "button", onclick: () => box.close() }, "Cancel");
+  const close = h("button", { type: "button", onclick: () => box.close() }, "Not now");
   const inputs = [...fields, REASON].map(input);
   const form = h("form", { onsubmit: submitted }, inputs, trouble, h("div", { class: "buttons" }, go, close));
   const heading = h("h2", { id: "dialog-title" }, title);
