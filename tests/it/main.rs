@@ -9,6 +9,7 @@ mod apart;
 mod audit;
 #[cfg(feature = "log-kafka")]
 mod compaction;
+mod console;
 #[cfg(feature = "log-kafka")]
 mod copy;
 mod format;
