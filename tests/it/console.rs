@@ -8,7 +8,7 @@ async fn answers<const N: usize>(key: &str, paths: [&str; N]) -> [u16; N] {
     let folder = tempfile::tempdir().unwrap();
     write_configuration(&folder, key);
     let loaded = configuration(&folder);
-    let running = app::start(&loaded, Some("a-token".to_owned()))
+    let running = app::start(&loaded, Some("a-token-of-16-signs".to_owned()))
         .await
         .unwrap();
     let api = running.api;
