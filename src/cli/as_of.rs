@@ -54,7 +54,8 @@ pub(super) const EXAMPLES: &str = "\
 What lies inside the point is folded from the log into a throw-away SQLite. Times are microseconds since
 1970, truths are 0 and 1; what was erased by now is blank. Tables: webhooks, deliveries, transitions,
 attempts, answers, dead_letters, counts, subscriptions, subscription_changes, sources, source_changes,
-erasures, partitions. No server may own the folder meanwhile.
+replays, replay_changes, replay_progress, replay_steps, body_reads, erasures, partitions. No server may
+own the folder meanwhile.
 
 Examples:
   hooklog as-of 2026-11-01T12:00Z --data DIR --sql \"select state, count(*) from deliveries group by state\"
@@ -186,7 +187,21 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hooklog_projections::projection::PROJECTIONS;
     use serde_json::json;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn help_and_documentation_name_every_table() {
+        let documentation = include_str!("../../docs/as-of.md");
+        let is_sign = |c: char| !c.is_ascii_lowercase() && c != '_';
+        for text in [EXAMPLES, documentation] {
+            let words: BTreeSet<_> = text.split(is_sign).collect();
+            for table in PROJECTIONS.iter().flat_map(|projection| projection.tables) {
+                assert!(words.contains(table.name), "{} in {text}", table.name);
+            }
+        }
+    }
 
     fn shown(format: RowFormat) -> String {
         let mut sink = Vec::new();

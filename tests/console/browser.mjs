@@ -262,7 +262,7 @@ const steps = {
     });
   },
 
-  async "a replay tells how far it is, and is paused and given up"() {
+  async "a replay tells how far it is, and was, and is paused and given up"() {
     const asked = { mode: "current_routing", subscription: "ok", from: "2026-01-01T00:00:00Z", rate_per_second: 1, reason: "the queue was dropped" };
     stage.replay = (await stage.api("POST", "/replays", asked)).replay;
     await visit("/console/replays");
@@ -276,6 +276,9 @@ const steps = {
     await confirm("Cancel", { reason: "not needed" });
     await page.locator(".lead .badge.cancelled").waitFor();
     await page.getByRole("row", { name: /replay\.cancelled bootstrap.*not needed/ }).waitFor();
+    const { offset } = await stage.api("GET", `/replays/${stage.replay}`);
+    await visit(`/console/replays/${stage.replay}?as_of=control/0@${offset}`);
+    await page.locator(".lead .badge.waiting").waitFor();
   },
 
   async "what is hostile is text"() {

@@ -21,8 +21,14 @@ export const system = {
   ],
 };
 
+/** `counts 2`, and after an upgrade `counts 1 (2 once it is rebuilt)`. */
+function version({ name, version, latest }) {
+  const old = version !== latest && ` (${latest} once it is rebuilt)`;
+  return `${name} ${version ?? "–"}${old || ""}`;
+}
+
 function status(found) {
-  const projections = found.projections.map((one) => `${one.name} ${one.version}`);
+  const projections = found.projections.map(version);
   return [
     facts([
       ["Release", found.build],
