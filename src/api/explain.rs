@@ -7,7 +7,6 @@ use super::extract::{Name, Query};
 use super::object::find_any_in;
 use super::problem::Problem;
 use super::record::position;
-use super::timeline::CATCH_UP;
 use super::{Api, Shared};
 use crate::hindsight::blame::Evidence;
 use crate::hindsight::life::Life;
@@ -105,12 +104,9 @@ async fn explain(
     guid: Name,
     Query(query): Query<ExplainQuery>,
 ) -> Result<axum::Json<Explained>, Problem> {
-    let view = api.view(query.as_of.as_deref()).await?;
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let now = view.configuration().await?;
     let subscription = find_any_in::<Subscription>(&now, &query.subscription)?;
-    if !view.is_past() {
-        api.catch_up(CATCH_UP).await?;
-    }
     let timeline = view.queries.timeline(&guid.0).await?;
     let mut decided = Vec::with_capacity(timeline.receipts.len());
     for row in timeline.receipts {

@@ -4,7 +4,6 @@
 use super::auth::Reader;
 use super::extract::{Name, Query};
 use super::problem::Problem;
-use super::timeline::CATCH_UP;
 use super::view::AsOfQuery;
 use super::{Api, Shared};
 use crate::hindsight::blame::{Blamed, Evidence};
@@ -63,10 +62,7 @@ async fn blame(
     name: Name,
     Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<BlameView>, Problem> {
-    let view = api.view(query.as_of.as_deref()).await?;
-    if !view.is_past() {
-        api.catch_up(CATCH_UP).await?;
-    }
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let configuration = view.configuration().await?;
     let mut lives = Vec::new();
     for subscription in with_name(&configuration, &name.0)? {

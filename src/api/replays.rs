@@ -8,7 +8,6 @@ use super::change::{Changed, Given};
 use super::extract::{Json, Name, Query};
 use super::paging::PageQuery;
 use super::problem::Problem;
-use super::timeline::CATCH_UP;
 use super::view::AsOfQuery;
 use super::{Api, Shared, check};
 use crate::query::{ChangeRow, Page, Paged, ReplayRow};
@@ -66,7 +65,7 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ReplayRow>>, Problem> {
     let page = query.page()?;
-    let view = api.view(query.as_of.as_deref()).await?;
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     Ok(axum::Json(view.queries.replays(&page).await?))
 }
 
@@ -80,11 +79,7 @@ async fn show(
     Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<ReplayRow>, Problem> {
     let id: ReplayId = name.id("replay")?;
-    if query.as_of.is_none() {
-        // One that was just asked for is to be found.
-        api.catch_up(CATCH_UP).await?;
-    }
-    let view = api.view(query.as_of.as_deref()).await?;
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let found = view.queries.replay(id).await?;
     found
         .map(axum::Json)
@@ -101,7 +96,7 @@ async fn history(
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
     let page = query.page()?;
-    let view = api.view(query.as_of.as_deref()).await?;
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let id = find_in(&*view.configuration().await?, &name, &view.then())?.id;
     Ok(axum::Json(view.queries.replay_history(id, &page).await?))
 }

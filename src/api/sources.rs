@@ -214,7 +214,7 @@ async fn history(
     name: Name,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
-    let view = api.view(query.as_of.as_deref()).await?;
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let id = find_any_in::<Source>(&*view.configuration().await?, &name.0)?.id;
     let rows = view.queries.source_history(id, &query.page()?).await?;
     Ok(axum::Json(rows))

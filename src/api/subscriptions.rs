@@ -247,7 +247,7 @@ async fn history(
     name: Name,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Paged<ChangeRow>>, Problem> {
-    let view = api.view(query.as_of.as_deref()).await?;
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let id = find_any_in::<Subscription>(&*view.configuration().await?, &name.0)?.id;
     let page = query.page()?;
     let rows = view.queries.subscription_history(id, &page).await?;

@@ -65,11 +65,8 @@ async fn show(
     guid: Name,
     Query(query): Query<AsOfQuery>,
 ) -> Result<axum::Json<TimelineView>, Problem> {
-    let view = api.view(query.as_of.as_deref()).await?;
-    if !view.is_past() {
-        // If they do not catch up in time, `as_of` says how far they are.
-        api.catch_up(CATCH_UP).await?;
-    }
+    // If the tables do not catch up in time, `as_of` says how far they are.
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let timeline = view.queries.timeline(&guid.0).await?;
     let mut in_force: BTreeSet<i64> = BTreeSet::new();
     in_force.extend(timeline.receipts.iter().map(|row| row.configuration_offset));

@@ -66,6 +66,15 @@ impl Api {
         })
     }
 
+    /// The same; the present with what was in the log when it was asked for: who has just done
+    /// something finds it.
+    pub(super) async fn fresh_view(&self, as_of: Option<&str>) -> Result<View<'_>, Problem> {
+        if as_of.is_none() {
+            self.catch_up(CATCH_UP).await?;
+        }
+        self.view(as_of).await
+    }
+
     /// A point as somebody wrote it in `field`.
     pub(super) fn spec(&self, field: &str, text: &str) -> Result<PointSpec, Problem> {
         let parsed: Result<PointSpec, _> = text.parse();
@@ -166,11 +175,6 @@ impl View<'_> {
     pub(super) fn control_end(&self) -> Option<i64> {
         let past = self.past.as_ref()?;
         Some(i64::try_from(past.point.control.0).unwrap_or(i64::MAX))
-    }
-
-    /// Whether it is a point of the past.
-    pub(super) const fn is_past(&self) -> bool {
-        self.past.is_some()
     }
 }
 

@@ -4,6 +4,7 @@ use super::cut::Cut;
 use super::deliveries::ORDER;
 use super::fields::Fields;
 use super::{Condition, DeliveryRow, QueryError, Select, Snapshot, deliveries};
+use hooklog_projections::dead_letters;
 use hooklog_projections::deliveries::{TABLE, TRANSITIONS};
 use hooklog_projections::table::Value;
 use hooklog_schemas::DeliveryId;
@@ -25,11 +26,7 @@ pub(super) async fn list(
         let there = select.clone().and(cut.inside("decision_offset"));
         return as_they_were(snapshot, cut, &there.limit(limit)).await;
     };
-    let still = select
-        .clone()
-        .and(Condition::Is("state", Value::text(state)))
-        .and(cut.inside("changed_offset"));
-    let mut rows = read(snapshot, &still.limit(limit)).await?;
+    let mut rows = still(snapshot, cut, select, state, limit).await?;
     // What was delivered stays so: nothing of it changed since.
     if state != "delivered" {
         rows.extend(moved(snapshot, cut, select, state, limit).await?);
@@ -37,6 +34,30 @@ pub(super) async fn list(
     rows.sort_by_key(|row| std::cmp::Reverse((row.received_at, row.id)));
     rows.truncate(limit);
     Ok(rows)
+}
+
+/// Those rows of `select` that are in `state`, and were so then: nothing of them changed since.
+async fn still(
+    snapshot: &mut dyn Snapshot,
+    cut: &Cut,
+    select: &Select,
+    state: &str,
+    limit: usize,
+) -> Result<Vec<DeliveryRow>, QueryError> {
+    let unchanged = select
+        .clone()
+        .and(cut.inside("changed_offset"))
+        .limit(limit);
+    // Dead ones are few among many, and have a table of their own.
+    let dead = unchanged.asked_of(&dead_letters::TABLE);
+    if let Some(dead) = dead.filter(|_| state == "dead") {
+        let rows = snapshot.select(&dead).await?.into_iter();
+        let ids = rows.filter_map(|row| row.into_iter().next()).collect();
+        let those = Select::newest(&TABLE, ORDER).and(Condition::OneOf("id", ids));
+        return read(snapshot, &those).await;
+    }
+    let state = Condition::Is("state", Value::text(state));
+    read(snapshot, &unchanged.and(state)).await
 }
 
 /// How many of the deliveries that changed since were in which state then.

@@ -86,6 +86,27 @@ pub enum Condition {
     },
 }
 
+/// The column that says to which partition a row belongs.
+const PARTITION: &str = "partition";
+
+impl Condition {
+    /// The columns that it compares in the table that is asked.
+    #[must_use]
+    pub fn columns(&self) -> Vec<&'static str> {
+        match self {
+            Self::Is(column, _)
+            | Self::OneOf(column, _)
+            | Self::AtLeast(column, _)
+            | Self::Below(column, _)
+            | Self::Nothing(column)
+            | Self::Something(column)
+            | Self::Joined { column, .. } => vec![column],
+            Self::Before(columns, _) => columns.to_vec(),
+            Self::Inside(column, _) | Self::Outside(column, _) => vec![PARTITION, column],
+        }
+    }
+}
+
 impl Select {
     /// All rows of `table`, by these columns, the largest first.
     #[must_use]
@@ -120,6 +141,18 @@ impl Select {
     pub fn and_if(mut self, condition: Option<Condition>) -> Self {
         self.conditions.extend(condition);
         self
+    }
+
+    /// The same question to another table; none if that lacks a column.
+    #[must_use]
+    pub fn asked_of(&self, table: &'static Table) -> Option<Self> {
+        let compared = self.conditions.iter().flat_map(Condition::columns);
+        let mut columns = compared.chain(self.order.iter().copied());
+        let has_all = columns.all(|column| table.place(column).is_some());
+        has_all.then(|| Self {
+            table,
+            ..self.clone()
+        })
     }
 
     /// At most `limit` rows.

@@ -6,7 +6,6 @@ use crate::api::extract::Query;
 use crate::api::filters::range;
 use crate::api::object::find_any_in;
 use crate::api::problem::Problem;
-use crate::api::timeline::CATCH_UP;
 use crate::api::view::View;
 use crate::api::{Api, Shared, filters, paging};
 use crate::hindsight::blame::Evidence;
@@ -129,12 +128,9 @@ async fn explain_range(
 ) -> Result<axum::Json<ExplainedRange>, Problem> {
     let page = paging::page(query.limit, query.cursor.clone())?;
     let filter = query.filter()?;
-    let view = api.view(query.as_of.as_deref()).await?;
+    let view = api.fresh_view(query.as_of.as_deref()).await?;
     let configuration = view.configuration().await?;
     let subscription = find_any_in::<Subscription>(&configuration, &query.subscription)?;
-    if !view.is_past() {
-        api.catch_up(CATCH_UP).await?;
-    }
     let rows = view.queries.webhooks(&filter, &page).await?;
     let told = explain_all(&api, &view, &subscription, &rows.items).await?;
     Ok(axum::Json(answer(

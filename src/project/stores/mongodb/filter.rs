@@ -1,6 +1,6 @@
 //! Questions as filters.
 
-use super::ends::{PARTITION, inside, outside};
+use super::ends::{inside, outside};
 use super::versions::{KEY, bson, key};
 use crate::query::{Condition, Select};
 use hooklog_projections::table::{Table, Value};
@@ -68,7 +68,7 @@ pub(super) fn joined(select: &Select) -> Option<Joined<'_>> {
 pub(super) fn compared(select: &Select) -> Vec<(&'static Table, &'static str)> {
     let mut columns = Vec::new();
     for condition in &select.conditions {
-        let own = own_columns(condition);
+        let own = condition.columns();
         columns.extend(own.into_iter().map(|column| (select.table, column)));
     }
     if let Some(joined) = joined(select) {
@@ -77,21 +77,6 @@ pub(super) fn compared(select: &Select) -> Vec<(&'static Table, &'static str)> {
         columns.extend(theirs.map(|column| (joined.table, column)));
     }
     columns
-}
-
-/// The columns that a condition compares in the table that is asked.
-fn own_columns(condition: &Condition) -> Vec<&'static str> {
-    match condition {
-        Condition::Is(column, _)
-        | Condition::OneOf(column, _)
-        | Condition::AtLeast(column, _)
-        | Condition::Below(column, _)
-        | Condition::Nothing(column)
-        | Condition::Something(column)
-        | Condition::Joined { column, .. } => vec![column],
-        Condition::Before(columns, _) => columns.to_vec(),
-        Condition::Inside(column, _) | Condition::Outside(column, _) => vec![PARTITION, column],
-    }
 }
 
 /// The order of the rows.
