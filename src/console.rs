@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Scripts, styles and requests of this server only; nothing inline; in no frame of another page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
 /// Where the pages are.
@@ -128,9 +128,10 @@ fn find<'a>(served: &'a [Served], name: &str) -> Option<&'a Served> {
 
 fn is_page(path: &str) -> bool {
     let below = path.strip_prefix(ROOT).unwrap_or_default();
-    match below.trim_end_matches('/').split_once('/') {
-        None => LISTS.contains(&below.trim_end_matches('/')) || LEAVES.contains(&below),
-        Some((list, one)) => LISTS.contains(&list) && !one.contains('/'),
+    let below = below.strip_suffix('/').unwrap_or(below);
+    match below.split_once('/') {
+        None => LISTS.contains(&below) || LEAVES.contains(&below),
+        Some((list, one)) => LISTS.contains(&list) && !one.is_empty() && !one.contains('/'),
     }
 }
 

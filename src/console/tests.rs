@@ -63,6 +63,7 @@ async fn a_link_to_any_page_can_be_opened() {
         "/console/subscriptions/%3Cimg%3E",
         "/console/dead-letters",
         "/console/system",
+        "/console/changes/",
     ] {
         let (headers, text) = get_ok(path).await;
         assert_eq!(text, page);
@@ -75,6 +76,7 @@ async fn what_is_no_page_and_no_file_is_404() {
     for path in [
         "/console/none",
         "/console/system/x",
+        "/console/webhooks//",
         "/console/webhooks/a/b",
         "/console/assets/none.js",
         "/console/assets/../console.rs",
