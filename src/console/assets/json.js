@@ -2,8 +2,8 @@
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** The text with a line for each member; null if it is not JSON. */
-export function indented(text) {
+/** The text with a line for each member, up to a little more than `most` characters; null if it is not JSON. */
+export function indented(text, most = Infinity) {
   try {
     JSON.parse(text);
   } catch {
@@ -11,19 +11,25 @@ export function indented(text) {
   }
   const out = [];
   let depth = 0;
+  let length = 0;
+  const put = (...some) => {
+    out.push(...some);
+    for (const one of some) length += one.length;
+  };
   const line = () => `\n${"  ".repeat(depth)}`;
   for (const [token] of text.matchAll(TOKEN)) {
     const before = out.at(-1);
     if (token === "}" || token === "]") {
       depth -= 1;
-      out.push(before === "{" || before === "[" ? "" : line(), token);
+      put(before === "{" || before === "[" ? "" : line(), token);
     } else {
-      if (before === "{" || before === "[") out.push(line());
-      out.push(token);
+      if (before === "{" || before === "[") put(line());
+      put(token);
       if (token === "{" || token === "[") depth += 1;
-      else if (token === ",") out.push(line());
-      else if (token === ":") out.push(" ");
+      else if (token === ",") put(line());
+      else if (token === ":") put(" ");
     }
+    if (length > most) break;
   }
   return out.join("");
 }

@@ -14,34 +14,49 @@ const CHARS_MAX = 200_000;
 export function content(row, page) {
   const path = `/webhooks/${encodeURIComponent(row.receipt)}`;
   const shown = h("div", { class: "shown" });
-  const button = (words, load, disabled) => h("button", { type: "button", disabled, onclick: show(load) }, words);
-  const show = (load) => async () => {
+  // While one answer is under way no other is asked for: each look is recorded, and the later answer is the one shown.
+  const show = (load) => async ({ target }) => {
+    const idle = buttons.filter((button) => !button.disabled);
+    for (const button of idle) button.disabled = true;
     try {
       shown.replaceChildren(...(await load()));
     } catch (error) {
-      shown.replaceChildren(problem(error));
+      if (!page.signal.aborted) shown.replaceChildren(problem(error));
     }
+    for (const button of idle) button.disabled = false;
+    if (document.activeElement === document.body) target.focus();
   };
   const headers = async () => told(await get(path, asOf(), page.signal));
+  let seen = null;
+  // What was given once is not asked for again, since it would be another look on record.
   const body = async () => {
-    const found = await bytes(`${path}/body`);
-    announce("The body is shown. That you looked is on record.");
-    page.refresh();
-    return written(found);
+    seen ??= await looked(path, page);
+    return written(seen);
   };
+  const button = (words, load, disabled) => h("button", { type: "button", disabled, onclick: show(load) }, words);
+  const buttons = [
+    button("Show headers", headers),
+    button("Show the body – looking is recorded", body, row.erased || !hasRole("operate")),
+  ];
   return h(
     "section",
     { class: "card", "data-key": row.receipt },
     h(
       "div",
       { class: "buttons" },
-      button("Show headers", headers),
-      button("Show the body – looking is recorded", body, row.erased || !hasRole("operate")),
+      buttons,
       quiet("Receipt ", id(row.receipt)),
     ),
     h("p", { class: "quiet" }, warning(row)),
     shown,
   );
+}
+
+async function looked(path, page) {
+  const found = await bytes(`${path}/body`);
+  announce("The body is shown. That you looked is on record.");
+  page.refresh();
+  return found;
 }
 
 function warning(row) {
@@ -60,7 +75,7 @@ function told(found) {
 
 function written(found) {
   const plain = new TextDecoder().decode(found);
-  const text = indented(plain) ?? plain;
+  const text = indented(plain, CHARS_MAX) ?? plain;
   const look = { class: "payload", tabindex: "0", role: "region", "aria-label": "Body" };
   const body = h("pre", look, text.slice(0, CHARS_MAX));
   if (text.length <= CHARS_MAX) return [body];
