@@ -6,8 +6,8 @@ import { here, link, nowMicros, state } from "./state.js";
 import { point } from "./time.js";
 
 /**
- * Fields are `{name, label, choices?, time?, point?, hint?, wide?, more?}`. `tab` is what stays when the filter is
- * cleared.
+ * Fields are `{name, label, choices?, none?, time?, point?, hint?, wide?, more?}`; `none` is the word for no choice.
+ * `tab` is what stays when the filter is cleared.
  */
 export function filters(path, fields, { tab, label = "Filter" } = {}) {
   const clear = fields.some(isGiven) && h("a", { class: "button", href: link(path, { tab }) }, "Clear");
@@ -37,10 +37,10 @@ function labelled(field, index) {
   return h("div", { class: field.wide ? "field wide" : "field" }, label, control);
 }
 
-function choice({ name, choices }) {
+function choice({ name, choices, none = "any" }) {
   const selected = state.query[name] ?? "";
-  const options = ["", ...choices].map((one) => h("option", { value: one, selected: one === selected }, one || "any"));
-  return h("select", { name, onchange: ({ currentTarget }) => currentTarget.form.requestSubmit() }, options);
+  const options = ["", ...choices].map((one) => h("option", { value: one, selected: one === selected }, one || none));
+  return h("select", { name }, options);
 }
 
 const input = ({ name, hint, time, point: isPoint }) =>
