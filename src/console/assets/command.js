@@ -8,14 +8,14 @@ const TOAST_MS = 6000;
 
 /**
  * A button that asks and then acts. `fields` are further inputs: `{name, label, hint?}`. `act` gets what was written,
- * by name, with `reason`, and answers what to say when it is done.
+ * by name, with `reason`, and answers what to say when it is done. The question ends with the page that asks it.
  */
-export function command({ label, danger, ...what }) {
-  const open = () => dialog({ label, ...what });
+export function command(page, { label, danger, ...what }) {
+  const open = () => dialog(page, { label, ...what });
   return h("button", { type: "button", class: danger && "danger", onclick: open }, label);
 }
 
-function dialog({ label, title, text, fields = [], act, done }) {
+function dialog(page, { label, title, text, fields = [], act, done }) {
   const trouble = h("div", { class: "trouble", role: "alert" });
   const go = h("button", { type: "submit", class: "primary" }, label);
   const close = h("button", { type: "button", onclick: () => box.close() }, "Not now");
@@ -29,7 +29,7 @@ function dialog({ label, title, text, fields = [], act, done }) {
     event.preventDefault();
     go.disabled = true;
     try {
-      const said = await act(Object.fromEntries(new FormData(form)));
+      const said = await act(written(form));
       box.close();
       announce(said);
       toast(said);
@@ -39,14 +39,19 @@ function dialog({ label, title, text, fields = [], act, done }) {
     }
     go.disabled = false;
   }
+  page.signal.addEventListener("abort", () => box.close());
   document.body.append(box);
   box.showModal();
   form.querySelector("input").focus();
 }
 
+const written = (form) => Object.fromEntries([...new FormData(form)].map(([name, text]) => [name, text.trim()]));
+
+/** Blanks alone say nothing, so they are refused as no words are. */
 function input({ name, label, hint }) {
   const id = `ask-${name}`;
-  const look = { id, name, required: true, placeholder: hint, autocomplete: "off", maxlength: "500" };
+  const words = { required: true, pattern: ".*\\S.*", title: "It takes at least one word" };
+  const look = { id, name, ...words, placeholder: hint, autocomplete: "off", maxlength: "500" };
   return h("div", { class: "field" }, h("label", { for: id }, label), h("input", look));
 }
 

@@ -18,10 +18,10 @@ import { system } from "./pages/system.js";
 import { webhook } from "./pages/webhook.js";
 import { webhooks } from "./pages/webhooks.js";
 import { every, refreshed } from "./refresh.js";
-import { route } from "./router.js";
+import { place, route } from "./router.js";
 import { problem } from "./section.js";
 import { frame } from "./shell.js";
-import { here, isPast, read, state } from "./state.js";
+import { here, isFuture, isNow, isPast, read, state } from "./state.js";
 import { match } from "./url.js";
 import { empty, go } from "./words.js";
 
@@ -49,15 +49,22 @@ const NOWHERE = {
 
 let current = null;
 
+/** Ends the page that is shown; the answer says later whether another one was begun meanwhile. */
+function begun() {
+  current?.abort();
+  current = new AbortController();
+  const mine = current;
+  return () => current === mine;
+}
+
 async function shown(how) {
-  current?.abort.abort();
-  if (!session.token() || !(await known())) return;
+  const isCurrent = begun();
+  if (!session.token() || !(await known(isCurrent))) return;
   let wrong = null;
   try {
     read(location);
   } catch (error) {
     wrong = new Problem({ title: "The point of time is not one", detail: error.message });
-    state.point = { kind: "now", text: "" };
   }
   if (!wrong) settle();
   draw(how, wrong);
@@ -66,36 +73,57 @@ async function shown(how) {
 /** A point that is relative to now becomes an instant in the address too, so that it can be shared. */
 function settle() {
   const written = here({ cursor: state.query.cursor });
-  if (location.pathname + location.search !== written) history.replaceState(null, "", written);
+  if (location.pathname + location.search !== written) history.replaceState(history.state, "", written);
 }
 
-function draw({ samePath, isBack }, wrong) {
+function draw({ samePath, isBack, ...how }, wrong) {
   const found = match(ROUTES, location.pathname) ?? { page: NOWHERE, names: {} };
   const focused = samePath && document.activeElement?.id;
-  current = { abort: new AbortController(), sections: new Set() };
-  const page = { ...current, signal: current.abort.signal, refresh: () => refreshed(page, true) };
+  const page = begin(current.signal, how);
   const title = found.page.title(found.names);
   document.title = `${isPast() ? `${state.point.text} · ` : ""}${title} · hooklog`;
-  document.body.dataset.time = isPast() ? "past" : "now";
+  document.body.dataset.time = colours();
   const main = frame(page, found.page, title);
   main.append(...[wrong ? problem(wrong) : found.page.show(page, found.names)].flat(Infinity).filter(Boolean));
-  if (!isPast() && !wrong) every(page);
+  if (isNow()) every(page);
   if (focused) document.getElementById(focused)?.focus();
   else if (!isBack) main.querySelector("h1").focus({ preventScroll: true });
   if (!samePath && !isBack) scrollTo(0, 0);
 }
 
+/** What the parts of a page share: until when they are shown, how they are asked again, and what came when. */
+function begin(signal, { focus, scroll }) {
+  const times = new Map();
+  const page = { signal, sections: new Set(), refresh: () => refreshed(page, true), aged: () => {} };
+  // Where somebody was, or wants to be, is there only when the parts above it have come.
+  const goThere = place(signal, { focus, scroll });
+  page.arrived = (part, at) => {
+    times.set(part, at);
+    page.aged(Math.min(...times.values()));
+    goThere();
+  };
+  return page;
+}
+
+/** Only what is past looks so: the present, the future and what is no point have the usual colours. */
+const colours = () => (isPast() && !isFuture() ? "past" : "now");
+
 /** Asks who the token names, once; without an answer there is a page that says why. */
-async function known() {
+async function known(isCurrent) {
   if (state.who) return true;
   try {
-    state.who = (await tried(session.token())).token;
-    return true;
+    const { token } = await tried(session.token());
+    if (isCurrent()) state.who = token;
   } catch (error) {
-    if (error.status === 401) ask(error);
-    else alone(problem(error, () => shown({})));
+    if (isCurrent()) unknown(error);
     return false;
   }
+  return isCurrent();
+}
+
+function unknown(error) {
+  if (error.status === 401) ask(error);
+  else alone(problem(error, () => shown({})));
 }
 
 function alone(what) {
@@ -107,7 +135,7 @@ function alone(what) {
 function ask(why) {
   session.end();
   state.who = null;
-  current?.abort.abort();
+  begun();
   document.title = "Sign in · hooklog";
   document.body.dataset.time = "now";
   signIn(why, () => {

@@ -6,8 +6,9 @@ const PAUSED = "hooklog.paused";
 export const isPaused = () => sessionStorage.getItem(PAUSED) === "yes";
 export const setPaused = (paused) => sessionStorage.setItem(PAUSED, paused ? "yes" : "no");
 
-/** Asks every part of a page again. */
+/** Asks every part of a page again; of a page that is not shown any more nothing is asked. */
 export async function refreshed(page, byHand = false) {
+  if (page.signal.aborted) return;
   await Promise.all([...page.sections].map((section) => section(byHand)));
 }
 

@@ -1,6 +1,7 @@
 // A part of a page that loads by itself, says when it cannot, and is refreshed in place.
 
 import { announce, h, morph } from "./dom.js";
+import { nowMicros } from "./state.js";
 
 /**
  * Shows what `view` makes of what `load` brings. `page` refreshes it; `every` says how many refreshes of the page one
@@ -11,25 +12,33 @@ export function section(page, load, view, { every = 1 } = {}) {
   const body = h("div", { class: "body" }, h("p", { class: "loading" }, "Loading…"));
   const box = h("div", { class: "section", "aria-busy": "true" }, trouble, body);
   let turn = 0;
-  let isUnderWay = false;
+  let underWay = null;
 
+  // Whoever asks by hand or gave a command wants to see what is there from now on, so an older question is dropped.
   const run = async () => {
-    if (isUnderWay) return;
-    isUnderWay = true;
+    underWay?.abort();
+    const mine = new AbortController();
+    underWay = mine;
+    const at = nowMicros();
+    const isWanted = () => underWay === mine && !page.signal.aborted;
     try {
-      const data = await load(page.signal);
-      if (!page.signal.aborted) succeed(data);
+      const data = await load(AbortSignal.any([page.signal, mine.signal]));
+      if (isWanted()) succeed(data, at);
     } catch (error) {
-      if (!page.signal.aborted) fail(error);
+      if (isWanted()) fail(error);
     } finally {
-      isUnderWay = false;
-      box.setAttribute("aria-busy", "false");
+      if (underWay === mine) ended();
     }
   };
-  const succeed = (data) => {
+  const ended = () => {
+    underWay = null;
+    box.setAttribute("aria-busy", "false");
+  };
+  const succeed = (data, at) => {
     if (trouble.hasChildNodes()) announce("It works again.");
     trouble.replaceChildren();
     morph(body, h("div", null, view(data)));
+    page.arrived(box, at);
   };
   const fail = (error) => {
     const isNew = !trouble.hasChildNodes();
@@ -39,8 +48,10 @@ export function section(page, load, view, { every = 1 } = {}) {
   };
 
   page.sections.add((byHand) => {
+    if (byHand) return run();
     turn += 1;
-    return byHand || turn % every === 0 || trouble.hasChildNodes() ? run() : undefined;
+    const isDue = turn % every === 0 || trouble.hasChildNodes();
+    return isDue && !underWay ? run() : undefined;
   });
   run();
   return box;

@@ -2,7 +2,8 @@
 
 import { h } from "./dom.js";
 import { isPaused, setPaused } from "./refresh.js";
-import { isPast, link, state } from "./state.js";
+import { isNow, link, state } from "./state.js";
+import { clock } from "./time.js";
 import { timebar } from "./timebar.js";
 import { bold } from "./words.js";
 
@@ -57,7 +58,7 @@ function navigation() {
 
 function tools(page) {
   const again = h("button", { type: "button", id: "refresh", onclick: () => page.refresh() }, "Refresh");
-  if (isPast()) return h("div", { class: "tools" }, again);
+  if (!isNow()) return h("div", { class: "tools" }, again);
   const auto = h("button", { type: "button", id: "auto", onclick: () => flip(!isPaused()) });
   const flip = (paused) => {
     setPaused(paused);
@@ -65,5 +66,14 @@ function tools(page) {
     auto.setAttribute("aria-pressed", String(!paused));
   };
   flip(isPaused());
-  return h("div", { class: "tools" }, again, auto);
+  return h("div", { class: "tools" }, age(page), again, auto);
+}
+
+/** Since when the page is as it is: everything that it shows was asked for then or later. */
+function age(page) {
+  const said = h("span", { id: "age", class: "quiet", title: "Everything on this page is from then or later, UTC" });
+  page.aged = (at) => {
+    said.textContent = `as of ${clock(at)}`;
+  };
+  return said;
 }

@@ -13,5 +13,5 @@ export function steer(page, verb, { path, name, version, text, danger }) {
     await post(`${path}/${verb}`, { expected: version, reason });
     return `${label}: ${name}. It is on record.`;
   };
-  return command({ label, title: `${label} ${name}`, text, act, done: page.refresh, danger });
+  return command(page, { label, title: `${label} ${name}`, text, act, done: page.refresh, danger });
 }

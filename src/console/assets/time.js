@@ -86,6 +86,19 @@ export function utc(at) {
   return new Date(Math.floor(at / 1000)).toISOString().replace("T", " ").replace("Z", " UTC");
 }
 
+/** `12:00:00`, of the day that it is. */
+export const clock = (at) => utc(at).slice(11, 19);
+
+/**
+ * How far a clock is ahead by an answer that said the `second` in which it was made, between `sent` and `received`
+ * (all milliseconds). What was known before stays as far as it fits, since a second is coarse.
+ */
+export function corrected(ahead, { second, sent, received }) {
+  const least = second - received;
+  const most = second + 999 - sent;
+  return Math.min(Math.max(ahead, least), most);
+}
+
 /** As people say it: `3 min ago`, `in 2 h`. */
 export function relative(at, now) {
   const away = Math.abs(now - at);

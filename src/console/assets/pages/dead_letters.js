@@ -19,7 +19,7 @@ export function redrive(page, row) {
   };
   const text = "It is tried again from attempt 1, at the destination that the subscription has now.";
   const title = `Redrive ${row.event} to ${row.subscription}`;
-  return command({ label: "Redrive", title, text, act, done: page.refresh });
+  return command(page, { label: "Redrive", title, text, act, done: page.refresh });
 }
 
 const columns = (page) => [

@@ -3,9 +3,9 @@
 import { all as everything, get } from "../api.js";
 import { bars, binned } from "../chart.js";
 import { h } from "../dom.js";
-import { badge, hasNoPast, subscription, tiles, time } from "../parts.js";
+import { badge, exact, hasNoPast, subscription, tiles, time } from "../parts.js";
 import { section } from "../section.js";
-import { asOf, here, link, nowMicros, pointOrNow, pointTime, state } from "../state.js";
+import { asOf, here, link, nowMicros, pointTime, state } from "../state.js";
 import { table } from "../table.js";
 import { HOUR, iso } from "../time.js";
 import { code, count, empty, go, heading, note, plain, quiet } from "../words.js";
@@ -13,9 +13,9 @@ import { code, count, empty, go, heading, note, plain, quiet } from "../words.js
 const MINUTE = HOUR / 60;
 const BARS = 60;
 const RANGES = [
-  { name: "1h", size: MINUTE, hint: "min" },
-  { name: "6h", size: 6 * MINUTE, hint: "6 min" },
-  { name: "24h", size: 24 * MINUTE, hint: "24 min" },
+  { name: "1h", size: MINUTE, hint: "min", every: 1 },
+  { name: "6h", size: 6 * MINUTE, hint: "6 min", every: 6 },
+  { name: "24h", size: 24 * MINUTE, hint: "24 min", every: 24 },
 ];
 const SERIES = [
   ["Received", "received", "blue"],
@@ -30,7 +30,7 @@ export const overview = {
     // Totals count every delivery that there is, so they are asked for less often.
     section(page, totals, shown, { every: 6 }),
     ranges(),
-    section(page, counts, charts),
+    section(page, counts, charts, { every: range().every }),
     h(
       "div",
       { class: "columns" },
@@ -43,9 +43,9 @@ export const overview = {
 const status = (signal) => get("/status", {}, signal);
 const deaths = (signal) => get("/dead-letters", asOf({ limit: 8 }), signal);
 
+/** Without an end it is the end of the log, whatever the clocks say; the first record is cheap to begin with. */
 async function totals(signal) {
-  const at = pointOrNow();
-  const diff = await get("/diff", { from: at, to: at }, signal);
+  const diff = await get("/diff", { from: "control/0@0", to: state.point.text }, signal);
   return diff.to.totals;
 }
 
@@ -75,16 +75,20 @@ async function counts(signal) {
     end = items[0]?.minute_at ?? nowMicros();
   }
   const first = (Math.floor(end / size) - BARS + 1) * size;
-  return { end, rows: await everything("/counts", asOf({ from: iso(first) }), signal, 12) };
+  return { end, ...(await everything("/counts", asOf({ from: iso(first) }), signal, 12)) };
 }
 
-function charts({ end, rows }) {
+function charts({ end, rows, isWhole }) {
   const { name, size, hint } = range();
   const bins = (field) => binned(rows, field, { end, size, count: BARS });
   const one = ([label, field, look]) => bars({ name: label, bins: bins(field), look, hint });
   const nothing = `Nothing happened in the last ${name}. Webhooks come in at the address of a source: see `;
   const advice = empty(nothing, go("sources", ["sources"]), ".");
-  return [h("div", { class: "charts" }, SERIES.map(one)), rows.length === 0 && advice];
+  return [
+    !isWhole && note("The earliest hours are not shown, there is too much to count: complete after ", exact(rows.at(-1).minute_at)),
+    h("div", { class: "charts" }, SERIES.map(one)),
+    rows.length === 0 && advice,
+  ];
 }
 
 export function parts({ deliveries_paused: isPaused, parts: all, projections }) {

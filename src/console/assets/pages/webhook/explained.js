@@ -23,8 +23,8 @@ function question(page) {
   // Suggestions only: without them the question can be asked all the same.
   async function suggest() {
     if (names.hasChildNodes()) return;
-    const found = await all("/subscriptions", asOf(), page.signal, 2).catch(() => []);
-    names.replaceChildren(...found.map((one) => h("option", { value: one.name })));
+    const found = await all("/subscriptions", asOf(), page.signal, 2).catch(() => ({ rows: [] }));
+    names.replaceChildren(...found.rows.map((one) => h("option", { value: one.name })));
   }
   const submitted = (event) => {
     event.preventDefault();
