@@ -41,7 +41,7 @@ function attemptFacts(attempt) {
       ["Phases", phases(attempt)],
       ["Headers sent", attempt.headers_sha256 && hash(attempt.headers_sha256)],
       ["Configuration", control(attempt.configuration_offset)],
-      ["Record", record(attempt.position, attempt.started_at)],
+      ["Record", record(attempt.position)],
     ]),
     attempt.excerpt ? excerpt(attempt.excerpt) : h("p", { class: "quiet" }, "No excerpt of the answer is kept."),
   ];

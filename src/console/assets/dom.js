@@ -15,12 +15,15 @@ export function s(name, props, ...children) {
 
 const isThere = (value) => value !== null && value !== undefined && value !== false;
 
+/** What is there of nested lists of children. */
+export const shown = (children) => children.flat(Infinity).filter(isThere);
+
 function filled(node, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (name.startsWith("on")) listen(node, name.slice(2), value);
     else if (isThere(value)) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter(isThere));
+  node.append(...shown(children));
   return node;
 }
 

@@ -6,6 +6,8 @@ import { relative, utc } from "./time.js";
 import { bold, code, count, go, note, plain, quiet, quote } from "./words.js";
 
 const MANY = 6;
+/** The reasons of states that name the event which led to them: `command:ID`, `subscription_deleted:ID`. */
+const BY_EVENT = /^([a-z_]+):([0-9a-f-]{36})$/;
 const isThere = (json) => json !== null && json !== undefined;
 
 /** A time: as people say it while the page shows now, exact while it shows the past; exact in the title always. */
@@ -65,9 +67,9 @@ export const badge = (word) => h("span", { class: `badge ${word.replace(/[^a-z_]
 /** Whether something is paused. */
 export const activity = ({ paused }) => badge(paused ? "paused" : "active");
 
-/** A record of the log: a link to this page as of it. */
-export function record(position, at) {
-  if (at) remember(position, at);
+/** A record of the log: a link to this page as of it. `appended` is when it was appended, if that is known. */
+export function record(position, appended) {
+  if (appended) remember(position, appended);
   const title = `This page as of ${position}: with this record and nothing later`;
   return h("a", { class: "record", href: here({}, position), title }, position);
 }
@@ -76,7 +78,12 @@ export const control = (offset, at) => record(`control/0@${offset}`, at);
 
 export const eventName = (row) => (row.action ? `${row.event}.${row.action}` : row.event);
 
-export const subscription = (row) => go(row.subscription, ["subscriptions", row.subscription]);
+/** A name that may be long: in a list it takes one line. */
+export const long = (text) => h("span", { class: "long", title: text }, text);
+
+export const repository = (row) => (row.repository ? long(row.repository) : quiet("none"));
+
+export const subscription = (row) => go(long(row.subscription), ["subscriptions", row.subscription]);
 
 /** What is known of one thing: names and values. */
 export function facts(pairs, extra = "") {
@@ -88,8 +95,22 @@ export function facts(pairs, extra = "") {
 /** A value of JSON as text: lists of words as words, anything else as it is written. */
 export function value(json) {
   if (!isThere(json)) return quiet("nothing");
+  if (Array.isArray(json) && json.length === 0) return quiet("none");
   if (Array.isArray(json) && json.every((one) => typeof one === "string")) return words(json);
   return h("code", { class: "value" }, typeof json === "string" ? json : JSON.stringify(json, null, 1));
+}
+
+/** The value of a field: a clause of a filter that has none lets any through. */
+export function setting(field, json) {
+  const isClause = field.startsWith("filter.");
+  if (isClause && (!isThere(json) || json.length === 0)) return quiet("any");
+  return isThere(json) ? value(json) : quiet("–");
+}
+
+/** The event that a reason names, and in a word what it was; null if it names none. */
+export function byEvent(reason) {
+  const [, kind, event] = reason?.match(BY_EVENT) ?? [];
+  return event ? { kind: plain(kind), event } : null;
 }
 
 const words = (list) => list.map((one) => [h("code", { class: "word" }, one), " "]);
@@ -109,7 +130,7 @@ function oneEvidence(one) {
     " by ",
     bold(one.actor),
     quiet(` from ${one.from} · `),
-    time(one.at),
+    exact(one.at),
     " · ",
     control(one.offset, one.at),
     one.why && quote(one.why),
@@ -117,15 +138,18 @@ function oneEvidence(one) {
   );
 }
 
-/** Fields before and after; what had no value before just has one. Many of them are folded away. */
+/** Fields before and after. Many of them are folded away. */
 export function changed(fields, [before, after] = ["was", "now"]) {
   if (fields.length === 0) return null;
-  const was = (field) => isThere(field[before]) && [h("span", { class: "before" }, value(field[before])), " → "];
-  const now = (field) => h("span", { class: "after" }, value(field[after]));
-  const one = (field) => h("li", null, code(field.field), " ", was(field), now(field));
+  const side = (field, which, look) => h("span", { class: look }, setting(field.field, field[which]));
+  const both = (field) => [side(field, before, "before"), " → ", side(field, after, "after")];
+  const one = (field) => h("li", null, code(field.field), " ", both(field));
   const all = h("ul", { class: "fields" }, fields.map(one));
   return fields.length > MANY ? h("details", null, h("summary", null, `${fields.length} fields`), all) : all;
 }
+
+/** Who did it, and from where. */
+export const who = ({ actor, from }) => [bold(actor), " ", h("span", { class: "quiet whence" }, `from ${from}`)];
 
 /** A secret, by when it was made and how long it is good; its value is nowhere. */
 export function secret({ id: name, created_at: made, valid_until: end, organization_ids: whose }) {

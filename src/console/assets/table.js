@@ -1,7 +1,7 @@
 // Lists: a table with its head, its pages by the API's cursor, and what to do when it is empty.
 
 import { get } from "./api.js";
-import { h } from "./dom.js";
+import { h, shown } from "./dom.js";
 import { section } from "./section.js";
 import { asOf, here, state } from "./state.js";
 import { empty, quiet } from "./words.js";
@@ -41,7 +41,11 @@ const rowId = (row) => row.id ?? row.receipt;
 
 const title = ([head, , look]) => h("th", { scope: "col", role: "columnheader", class: look }, head);
 
-const cell = ([head, show, look], row) => h("td", { role: "cell", "data-head": head, class: look }, show(row));
+/** What stands in a cell stays together beside its head where each row is a card. */
+function cell([head, show, look], row) {
+  const content = shown([show(row)]);
+  return h("td", { role: "cell", "data-head": head, class: look }, content.length > 0 && h("div", null, content));
+}
 
 /** The ways to the other pages of a list. */
 export function pager(next, count) {

@@ -3,10 +3,10 @@
 import { post } from "../api.js";
 import { command } from "../command.js";
 import { EVENT, filters, FROM, GUID, REPLAY, REPOSITORY, SOURCE, SUBSCRIPTION, TO } from "../filters.js";
-import { eventName, id, subscription, time } from "../parts.js";
+import { eventName, id, repository, subscription, time } from "../parts.js";
 import { link, mayOperate, state } from "../state.js";
 import { list } from "../table.js";
-import { go, plain, quiet } from "../words.js";
+import { go, plain } from "../words.js";
 
 const FIELDS = [SUBSCRIPTION, REPOSITORY, EVENT, FROM, TO, SOURCE, REPLAY, GUID];
 
@@ -17,14 +17,16 @@ export function redrive(page, row) {
     if (!asked.command) return "It is no dead letter any more, so nothing was done.";
     return `The redrive is on record as control/0@${asked.offset}.`;
   };
-  const text = "It is tried again from attempt 1, at the destination that the subscription has now.";
+  const where = row.repository ? ` of ${row.repository}` : "";
+  const what = `${eventName(row)}${where}, delivery ${row.id.slice(0, 8)}`;
+  const text = `${what}, is tried again from attempt 1, at the destination that the subscription has now.`;
   const title = `Redrive ${row.event} to ${row.subscription}`;
   return command(page, { label: "Redrive", title, text, act, done: page.refresh });
 }
 
 const columns = (page) => [
   ["Event", (row) => go(eventName(row), ["deliveries", row.id])],
-  ["Repository", (row) => row.repository ?? quiet("none")],
+  ["Repository", repository],
   ["Subscription", subscription],
   ["Reason", (row) => plain(row.reason)],
   ["Attempts", (row) => row.attempts_made, "number"],

@@ -1,10 +1,10 @@
 // What was owed to whom, and what became of it.
 
 import { EVENT, filters, FROM, GUID, REPLAY, REPOSITORY, SOURCE, SUBSCRIPTION, TO } from "../filters.js";
-import { badge, eventName, id, subscription, time } from "../parts.js";
+import { badge, byEvent, eventName, id, repository, subscription, time } from "../parts.js";
 import { link, state } from "../state.js";
 import { list } from "../table.js";
-import { go, plain, quiet } from "../words.js";
+import { go, plain } from "../words.js";
 
 const FIELDS = [
   SUBSCRIPTION,
@@ -24,13 +24,13 @@ const FIELDS = [
 export function why(row) {
   if (row.held) return row.held;
   if (row.state === "open" && row.due_at) return ["due ", time(row.due_at)];
-  return plain(row.reason);
+  return byEvent(row.reason)?.kind ?? plain(row.reason);
 }
 
 export const deliveryColumns = [
   ["State", (row) => badge(row.state)],
   ["Event", (row) => go(eventName(row), ["deliveries", row.id])],
-  ["Repository", (row) => row.repository ?? quiet("none")],
+  ["Repository", repository],
   ["Subscription", subscription],
   ["Attempts", (row) => row.attempts_made, "number"],
   ["Why", (row) => why(row)],

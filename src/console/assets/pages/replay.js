@@ -7,7 +7,7 @@ import { badge, control, exact, facts, id, tiles, time, value } from "../parts.j
 import { section } from "../section.js";
 import { asOf, link, mayOperate } from "../state.js";
 import { steer } from "../switch.js";
-import { code, count, heading, lead, plain, quiet, quote } from "../words.js";
+import { bold, code, count, heading, lead, plain, quiet, quote } from "../words.js";
 import { progress } from "./replays.js";
 
 export const replay = {
@@ -36,7 +36,7 @@ function whole(page, path, found) {
       ["Filter", clauses.length ? clauses.map(clause) : "everything in the range"],
       ["Pace", `${spec.rate_per_second} a second`],
       ["Left out", left(found)],
-      ["Asked for", exact(found.requested_at), ` by ${found.actor}`, found.why && quote(found.why)],
+      ["Asked for", exact(found.requested_at), " by ", bold(found.actor), found.why && quote(found.why)],
       ["Started", time(found.started_at)],
       ["Decided", time(found.finished_at)],
       ["Record", control(found.offset, found.requested_at)],

@@ -15,7 +15,7 @@ const columns = [
   ["Open", (row) => row.open, "number"],
   ["Dead", (row) => row.dead, "number"],
   ["Who", (row) => row.actor],
-  ["Why", (row) => row.why && quote(row.why), "less"],
+  ["Why", (row) => row.why && quote(row.why)],
   ["Asked for", (row) => time(row.requested_at)],
 ];
 const empty = "No replays here. Begin one with: hooklog replay create (see hooklog replay create --help).";

@@ -1,12 +1,12 @@
 // Where webhooks come from.
 
-import { activity, time } from "../parts.js";
+import { activity, long, time } from "../parts.js";
 import { list } from "../table.js";
 import { code, go } from "../words.js";
 
 const columns = [
   ["State", (row) => activity(row)],
-  ["Name", (row) => go(row.name, ["sources", row.name])],
+  ["Name", (row) => go(long(row.name), ["sources", row.name])],
   ["Host", (row) => row.host],
   ["Address", (row) => code(`/webhooks/${row.name}`)],
   ["Allowed from", (row) => (row.allow.length ? row.allow.join(", ") : "anywhere")],

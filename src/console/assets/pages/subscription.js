@@ -5,7 +5,7 @@ import { outcome } from "../attempt.js";
 import { h } from "../dom.js";
 import { FROM, TO, filters } from "../filters.js";
 import { changesOf } from "../history.js";
-import { activity, badge, control, evidence, exact, facts, id, secret, time, value } from "../parts.js";
+import { activity, badge, control, evidence, exact, facts, id, secret, setting, time, value, who } from "../parts.js";
 import { section } from "../section.js";
 import { asOf, link, mayOperate, state } from "../state.js";
 import { steer } from "../switch.js";
@@ -88,10 +88,10 @@ function lived(life, isOneOfMany) {
 
 const BLAMED = [
   ["Field", (row) => code(row.field)],
-  ["Is", (row) => value(row.value)],
-  ["Was", (row) => value(row.was)],
-  ["Who", (row) => row.by.actor],
-  ["When", (row) => time(row.by.at)],
+  ["Is", (row) => setting(row.field, row.value)],
+  ["Was", (row) => setting(row.field, row.was)],
+  ["Who", (row) => who(row.by)],
+  ["When", (row) => exact(row.by.at)],
   ["Why", (row) => row.by.why && quote(row.by.why)],
   ["Travel there", (row) => control(row.by.offset, row.by.at)],
 ];

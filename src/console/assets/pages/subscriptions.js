@@ -1,7 +1,7 @@
 // Who wants what.
 
 import { h } from "../dom.js";
-import { activity, time, value } from "../parts.js";
+import { activity, long, time, value } from "../parts.js";
 import { navigate } from "../router.js";
 import { link } from "../state.js";
 import { list } from "../table.js";
@@ -9,7 +9,7 @@ import { go, quiet } from "../words.js";
 
 const columns = [
   ["State", (row) => activity(row)],
-  ["Name", (row) => go(row.name, ["subscriptions", row.name])],
+  ["Name", (row) => go(long(row.name), ["subscriptions", row.name])],
   ["Team", (row) => row.team],
   ["Destination", (row) => h("code", { class: "long", title: row.to }, row.to)],
   ["Wants", (row) => wants(row.filter)],

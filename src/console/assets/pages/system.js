@@ -73,7 +73,7 @@ function own(rows) {
 const SETS = [
   ["State", (row) => badge(row.kind)],
   ["Set", (row) => code(row.set)],
-  ["Projections", (row) => value(row.projections.map((one) => `${one.name} ${one.version}`))],
+  ["Projections", (row) => value(row.projections.map((one) => `${one.name} ${one.version ?? "–"}`))],
   ["Records", (row) => count(row.folded), "number"],
   ["Since", (row) => row.since && time(row.since)],
 ];

@@ -2,11 +2,11 @@
 
 import { all, get } from "../api.js";
 import { h } from "../dom.js";
-import { eventName, evidence, facts, id, time } from "../parts.js";
+import { eventName, evidence, exact, facts, id, record, time, who } from "../parts.js";
 import { section } from "../section.js";
 import { asOf } from "../state.js";
 import { table } from "../table.js";
-import { bold, code, count, empty, go, heading, lead, plain, quiet } from "../words.js";
+import { bold, count, empty, go, heading, lead, note, plain, quiet } from "../words.js";
 import { deliveryColumns } from "./deliveries.js";
 import { content } from "./webhook/content.js";
 import { explained } from "./webhook/explained.js";
@@ -27,7 +27,8 @@ export const webhook = {
 async function load(guid, signal) {
   const timeline = get(`/timeline/${encodeURIComponent(guid)}`, asOf(), signal);
   const reads = all("/body-reads", asOf({ guid }), signal, 1);
-  return { ...(await timeline), reads: await reads };
+  const [found, { rows, isWhole }] = await Promise.all([timeline, reads]);
+  return { ...found, reads: rows, isWhole };
 }
 
 /** What was opened stays open over refreshes, so this is drawn once for each receipt. */
@@ -43,7 +44,7 @@ const NOWHERE = "There is no webhook with this GUID here. It may have come later
 const UNREAD = "Nobody, through the API.";
 const NOBODY = "Nobody was owed this webhook. Ask below why a subscription did not get it.";
 
-function whole({ receipts, deliveries, configurations, reads, ...found }) {
+function whole({ receipts, deliveries, configurations, reads, isWhole, ...found }) {
   if (receipts.length === 0) return empty(NOWHERE);
   return [
     receipts.map(receipt),
@@ -51,18 +52,18 @@ function whole({ receipts, deliveries, configurations, reads, ...found }) {
     life({ receipts, deliveries, reads, ...found }),
     heading("Deliveries"),
     table({ rows: deliveries, columns: deliveryColumns, caption: "Deliveries of this webhook", empty: NOBODY }),
-    heading("Configuration in force"),
+    heading("Latest change of the configuration before it was decided"),
     evidence(configurations) ?? empty("It was decided before anything was configured."),
     heading("Who looked at the body"),
+    !isWhole && note(`These are the latest ${count(reads.length)} looks; hooklog webhook reads gives all.`),
     table({ rows: reads, columns: READS, key: (row) => row.position, caption: "Looks at the body", empty: UNREAD }),
   ];
 }
 
 const READS = [
-  ["Who", (row) => row.actor],
-  ["From", (row) => row.from],
-  ["When", (row) => time(row.at)],
-  ["Record", (row) => code(row.position)],
+  ["Who", (row) => who(row)],
+  ["When", (row) => exact(row.at)],
+  ["Travel there", (row) => record(row.position, row.at)],
 ];
 
 function receipt(row, index) {

@@ -1,10 +1,10 @@
 // Everything that came in.
 
 import { EVENT, filters, FROM, GUID, REPOSITORY, SOURCE, SUBSCRIPTION, TO } from "../filters.js";
-import { badge, eventName, id, time } from "../parts.js";
+import { badge, eventName, id, repository, time } from "../parts.js";
 import { link, state } from "../state.js";
 import { list } from "../table.js";
-import { go, quiet } from "../words.js";
+import { go } from "../words.js";
 
 const FIELDS = [
   REPOSITORY,
@@ -27,7 +27,7 @@ const stateOf = (row) => (row.error ? "error" : row.unparsed ? "unparsed" : row.
 const columns = [
   ["State", (row) => badge(row.erased ? "erased" : stateOf(row))],
   ["Event", (row) => go(eventName(row), ["webhooks", row.guid])],
-  ["Repository", (row) => row.repository ?? quiet("none")],
+  ["Repository", repository],
   ["Ref", (row) => row.git_ref?.replace("refs/heads/", ""), "less"],
   ["Source", (row) => row.source, "less"],
   ["Matches", (row) => row.matches, "number"],
