@@ -3,13 +3,14 @@
 import { get } from "../api.js";
 import { attemptDetails, phases } from "../attempt.js";
 import { h } from "../dom.js";
-import { badge, eventName, evidence, exact, facts, id, record, subscription, time, value } from "../parts.js";
+import { badge, byEvent, control, eventName, evidence, exact, facts, id, record } from "../parts.js";
+import { subscription, time, value, who } from "../parts.js";
 import { navigate } from "../router.js";
-import { section } from "../section.js";
+import { problem, section } from "../section.js";
 import { asOf, here, link, mayOperate, state } from "../state.js";
 import { table } from "../table.js";
 import { took } from "../time.js";
-import { bold, code, empty, go, heading, lead, plain, quiet } from "../words.js";
+import { bold, code, empty, go, heading, lead, plain, quiet, quote } from "../words.js";
 import { redrive } from "./dead_letters.js";
 import { why } from "./deliveries.js";
 
@@ -17,15 +18,36 @@ export const delivery = {
   title: ({ id: name }) => `Delivery ${name.slice(0, 8)}`,
   show: (page, { id: name }) => {
     const path = `/deliveries/${encodeURIComponent(name)}`;
-    const { first, second } = state.query;
-    const compare = (signal) => get(`${path}/attempts/diff`, asOf({ first, second }), signal);
-    const whole = section(page, (signal) => get(path, asOf(), signal), (found) => shown(page, found));
-    return [whole, second && section(page, compare, compared)];
+    return section(page, (signal) => load(path, signal), (found) => shown(page, found));
   },
 };
 
+async function load(path, signal) {
+  const [found, comparison] = await Promise.all([get(path, asOf(), signal), comparing(path, signal)]);
+  const isNamed = found.transitions.some((one) => byEvent(one.reason));
+  return { ...found, comparison, changes: isNamed ? await changesDuring(found, signal) : [] };
+}
+
+/** The comparison that the address asks for. What is wrong with it is told in its place, since the rest is right. */
+async function comparing(path, signal) {
+  const { first, second } = state.query;
+  if (!second) return null;
+  try {
+    return compared(await get(`${path}/attempts/diff`, asOf({ first, second }), signal));
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    return problem(error);
+  }
+}
+
+/** Who redrove, cancelled or paused it: the life of the webhook has it. Without it the states still say what was. */
+async function changesDuring({ guid, id: name }, signal) {
+  const life = await get(`/timeline/${encodeURIComponent(guid)}`, asOf(), signal).catch(() => ({ deliveries: [] }));
+  return life.deliveries.find((one) => one.id === name)?.changes ?? [];
+}
+
 const shown = (page, found) => [
-  lead(badge(found.state), bold(eventName(found)), found.repository, "→", subscription(found), again(page, found)),
+  lead(badge(found.state), bold(eventName(found)), where(found), subscription(found), again(page, found)),
   facts([
     ["State", badge(found.state), " ", why(found)],
     ["Destination", code(found.destination)],
@@ -39,19 +61,31 @@ const shown = (page, found) => [
   ]),
   heading(`Attempts (${found.attempts.length})`),
   attempts(found.attempts),
+  found.comparison && h("div", { class: "compared" }, found.comparison),
   heading("States over time"),
-  table({ rows: found.transitions, key: (row) => row.position, caption: "States over time", columns: STATES }),
+  table({ rows: found.transitions, key: (row) => row.position, caption: "States over time", columns: states(found) }),
 ];
 
+const where = ({ repository }) => [repository && h("span", null, repository), h("span", null, "→")];
 const again = (page, found) => found.state === "dead" && mayOperate() && redrive(page, found);
 
-const STATES = [
+const states = (found) => [
   ["State", (row) => badge(row.state)],
   ["At", (row) => exact(row.at)],
-  ["Why", (row) => plain(row.reason)],
+  ["Why", (row) => because(row.reason, found)],
   ["Next attempt due", (row) => row.due_at && exact(row.due_at)],
   ["Travel there", (row) => record(row.position, row.at)],
 ];
+
+/** A reason in words; of one that names an event, who did that and why. */
+function because(reason, { changes, guid }) {
+  const by = byEvent(reason);
+  if (!by) return plain(reason);
+  const change = changes.find((one) => one.event === by.event);
+  if (!change) return [by.kind, ": ", go("see the life of the webhook", ["webhooks", guid])];
+  const place = control(change.offset, change.at);
+  return [change.event_type, " by ", who(change), " ", place, change.why && quote(change.why)];
+}
 
 function attempts(found) {
   if (found.length === 0) return empty("No attempt was made yet.");
@@ -60,6 +94,9 @@ function attempts(found) {
   return [h("div", { class: "attempts" }, all.reverse()), last > 1 && chooser(last)];
 }
 
+/** The id of the heading to which the eye, and the focus, go from the chooser. */
+const COMPARED = "compared";
+
 function chooser(last) {
   const { first = last - 1, second = last } = state.query;
   const places = Array.from({ length: last }, (_, index) => index + 1);
@@ -67,7 +104,7 @@ function chooser(last) {
   const choice = (name, chosen) => h("select", { id: name, name }, places.map((place) => option(place, chosen)));
   const submitted = (event) => {
     event.preventDefault();
-    navigate(here(Object.fromEntries(new FormData(event.currentTarget))));
+    navigate(here(Object.fromEntries(new FormData(event.currentTarget))), { focus: COMPARED });
   };
   return h(
     "form",
@@ -88,7 +125,7 @@ function compared({ differences, same, between, first, second, first_place: one,
     [`#${two}`, (row) => fact(row.field, row.now)],
   ];
   return [
-    heading(`Attempt #${one} compared with #${two}`),
+    h("h2", { id: COMPARED, tabindex: "-1" }, `Attempt #${one} compared with #${two}`),
     table({ rows, columns, key: (row) => row.field, caption: "What differs between the two attempts" }),
     same.length > 0 && quiet(`The same in both: ${same.join(", ")}.`),
     between.length > 0 && [heading("What was done to the subscription in between"), evidence(between)],
