@@ -8,7 +8,7 @@ import { section } from "../section.js";
 import { here, nowMicros, pointTime, state } from "../state.js";
 import { table } from "../table.js";
 import { HOUR, iso } from "../time.js";
-import { bold, count, empty, go, heading, lead } from "../words.js";
+import { bold, count, empty, go, heading, lead, note } from "../words.js";
 
 const FIELDS = [
   { name: "from", label: "From", point: true, hint: "2h, 2026-11-01, @bookmark", wide: true },
@@ -19,6 +19,8 @@ const RANGES = [
   ["Last day", 24 * HOUR],
   ["Last week", 7 * 24 * HOUR],
 ];
+/** The first record of every log. */
+const BEGINNING = "control/0@0";
 
 export const changes = {
   title: () => "Changes",
@@ -27,19 +29,35 @@ export const changes = {
 
 function ranges() {
   const end = pointTime() ?? nowMicros();
-  const button = ([name, length]) => h("a", { class: "button", href: here({ from: iso(end - length), to: "" }) }, name);
-  return h("p", { class: "buttons" }, RANGES.map(button));
+  const button = (name, from) => h("a", { class: "button", href: here({ from, to: "" }) }, name);
+  const spans = RANGES.map(([name, length]) => button(name, iso(end - length)));
+  return h("p", { class: "buttons" }, spans, button("Since the beginning", BEGINNING));
 }
 
 /** Without an end it is the point of the page, which is the end of the log where the page shows now. */
 function answer(page) {
   const { from, to } = state.query;
   if (!from) return empty("Say from where: a time, a record or a bookmark. The end is the point of time above.");
-  const load = (signal) => get("/diff", { from, to: to || state.point.text }, signal);
-  return section(page, load, difference, { every: 6 });
+  const load = (signal) => difference({ from, to: to || state.point.text }, signal);
+  return section(page, load, told, { every: 6 });
 }
 
-const difference = (diff) => [
+/** Before the log there was nothing, so what began later than one asks begins with its first record. */
+async function difference(points, signal) {
+  try {
+    return await get("/diff", points, signal);
+  } catch (error) {
+    const begins = error.detail?.split(BEFORE)[1];
+    if (!begins) throw error;
+    return { ...(await get("/diff", { ...points, from: BEGINNING }, signal)), begins };
+  }
+}
+
+/** What the API says of a time at which there was no log yet, before the time at which it began. */
+const BEFORE = " is before the log, which begins at ";
+
+const told = (diff) => [
+  diff.begins && note(`The log begins at ${diff.begins}, later than was asked for, so this is all since then.`),
   heading("Configuration"),
   diff.configuration.length
     ? diff.configuration.map(object)
