@@ -61,6 +61,24 @@ async function confirm(label, fields) {
   await dialog.waitFor({ state: "detached" });
 }
 
+/** Lets the first request to an address wait until it is released; those that follow are answered at once. */
+async function hold(pattern) {
+  let release;
+  const released = new Promise((resolve) => {
+    release = resolve;
+  });
+  const asked = new Promise((resolve) => {
+    const waiting = async (route) => {
+      resolve();
+      await released;
+      // The page may have given it up meanwhile.
+      await route.continue().catch(() => {});
+    };
+    page.route(pattern, waiting, { times: 1 });
+  });
+  return { asked, release };
+}
+
 async function accessible(where, path) {
   await where.evaluate(axe);
   const { violations } = await where.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
@@ -123,6 +141,7 @@ const steps = {
     assert.match(page.url(), /\?event=pull_request$/);
     assert.equal(await page.locator("tbody tr").count(), 1);
     await page.getByLabel("State").selectOption("unmatched");
+    await button("Filter").click();
     await text("No webhook fits");
     await page.getByLabel("Received from").fill("yesterday");
     await button("Filter").click();
@@ -148,9 +167,11 @@ const steps = {
     await button("Show headers").click();
     await text("x-hub-signature-256");
     await text("Nobody, through the API.");
-    await button("Show the body – looking is recorded").click();
+    await button("Show the body – looking is recorded").dblclick();
     await page.locator(".payload", { hasText: '"full_name": "acme/app"' }).waitFor();
     await text("The body was looked at by");
+    const looks = await stage.api("GET", `/body-reads?guid=${stage.pull}`);
+    assert.equal(looks.items.length, 1);
     // A refresh closes nothing that somebody opened.
     await button("Refresh").click();
     await page.locator(".payload", { hasText: '"full_name": "acme/app"' }).waitFor();
@@ -165,6 +186,7 @@ const steps = {
     await text("warming up");
     await button("Compare").click();
     await page.getByRole("heading", { name: "Attempt #1 compared with #2" }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "compared");
     await page.getByRole("row", { name: "status 503 200" }).waitFor();
   },
 
@@ -208,6 +230,8 @@ const steps = {
     await button("Bookmark this point").click();
     await confirm("Bookmark this point", { name: "incident-42", reason: HOSTILE });
     await text("The point is @incident-42 from now on.");
+    await page.getByRole("link", { name: "@incident-42" }).press("Escape");
+    await page.getByRole("link", { name: "@incident-42" }).waitFor({ state: "hidden" });
     await visit("/console/deliveries");
     await page.getByText("Bookmarks", { exact: true }).click();
     await page.getByRole("link", { name: "@incident-42" }).click();
@@ -219,6 +243,11 @@ const steps = {
     assert.equal(await page.evaluate(() => document.activeElement.validity.customError), true);
     await visit("/console/?as_of=yesterday");
     await text("The point of time is not one");
+    assert.equal(await page.getByLabel("As of").inputValue(), "yesterday");
+    assert.equal(await page.locator("#auto").count(), 0);
+    await visit("/console/webhooks?as_of=2100-01-01");
+    await text("not yet");
+    assert.equal(await page.evaluate(() => document.body.dataset.time), "now");
     await visit("/console/system?as_of=@incident-42");
     await text("This page has no past");
   },
@@ -226,8 +255,18 @@ const steps = {
   async "a pause has its reason in the history, as text"() {
     await visit("/console/subscriptions/ok");
     await button("Pause").click();
+    const reason = page.getByRole("dialog").locator("[name=reason]");
+    await reason.fill("   ");
+    await page.getByRole("dialog").getByRole("button", { name: "Pause", exact: true }).click();
+    assert.equal(await reason.evaluate((input) => input.validity.patternMismatch), true);
+    // What was asked before the command is answered after it, and does not hide what the command did.
+    const held = await hold("**/api/v1/subscriptions/ok");
+    await page.evaluate(() => document.getElementById("refresh").click());
+    await held.asked;
     await confirm("Pause", { reason: `too noisy ${HOSTILE}` });
     await page.locator(".lead .badge.paused").waitFor();
+    await held.release();
+    assert.equal(await page.locator(".lead .badge.paused").count(), 1);
     await page.getByRole("link", { name: "History" }).click();
     await page.getByRole("row", { name: /subscription\.paused bootstrap/ }).getByText(`too noisy ${HOSTILE}`).waitFor();
     await visit("/console/subscriptions/ok");
@@ -236,6 +275,32 @@ const steps = {
     await page.locator(".lead .badge.active").waitFor();
     await page.getByRole("link", { name: "Who set what" }).click();
     await page.getByRole("row", { name: /^state active paused bootstrap/ }).waitFor();
+    await page.getByRole("row", { name: /^filter\.events push pull_request any bootstrap/ }).waitFor();
+  },
+
+  async "what somebody left behind is there on the way back, and a question is not"() {
+    await visit("/console/webhooks");
+    await page.evaluate(() => scrollTo(0, 700));
+    await until("the place is kept", () => page.evaluate(() => history.state?.scroll === 700));
+    await page.locator("tbody tr").nth(30).getByRole("link").first().click();
+    await settled();
+    await page.goBack();
+    await until("the place is there again", () => page.evaluate(() => scrollY === 700));
+    await page.getByRole("link", { name: "Subscriptions", exact: true }).click();
+    await page.getByRole("link", { name: "ok", exact: true }).click();
+    await button("Pause").click();
+    await page.getByRole("dialog").waitFor();
+    await page.goBack();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  },
+
+  async "what a subscription did not get is told with the reason"() {
+    await visit("/console/subscriptions/broken?tab=missed");
+    await page.getByRole("row", { name: /^given up: attempts exhausted 1$/ }).waitFor();
+    assert.equal(await page.getByRole("region", { name: "Not received" }).locator("tbody tr").count(), 1);
+    await page.getByLabel("Show").selectOption("unwanted too");
+    await button("Filter").click();
+    await page.getByRole("row", { name: /^not matched: events push/ }).first().waitFor();
   },
 
   async "changes between two points are told"() {
@@ -245,6 +310,10 @@ const steps = {
     await stage.api("POST", "/subscriptions", { name: "later", to: `${stage.subscriber}/ok`, filter: { events: ["none"] } });
     await button("Refresh").click();
     await page.getByRole("link", { name: "later" }).waitFor();
+    await page.getByRole("link", { name: "Last week" }).click();
+    await text("The log begins at");
+    await page.getByRole("link", { name: "Since the beginning" }).click();
+    await page.getByRole("link", { name: "github" }).waitFor();
   },
 
   async "a dead letter is redriven"() {
@@ -260,6 +329,7 @@ const steps = {
       await button("Refresh").click();
       return page.locator(".lead .badge.delivered").count();
     });
+    await page.getByRole("row", { name: /^open .* by bootstrap from 127\.0\.0\.1 .*the database is up/ }).waitFor();
   },
 
   async "a replay tells how far it is, and was, and is paused and given up"() {

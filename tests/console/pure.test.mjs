@@ -5,6 +5,8 @@ import { test } from "node:test";
 import { spans } from "../../src/console/assets/attempt.js";
 import { binned } from "../../src/console/assets/chart.js";
 import { indented } from "../../src/console/assets/json.js";
+import { becameOf } from "../../src/console/assets/pages/missed.js";
+import * as state from "../../src/console/assets/state.js";
 import * as time from "../../src/console/assets/time.js";
 import * as url from "../../src/console/assets/url.js";
 
@@ -55,6 +57,31 @@ test("times are written to the microsecond and read as people say them", () => {
   assert.deepEqual([850, 1500, 42_000, 1_500_000].map(time.took), ["850 µs", "1.5 ms", "42 ms", "1.50 s"]);
 });
 
+test("the clock of the server is known as well as the answers told it", () => {
+  const exchange = { second: 100_000, sent: 90_000, received: 90_200 };
+  assert.equal(time.corrected(0, exchange), 9800);
+  assert.equal(time.corrected(10_500, exchange), 10_500);
+  assert.equal(time.corrected(60_000, exchange), 10_999);
+  assert.equal(time.corrected(0, { second: 90_000, sent: 90_100, received: 90_200 }), 0);
+  assert.equal(time.clock(now + 61e6), "12:01:01");
+});
+
+test("records are remembered with the times at which they were appended, and not for ever", () => {
+  state.state.point = { kind: "record", text: "webhooks/0@0" };
+  assert.equal(state.pointTime(), null);
+  state.remember("webhooks/0@0", now);
+  assert.equal(state.pointTime(), now);
+  for (let offset = 1; offset <= 2000; offset += 1) state.remember(`webhooks/0@${offset}`, now);
+  assert.equal(state.pointTime(), null);
+});
+
+test("what became of a webhook is said as the command line says it", () => {
+  assert.equal(becameOf({ reason: "dead", detail: "attempts_exhausted" }), "given up: attempts exhausted");
+  assert.equal(becameOf({ reason: "filter", detail: "events, repositories" }), "not matched: events, repositories");
+  assert.equal(becameOf({ reason: "open", detail: null }), "still under way");
+  assert.equal(becameOf({ reason: "delivered", detail: null }), "delivered");
+});
+
 test("an address keeps what is readable and leaves out what is empty", () => {
   const address = url.address("/console/webhooks", { as_of: "deliveries/3@17", event: "", repository: "a&b=c", source: undefined });
   assert.equal(address, "/console/webhooks?as_of=deliveries/3@17&repository=a%26b%3Dc");
@@ -78,6 +105,8 @@ test("JSON is set in lines and none of it changes", () => {
   assert.equal(lines.replace(/\n\s*/g, "").replaceAll('": ', '":'), text);
   assert.match(lines, /^\{\n  "id": 12345678901234567890,\n  "a": 1\.0,/);
   assert.equal(indented("{not json"), null);
+  const long = indented(JSON.stringify(Array.from({ length: 1000 }, () => "word")), 100);
+  assert.ok(long.length > 100 && long.length < 120, long.length);
 });
 
 test("counts are summed into bins that end with the one that holds the end", () => {
