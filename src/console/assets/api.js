@@ -23,6 +23,7 @@ export const session = {
 };
 
 const json = (answer) => answer.json();
+const raw = (answer) => answer.arrayBuffer();
 
 /** An answer as JSON. */
 export const get = (path, query, signal) => send("GET", address(path, query), { signal, read: json });
@@ -31,7 +32,7 @@ export const get = (path, query, signal) => send("GET", address(path, query), { 
 export const post = (path, body) => send("POST", path, { body, read: json });
 
 /** The bytes of an answer. */
-export const bytes = (path) => send("GET", path, { read: async (answer) => new Uint8Array(await answer.arrayBuffer()) });
+export const bytes = async (path) => new Uint8Array(await send("GET", path, { read: raw }));
 
 /** The rows of a list, up to `pages` pages of them, and whether these are all. */
 export async function all(path, query, signal, pages = 4) {

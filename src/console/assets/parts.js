@@ -107,10 +107,10 @@ export function setting(field, json) {
   return isThere(json) ? value(json) : quiet("–");
 }
 
-/** The event that a reason names, and in a word what it was; null if it names none. */
+/** The event that a reason names, and in words what it was; null if it names none. */
 export function byEvent(reason) {
   const [, kind, event] = reason?.match(BY_EVENT) ?? [];
-  return event ? { kind: plain(kind), event } : null;
+  return event ? { kind: kind === "command" ? "by a command" : plain(kind), event } : null;
 }
 
 const words = (list) => list.map((one) => [h("code", { class: "word" }, one), " "]);

@@ -59,9 +59,8 @@ function shown(sum, name) {
   const counts = [...sum.counts.values()].sort((a, b) => b.number - a.number);
   const proof = [...sum.evidence.values()].sort((a, b) => a.offset - b.offset);
   return [
-    h("p", null, bold(count(sum.lookedAt)), ` ${sum.lookedAt === 1 ? "webhook was" : "webhooks were"} received.`),
-    !sum.isWhole && unread(sum.reached),
-    counts.length > 0 && table({ rows: counts, columns: COUNTS, key: (row) => row.words, caption: "What became of them" }),
+    sum.isWhole ? received(sum.lookedAt) : unread(sum),
+    counts.length > 0 && table({ rows: counts, columns: COUNTS, key: (row) => row.words, caption: BECAME }),
     heading("One by one, the latest first"),
     listed(sum.items.filter(isShown), name),
     proof.length > 0 && [heading("Who made it so"), evidence(proof)],
@@ -70,10 +69,13 @@ function shown(sum, name) {
 
 const isShown = ({ reason }) => Boolean(state.query.show) || !UNWANTED.includes(reason);
 
+const received = (number) => h("p", null, bold(count(number)), ` webhook${number === 1 ? " was" : "s were"} received.`);
+
 /** The next answer begins with the moment that was reached, so what came in the same moment is in both. */
-function unread(reached) {
+function unread({ lookedAt, reached }) {
   const further = h("a", { href: here({ to: iso(reached + 1) }) }, "Read on from there");
-  return note("There is more than is read at once: this goes back to ", exact(reached), ". ", further, ".");
+  const read = `These are the latest ${count(lookedAt)} webhooks; there are more than are read at once.`;
+  return note(read, " They go back to ", exact(reached), ". ", further, ".");
 }
 
 function listed(items, name) {
@@ -108,8 +110,9 @@ export const becameOf = ({ reason, detail }) => WORDS[reason]?.(plain(detail ?? 
 
 const became = (row) => h("span", { class: `badge ${row.reason}` }, becameOf(row));
 
+const BECAME = "What became of them";
 const COUNTS = [
-  ["What became of them", (row) => became(row)],
+  [BECAME, (row) => became(row)],
   ["Webhooks", (row) => count(row.number)],
 ];
 

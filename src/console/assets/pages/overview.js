@@ -85,11 +85,15 @@ function charts({ end, rows, isWhole }) {
   const nothing = `Nothing happened in the last ${name}. Webhooks come in at the address of a source: see `;
   const advice = empty(nothing, go("sources", ["sources"]), ".");
   return [
-    !isWhole && note("The earliest hours are not shown, there is too much to count: complete after ", exact(rows.at(-1).minute_at)),
+    !isWhole && uncounted(rows.at(-1)),
     h("div", { class: "charts" }, SERIES.map(one)),
     rows.length === 0 && advice,
   ];
 }
+
+/** The latest come first, so those that were left out are the earliest. */
+const uncounted = ({ minute_at: first }) =>
+  note("There is too much to count here: the earliest hours are not shown, only what came after ", exact(first), ".");
 
 export function parts({ deliveries_paused: isPaused, parts: all, projections }) {
   const part = ({ name, ready, reason, note: said }) =>
