@@ -70,8 +70,8 @@ async fn list(
 }
 
 /// Shows one replay and how far it has come.
-#[utoipa::path(get, path = "/replays/{id}", tag = "replay", 
-    params(("id" = String, Path), AsOfQuery), responses((status = 200, body = ReplayRow), (status = 404, body = Problem), (status = 503, body = Problem)))]
+#[utoipa::path(get, path = "/replays/{id}", tag = "replay", params(("id" = String, Path), AsOfQuery),
+    responses((status = 200, body = ReplayRow), (status = 404, body = Problem), (status = 503, body = Problem)))]
 async fn show(
     _: Reader,
     State(api): State<Shared>,

@@ -18,7 +18,8 @@ pub(super) struct Progress {
     pub(super) finished_at: Option<i64>,
 }
 
-/// What the partitions say that had begun with these replays.
+/// What the partitions say that had begun with these replays. Steps are looked for where a partition
+/// went on behind the cut: of replays that were under way then, and there are only ever a few.
 pub(super) async fn read(
     snapshot: &mut dyn Snapshot,
     cut: Option<&Cut>,
