@@ -94,6 +94,7 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/bookmarks"),
     ("GET", "/api/v1/bookmarks/{name}"),
     ("DELETE", "/api/v1/bookmarks/{name}"),
+    ("GET", "/api/v1/totals"),
     ("GET", "/api/v1/diff"),
     ("GET", "/api/v1/tail"),
     ("GET", "/api/v1/status"),

@@ -150,6 +150,14 @@ async fn a_bookmark_keeps_its_meaning_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn totals_are_those_of_now_or_of_a_point() {
+    let story = Story::tell().await;
+    let totals = |receipts: u64, open: u64| json!({"receipts": receipts, "open": open, "delivered": 0, "dead": 0, "cancelled": 0});
+    assert_eq!(story.get("totals").await, totals(1, 1));
+    assert_eq!(story.get("totals?as_of=control/0@2").await, totals(0, 0));
+}
+
+#[tokio::test]
 async fn a_diff_tells_what_changed_and_how_much_there_was() {
     let story = Story::tell().await;
     let paused = story

@@ -43,11 +43,7 @@ export const overview = {
 const status = (signal) => get("/status", {}, signal);
 const deaths = (signal) => get("/dead-letters", asOf({ limit: 8 }), signal);
 
-/** Without an end it is the end of the log, whatever the clocks say; the first record is cheap to begin with. */
-async function totals(signal) {
-  const diff = await get("/diff", { from: "control/0@0", to: state.point.text }, signal);
-  return diff.to.totals;
-}
+const totals = (signal) => get("/totals", asOf(), signal);
 
 const shown = (found) =>
   tiles([
