@@ -42,6 +42,7 @@ mod subscriptions;
 mod tail;
 mod timeline;
 mod tokens;
+mod totals;
 mod verification;
 mod view;
 mod webhooks;
@@ -181,6 +182,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .merge(replays::routes())
         .merge(erasures::routes())
         .merge(counts::routes())
+        .merge(totals::routes())
         .merge(bookmarks::routes())
         .merge(diff::routes())
         .merge(tail::routes())

@@ -25,42 +25,13 @@ impl Queries {
     pub async fn counts(&self, filter: &CountsFilter) -> Result<Vec<CountRow>, QueryError> {
         let (mut snapshot, _timer) = self.begin("counts").await?;
         let mut sums = Sums::default();
-        let cut_off = self.sum(snapshot.as_mut(), filter, &mut sums).await?;
-        if let Some(cut) = &self.cut {
-            for partition in partitions(cut) {
-                sums.move_to(snapshot.as_mut(), filter, &partition).await?;
-            }
+        let cut = self.cut.as_ref().map(partitions);
+        let cut_off = sums.add(snapshot.as_mut(), filter, cut.as_deref()).await?;
+        for partition in cut.iter().flatten() {
+            sums.move_to(snapshot.as_mut(), filter, partition).await?;
         }
         let whole = |row: &CountRow| cut_off.is_none_or(|oldest| row.minute_at > oldest);
         Ok(sums.rows().rev().filter(whole).collect())
-    }
-
-    /// Adds the rows; tells the oldest minute if it may not be whole.
-    async fn sum(
-        &self,
-        snapshot: &mut dyn Snapshot,
-        filter: &CountsFilter,
-        sums: &mut Sums,
-    ) -> Result<Option<i64>, QueryError> {
-        let mut select = Select::newest(&TABLE, &["minute_at"]).limit(ROWS_MAX);
-        select.conditions = filter.conditions();
-        let slices = self.cut.as_ref().map(|cut| {
-            let whole = partitions(cut).into_iter().map(|part| part.slices);
-            Condition::Inside("slice", whole.collect())
-        });
-        let rows = snapshot.select(&select.and_if(slices)).await?;
-        let cut_off = rows.len() == ROWS_MAX;
-        for row in rows {
-            let mut f = Fields::of(row);
-            f.skip(); // The partition.
-            f.skip(); // The slice.
-            let key = (f.int()?, f.text()?);
-            for sum in sums.0.entry(key).or_default() {
-                *sum += f.int()?;
-            }
-        }
-        let oldest = sums.0.keys().next().map(|(minute, _)| *minute);
-        Ok(oldest.filter(|_| cut_off))
     }
 }
 
@@ -87,6 +58,35 @@ fn partitions(cut: &Cut) -> Vec<Partition> {
 const LENGTH: i64 = SLICE.cast_signed();
 
 impl Sums {
+    /// Adds whole slices, where there is a cut those before it; tells the oldest minute if it may not be
+    /// whole.
+    async fn add(
+        &mut self,
+        snapshot: &mut dyn Snapshot,
+        filter: &CountsFilter,
+        cut: Option<&[Partition]>,
+    ) -> Result<Option<i64>, QueryError> {
+        let mut select = Select::newest(&TABLE, &["minute_at"]).limit(ROWS_MAX);
+        select.conditions = filter.conditions();
+        let slices = cut.map(|cut| {
+            let whole = cut.iter().map(|partition| partition.slices);
+            Condition::Inside("slice", whole.collect())
+        });
+        let rows = snapshot.select(&select.and_if(slices)).await?;
+        let cut_off = rows.len() == ROWS_MAX;
+        for row in rows {
+            let mut f = Fields::of(row);
+            f.skip(); // The partition.
+            f.skip(); // The slice.
+            let key = (f.int()?, f.text()?);
+            for sum in self.0.entry(key).or_default() {
+                *sum += f.int()?;
+            }
+        }
+        let oldest = self.0.keys().next().map(|(minute, _)| *minute);
+        Ok(oldest.filter(|_| cut_off))
+    }
+
     /// From the boundary of the slices that were summed to the cut.
     async fn move_to(
         &mut self,

@@ -9,6 +9,7 @@ use hooklog_projections::replays;
 use hooklog_projections::table::{Row, Value};
 use hooklog_schemas::control::{ReplayMode, ReplaySpec};
 use hooklog_schemas::{EventId, ReplayId};
+use serde::Deserialize as _;
 use std::collections::HashMap;
 
 /// A replay as its table tells it, without how far its partitions are.
@@ -59,11 +60,12 @@ impl Stored {
         let why = f.text_or_none()?;
         let webhooks = f.int()?;
         let text = f.text()?;
-        let spec: ReplaySpec = serde_json::from_str(&text).map_err(unreadable)?;
+        let told: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
+        let spec = ReplaySpec::deserialize(&told).map_err(unreadable)?;
         let row = ReplayRow {
             id,
             mode: mode(&spec).to_owned(),
-            spec: serde_json::from_str(&text).map_err(unreadable)?,
+            spec: told,
             version,
             requested_at,
             actor,
