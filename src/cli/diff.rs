@@ -1,8 +1,9 @@
 //! `hooklog diff`: what changed between two points.
 
+use super::evidence::value;
 use super::out::{Out, Tone};
 use super::point::Moment;
-use super::row::{Row, counted};
+use super::row::{NOTHING, Row, counted};
 use super::session::{Answer, Session};
 use super::table;
 use clap::Args;
@@ -77,12 +78,37 @@ const TOTALS: [(&str, &str, &str); 5] = [
     ("cancelled", "cancelled", "cancelled"),
 ];
 
-/// A field, what it was, and what it is.
+/// A field, what it was unless it was nothing, and what it is.
 fn changed(field: Row<'_>) -> String {
     let name = field.text("field");
-    match (field.maybe("from"), field.maybe("to")) {
-        (Some(from), Some(to)) => format!("{name}: {from} → {to}"),
-        (None, Some(to)) => format!("{name}: {to}"),
-        (from, None) => format!("{name}: {} → nothing", from.unwrap_or_default()),
+    let (from, to) = (value(field, "from"), value(field, "to"));
+    match from == NOTHING {
+        true => format!("{name}: {to}"),
+        false => format!("{name}: {from} → {to}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_filter_that_is_narrowed_was_any_and_what_was_nothing_is_not_told() {
+        let told = |field: &str, from, to| {
+            let row = json!({"field": field, "from": from, "to": to});
+            changed(Row(&row))
+        };
+        let (push, none, url) = (json!(["push"]), json!(null), json!("https://a/"));
+        assert_eq!(
+            told("filter.events", &none, &push),
+            "filter.events: any → push"
+        );
+        assert_eq!(
+            told("filter.events", &push, &none),
+            "filter.events: push → any"
+        );
+        assert_eq!(told("to", &none, &url), "to: https://a/");
+        assert_eq!(told("to", &url, &none), "to: https://a/ → –");
     }
 }
